@@ -1,0 +1,128 @@
+// broker/scheduler/messages.hpp
+// What goes into the scheduler and what comes out: plain values. A list of (time, inputs) and a plan give
+// the same actions byte for byte.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/event.hpp"
+#include "core/types.hpp"
+#include "storage/cursor_info.hpp"
+#include "wire/messages.hpp"
+
+namespace cape::scheduler {
+
+using HostId = std::uint32_t;  // the broker's number of a host session; never reused
+
+// ---- inputs
+
+// One answer of a source about one subject, from the tracker.
+struct SchedulingRequest {
+  SubjectId subject = 0;
+  DomainIndex domain = 0;
+  std::string name;  // of the subject
+  // The stored record, loaded after the source answered; empty: none is stored. Ignored when the scheduler
+  // holds the subject.
+  std::optional<storage::CursorInfo> stored;
+  Sequence latest = 0;
+  EventBlockPtr block;           // never null; may prove nothing
+  std::int64_t ping_ns = 0;      // boot time of the ping that led to the read
+  std::uint64_t inbox_generation = 0;  // of the acknowledged pings the read began after; 0: none
+};
+struct HostUp {
+  HostId host = 0;
+  std::string name;
+};
+// The session ended: goodbye (clean: nothing runs there), or replaced by a new hello of the same host.
+struct HostGone {
+  HostId host = 0;
+};
+// The host takes at most jobs_max jobs of the lambda, run by the plugin bytes `hash`.
+struct Credit {
+  HostId host = 0;
+  LambdaIndex lambda = 0;
+  std::uint32_t jobs_max = 0;
+  std::string hash;
+  std::string trouble;
+};
+struct Status {
+  HostId host = 0;
+  wire::JobStatus status;
+};
+struct Heartbeat {
+  HostId host = 0;
+  std::vector<wire::RunningEvent> running;
+};
+// The save with this version is in the store.
+struct CursorSaved {
+  SubjectId subject = 0;
+  std::uint64_t version = 0;
+};
+// Forget a save that failed: it will be asked for again.
+struct CursorSaveFailed {
+  SubjectId subject = 0;
+  std::uint64_t version = 0;
+};
+// Time has passed; also sent when next_deadline() is due.
+struct Tick {};
+
+using Input =
+    std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved, CursorSaveFailed, Tick>;
+
+// ---- actions
+
+struct IssueJob {
+  HostId host = 0;
+  JobId job = 0;
+  LambdaIndex lambda = 0;
+  std::string hash;
+  SubjectId subject = 0;
+  std::string name;
+  std::uint32_t attempt = 0;
+  bool may_repeat = false;
+  std::int64_t ping_ns = 0;
+  EventRange events;
+};
+struct SaveCursor {
+  SubjectId subject = 0;
+  DomainIndex domain = 0;
+  std::string name;
+  std::uint64_t version = 0;     // of this subject's saves, rising
+  bool behind = false;
+  storage::CursorInfo info;
+  std::uint64_t inbox_generation = 0;  // clears inbox rows up to it in the same transaction
+};
+struct CancelJob {
+  HostId host = 0;
+  JobId job = 0;
+};
+// There is more to read for this subject.
+struct PingAgain {
+  SubjectId subject = 0;
+  DomainIndex domain = 0;
+  std::string name;
+};
+// Subjects were dropped from memory while behind (a limit was reached); there is room again: walk the stored
+// records that are behind and ping them.
+struct WalkBehind {};
+// For people and metrics: an event's attempt failed, or its subject was parked. Never drives anything.
+struct Notice {
+  enum class Kind : std::uint8_t { attempt_failed, parked, host_lost, stale_status, source_went_back };
+  Kind kind = Kind::attempt_failed;
+  TopologyIndex topology = 0;
+  LambdaIndex lambda = 0;
+  std::string subject;
+  Sequence sequence = 0;
+  std::uint32_t attempts = 0;
+  std::int64_t next_try_ns = 0;  // boot time; 0: none
+  Outcome outcome;
+};
+
+using Action = std::variant<IssueJob, SaveCursor, CancelJob, PingAgain, WalkBehind, Notice>;
+
+}  // namespace cape::scheduler

@@ -1,0 +1,88 @@
+// broker/scheduler/scheduler.hpp
+// The scheduler decides what runs: the only stateful part of the dispatcher and the only writer of cursors.
+// It is a pure state machine: no I/O, clock, thread, lock, logging; the same plan and the same list of
+// (now, inputs) give the same actions. It never sees a source, a socket or a file.
+//
+//   state tree:  subject -> topology -> lambda { cursor, position, job in flight | waiting block | timer }
+//   job table:   job id -> subject, lambda, host, range
+//   timers:      (time, subject, lambda), for retries; one per host, for its lease
+//
+// A lambda of a subject is in one of these states:
+//
+//   done ──(events above position)──▶ ready (waits for credit) ──▶ in_flight ──ok──▶ done
+//                                        ▲                            │
+//                                        │                            ├─ attempt ─▶ backing_off ─timer─▶ (ping again)
+//                                        └──(no attempt counted)──────┤
+//                                                                     └─ park ────▶ parked
+//
+// A subject leaves memory when its last save is confirmed and nothing of it is in flight, waiting or timed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "broker/scheduler/messages.hpp"
+#include "broker/scheduler/plan.hpp"
+
+namespace cape::scheduler {
+
+using Actions = std::vector<Action>;
+
+// What the tracker needs to plan its queries, of one topology.
+struct TopologyPosition {
+  TopologyIndex topology = 0;
+  Sequence position = 0;  // lowest over its lambdas that can run now
+  bool can_run = false;   // false: in flight (strict), backing off, parked, or its lambda has no room
+};
+
+enum class SubjectState : std::uint8_t { done, ready, in_flight, backing_off, parked, paused, waiting };
+const char* name_of(SubjectState state);
+
+struct TopologyView {
+  TopologyIndex topology = 0;
+  Sequence cursor = 0;
+  SubjectState state = SubjectState::done;
+  std::uint32_t attempt = 0;
+  std::string reason;
+};
+struct SubjectView {
+  Sequence latest = 0;
+  std::vector<TopologyView> topologies;
+};
+
+struct Counters {
+  std::uint64_t jobs_issued = 0, jobs_done = 0, events_done = 0, attempts_failed = 0, parked = 0;
+  std::uint64_t stale_statuses = 0, hosts_lost = 0;
+  std::size_t subjects_in_memory = 0, jobs_in_flight = 0, waiting_bytes = 0, timers = 0, hosts = 0;
+};
+
+class Scheduler {
+ public:
+  // Job ids start at (epoch << 40) + 1. Requires: epoch > 0.
+  Scheduler(SchedulerPlan plan, std::uint32_t epoch);
+  ~Scheduler();
+  Scheduler(Scheduler&&) noexcept;
+
+  // Applies `inputs` in order. `now` must not go back.
+  Actions step(Now now, std::span<const Input> inputs);
+  // Boot time at which a Tick is due; nullopt: none.
+  std::optional<std::int64_t> next_deadline() const;
+
+  bool holds(SubjectId subject) const;
+  // Positions of every topology of the domain, from memory; `stored` is used when the subject is not held
+  // (null: nothing is stored).
+  std::vector<TopologyPosition> positions(SubjectId subject, DomainIndex domain,
+                                          const storage::CursorInfo* stored) const;
+  SubjectView view(SubjectId subject, DomainIndex domain, const storage::CursorInfo* stored) const;
+  Counters counters() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cape::scheduler

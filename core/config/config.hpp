@@ -1,0 +1,131 @@
+// core/config/config.hpp
+// Config is cape.toml as values: checked, with defaults filled in and paths made absolute. load_config
+// reports every mistake in keys and values at once (a TOML syntax error alone). Immutable once loaded.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace cape {
+
+namespace fs = std::filesystem;
+
+struct Grant {
+  std::vector<fs::path> read;   // absolute
+  std::vector<fs::path> write;  // absolute
+  bool state = false;
+  bool empty() const { return read.empty() && write.empty() && !state; }
+};
+
+// What a child may use. Defaults stand in docs/operations.md.
+struct Limits {
+  std::uint64_t memory_bytes = 512u << 20;  // of private memory
+  std::uint64_t file_bytes = 1u << 30;      // of one file it writes; 0 in profile pure
+  std::uint32_t threads = 64;
+  std::uint32_t files = 64;                 // open descriptors
+  std::uint32_t output_bytes = 1u << 20;    // of one event's output
+};
+
+struct DomainConfig {
+  std::string name;
+  std::string source;              // plugin id
+  std::string config_json = "{}";  // the TOML table as JSON
+  Grant grant;
+  Limits limits;
+  std::int64_t timeout_ms = 60'000;  // one source call
+};
+
+struct RetryPolicy {
+  std::int64_t first_ms = 200;
+  double factor = 2;
+  std::int64_t max_ms = 300'000;
+  std::uint32_t park_after = 0;  // attempts; 0: retried for ever
+};
+
+enum class Mode : std::uint8_t { strict, pipelined, latest };
+
+struct StartPosition {
+  enum class Kind : std::uint8_t { beginning, latest, sequence };
+  Kind kind = Kind::beginning;
+  Sequence sequence = 1;  // for Kind::sequence: the first one to run
+};
+
+struct LambdaConfig {
+  std::string name;
+  std::string plugin;  // plugin id
+  std::vector<std::string> needs;
+  std::string config_json = "{}";
+  Grant grant;
+  Limits limits;
+  std::uint32_t children_max = 2;  // 1 with a state or write grant
+  std::int64_t timeout_ms = 300'000;
+  std::int64_t timeout_max_ms = 3'600'000;
+};
+
+struct TopologyConfig {
+  std::string name;
+  DomainIndex domain = 0;
+  Mode mode = Mode::strict;
+  StartPosition start;
+  std::vector<TopologyIndex> after;
+  RetryPolicy retry;
+  std::uint32_t batch_events = 256;        // most events of a job
+  std::uint64_t batch_bytes = 256u << 10;  // payload of a job; one event is always allowed
+  std::vector<LambdaConfig> lambdas;
+};
+
+struct RefreshConfig {
+  bool enabled = true;
+  std::uint32_t subjects_per_s = 10'000;
+};
+
+struct ListenConfig {  // ZeroMQ endpoints; ipc:// below data_dir/run unless configured
+  std::string push, ping, admin, monitor;
+};
+
+struct Config {
+  fs::path file;      // absolute path of cape.toml
+  fs::path data_dir;  // absolute
+  std::vector<fs::path> plugins;
+  RefreshConfig refresh;
+  ListenConfig listen;
+  std::uint64_t payload_bytes_max = 1u << 20;
+  char sandbox_require = 'B';  // A..D: a child that reaches less is refused
+  std::int64_t lease_ms = 10'000;
+  std::vector<DomainConfig> domains;
+  std::vector<TopologyConfig> topologies;
+
+  const DomainConfig* domain(std::string_view name) const;
+  const TopologyConfig* topology(std::string_view name) const;
+  fs::path base_dir() const { return file.parent_path(); }  // what relative paths are relative to
+  fs::path run_dir() const { return data_dir / "run"; }
+  fs::path journal_dir(const DomainConfig& d) const { return data_dir / "journal" / d.name; }
+  fs::path state_dir(const DomainConfig& d) const { return data_dir / "state" / "domain" / d.name; }
+  fs::path state_dir(const TopologyConfig& t, const LambdaConfig& l) const {
+    return data_dir / "state" / t.name / l.name;
+  }
+};
+
+// One thing wrong in the file: where, which key, what was expected.
+struct ConfigMistake {
+  std::uint32_t line = 0;  // 0: not about one line
+  std::string key;         // dotted: topology.audit.retry.first
+  std::string message;     // what was expected, and the next step
+};
+
+using ConfigResult = std::expected<Config, std::vector<ConfigMistake>>;
+
+ConfigResult load_config(const fs::path& file);
+// The same from text, as if it stood in `file`. Does no I/O.
+ConfigResult parse_config(std::string_view text, const fs::path& file);
+// cape.toml: `given` (--config), else $CAPE_CONFIG, else ./cape.toml.
+fs::path find_config(const std::optional<fs::path>& given);
+std::string to_text(const std::vector<ConfigMistake>& mistakes, const fs::path& file);
+
+}  // namespace cape

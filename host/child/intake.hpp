@@ -1,0 +1,50 @@
+// host/child/intake.hpp
+// Intake watches plugin directories and turns stable `.so` files into PluginImages: sealed copy, hash,
+// manifest read and library loaded in a sandboxed child. A bad file is set aside with the reason; the last
+// good bytes of its id stay. Thread: one thread; never blocks beyond reading a local file it copies.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config/config.hpp"
+#include "core/error.hpp"
+#include "host/child/child_spec.hpp"
+#include "wire/messages.hpp"
+
+namespace cape::child {
+
+struct IntakeOptions {
+  std::vector<fs::path> dirs;          // watched; a missing one is an error
+  std::vector<fs::path> builtin_dirs;  // read once at start, lowest precedence
+  std::int64_t still_ms = 250;         // a file must not change for this long
+  std::uint64_t file_bytes_max = 256u << 20;
+  char require_level = 'B';
+  int life_fd = -1;
+};
+
+class Intake {
+ public:
+  virtual ~Intake() = default;
+  virtual int fd() const = 0;                        // readable when step() has something to do
+  virtual std::int64_t next_step_boot_ns() const = 0; // step() is due then even if fd() is silent
+  // Moves everything on that can move now. true: serving() or set_aside() changed.
+  virtual bool step() = 0;
+  // The image that serves each id, by id. One id in two files: the one that became stable last; at start the
+  // highest version, then the newest mtime, then the name; a watched file wins over a built-in one.
+  virtual std::vector<PluginImagePtr> serving() const = 0;
+  virtual std::vector<wire::SetAside> set_aside() const = 0;
+  // True once every file that was there at start is served or set aside.
+  virtual bool settled() const = 0;
+};
+
+Result<std::unique_ptr<Intake>> make_intake(IntakeOptions options);
+
+// Where the built-in plugins and cape-runner of this installation lie: beside the running binary in a build
+// tree, else below its prefix.
+Result<fs::path> builtin_plugin_dir();
+Result<fs::path> runner_path();
+
+}  // namespace cape::child

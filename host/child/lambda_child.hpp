@@ -1,0 +1,84 @@
+// host/child/lambda_child.hpp
+// LambdaChild is one sandboxed process that runs one lambda, seen from the host: jobs go in over shared
+// memory, results come out, and every way it can end becomes one Ended with its reason. It decides nothing:
+// which job goes where, when to cancel and when to kill is its owner's business.
+// Thread: one thread, never blocks. The destructor kills the child and waits for the kernel to confirm.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/error.hpp"
+#include "host/child/child_spec.hpp"
+#include "wire/messages.hpp"
+
+namespace cape::child {
+
+struct ChildReady {  // sandboxed, loaded, created: it takes jobs
+  SandboxReport sandbox;
+  ManifestReport manifest;
+};
+struct ChildLog {
+  int severity = 1;      // CAPE_LOG_*
+  std::string text;      // printable
+  std::uint64_t dropped = 0;  // lines the rate limit took since the last one
+};
+// Final for a job: it will not be reported again.
+struct ChildJobDone {
+  wire::JobStatus status;
+  std::vector<std::string> outputs;  // one an event that is done; empty when the lambda emits none
+};
+// Last report of a child; no process of it is left.
+struct ChildEnded {
+  Outcome end;               // setup, signaled, hung, violation, oom, exited, protocol, external_kill; ok: it
+                             // was asked to stop and did; reason names plugin, phase, event and what happened
+  bool had_started_an_event = false;
+  // What it leaves: jobs given to it and not reported, in the order given. The first may have run in part:
+  // its `status` then tells what is known done; started says whether the event after that was running.
+  std::vector<wire::JobStatus> left;
+};
+using LambdaReport = std::variant<ChildReady, ChildLog, ChildJobDone, ChildEnded>;
+
+class LambdaChild {
+ public:
+  virtual ~LambdaChild() = default;
+
+  // Readable when poll() has something to do.
+  virtual int fd() const = 0;
+  virtual int pid() const = 0;  // of its reaper, in our pid namespace; 0 once ended
+  // Appends what the child reported since.
+  virtual void poll(std::vector<LambdaReport>& out) = 0;
+
+  // Queues a job behind those given before. false: its ring is full; nothing changed. Copies the events.
+  virtual bool submit(const wire::RunJob& job) = 0;
+  virtual void wake() = 0;  // after one or more submits: rings the doorbell if the child sleeps
+
+  // Jobs given and not reported; of the oldest unfinished event: when it started or last sent a heartbeat
+  // (boot time), 0 if none runs.
+  virtual std::size_t jobs_out() const = 0;
+  struct Running {
+    JobId job = 0;
+    Sequence sequence = 0;
+    std::int64_t seen_started_ns = 0;    // when running() first saw it
+    std::int64_t seen_heartbeat_ns = 0;  // when running() last saw its heartbeat change
+  };
+  // One look at the child's shared words; call it at least every few hundred ms while jobs are out.
+  virtual Running running() = 0;
+
+  // No event above those already started will start; what had not begun comes back as CANCELLED and not
+  // started. The handshake is exact (docs/protocol.md).
+  virtual void take_back() = 0;
+  virtual void cancel() = 0;                        // is_cancelled() turns true for the running event
+  virtual void set_lease_end(std::int64_t boot_ns) = 0;  // the reaper kills the child when it has passed
+  virtual void stop() = 0;                          // destroy, deinit, exit: after the jobs it has
+  // SIGKILL to everything in it. `why` becomes the reason of Ended (HUNG for a hang, ...).
+  virtual void kill(Outcome why) = 0;
+};
+
+// Returns at once; ChildReady or ChildEnded follows by poll(). Error: no process could be made.
+Result<std::unique_ptr<LambdaChild>> start_lambda_child(const ChildSpec& spec);
+
+}  // namespace cape::child

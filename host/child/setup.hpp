@@ -1,0 +1,32 @@
+// host/child/setup.hpp
+// Setup is all a runner is told before it starts, as msgpack in a sealed memfd. The host writes it, the
+// runner trusts it: the plugin is not loaded yet.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace cape::child {
+
+struct Setup {
+  std::uint8_t kind = 0;  // ChildKind
+  std::string plugin_file, plugin_hash, plugin_id;  // for messages
+  std::string domain, topology, lambda, config_json;
+  std::string working_dir;               // the config file's directory; used if it is visible inside
+  std::vector<std::string> read, write;  // absolute directories to show at their own paths
+  std::string state_dir;                 // absolute or empty; shown writable
+  std::uint32_t inner_uid = 0, inner_gid = 0;  // what the plugin runs as, outside view
+  bool root_host = false;                // the host may map any id
+  char require_level = 'B';
+  std::uint64_t memory_bytes = 0, file_bytes = 0, ring_bytes = 0, payload_bytes_max = 0;
+  std::uint32_t threads = 0, files = 0, output_bytes = 0;
+  std::string seccomp_load, seccomp_run; // BPF programs (struct sock_filter[]): before dlopen, before the first event
+
+  std::string encode() const;
+  static Result<Setup> decode(std::string_view bytes);
+};
+
+}  // namespace cape::child

@@ -1,0 +1,33 @@
+// host/worker/host_loop.hpp
+// HostLoop performs what Worker decides: it owns the children, the intake and the broker connection, and is
+// the only part of the host that does I/O. run() is the body of the host's thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "core/config/config.hpp"
+#include "core/error.hpp"
+#include "wire/transport.hpp"
+
+namespace cape::host {
+
+struct HostOptions {
+  const Config& config;      // must outlive the loop
+  wire::HostEnd& transport;  // must outlive the loop
+  std::string name;          // stable name of this host
+  int life_fd = -1;          // see ChildSpec::life_fd
+};
+
+class HostLoop {
+ public:
+  static Result<std::unique_ptr<HostLoop>> make(HostOptions options);
+  virtual ~HostLoop() = default;
+  // Until stop() and then until drained: says goodbye and returns. Error: it cannot go on.
+  virtual Result<void> run() = 0;
+  // Any thread, also a signal handler: finish what runs, give back the rest, end.
+  virtual void stop() = 0;
+};
+
+}  // namespace cape::host

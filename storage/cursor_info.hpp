@@ -1,0 +1,44 @@
+// storage/cursor_info.hpp
+// CursorInfo: all cursors and control state of one subject, one stored record.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/types.hpp"
+
+namespace cape::storage {
+
+struct LambdaCursor {
+  std::string lambda;
+  Sequence cursor = 0;             // everything up to it is processed by this lambda
+  std::uint32_t attempts = 0;      // of the event after the cursor that failed last
+  Sequence failed_sequence = 0;    // which; 0: none
+  std::int64_t next_try_wall_ns = 0;  // 0: at once
+  bool parked = false;             // waits for an operator
+  std::string reason;              // why it failed or is parked; printable
+
+  bool operator==(const LambdaCursor&) const = default;
+};
+
+struct TopologyCursor {
+  std::string topology;
+  std::vector<LambdaCursor> lambdas;
+  Sequence cursor() const;  // the lowest of its lambdas; 0 without any
+
+  bool operator==(const TopologyCursor&) const = default;
+};
+
+struct CursorInfo {
+  Sequence latest = 0;  // highest the source has ever told
+  std::vector<TopologyCursor> topologies;  // also of topologies that left the config: they may come back
+
+  bool operator==(const CursorInfo&) const = default;
+};
+
+// msgpack, versioned; strings bounded. decode refuses bytes it does not know with Error::invalid.
+std::string encode(const CursorInfo& info);
+Result<CursorInfo> decode_cursor_info(std::string_view bytes);
+
+}  // namespace cape::storage

@@ -1,0 +1,123 @@
+// storage/cursor_store.hpp
+// CursorStore keeps cursor records, the ping inbox, the epoch and host leases. A port: SQLite behind it for
+// real, memory and failing versions in tests.
+//
+// Thread: all calls from one thread (the broker loop). Reads are answered at once from local pages; writes
+// are queued by submit() and committed in groups on the store's own thread; poll() tells which are done. A
+// write is visible to reads only once it is done.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/config/config.hpp"
+#include "core/error.hpp"
+#include "storage/cursor_info.hpp"
+
+namespace cape::storage {
+
+struct StoredSubject {
+  SubjectId id = 0;
+  std::string domain;
+  std::string subject;
+  bool behind = false;  // some topology's cursor is below latest
+  CursorInfo info;
+};
+
+struct CursorWrite {  // inserts or replaces record `id`
+  SubjectId id = 0;
+  std::string domain;
+  std::string subject;
+  bool behind = false;
+  CursorInfo info;
+};
+
+// One row a subject: an acknowledged ping that has not led to a stored read yet.
+struct InboxRow {
+  std::string domain;
+  std::string subject;
+  std::uint64_t generation = 0;  // rises with each acknowledged ping of this broker life
+};
+// Takes the row away if its generation is not above `generation`.
+struct InboxClear {
+  std::string domain;
+  std::string subject;
+  std::uint64_t generation = 0;
+};
+
+struct HostLease {
+  std::string host;
+  SessionId session = 0;
+  std::int64_t lease_end_boot_ns = 0;
+  std::string boot_id;  // of the machine's boot, since boot time restarts with it
+};
+
+// All of it is applied in one transaction, or none of it.
+struct WriteBatch {
+  std::vector<CursorWrite> cursors;
+  std::vector<InboxRow> inbox;
+  std::vector<InboxClear> inbox_clears;
+  std::vector<HostLease> leases;           // upserts
+  std::vector<std::string> leases_removed; // host names
+  bool sync = false;  // on disk before it counts as done; otherwise within a second
+  bool empty() const {
+    return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() && leases_removed.empty();
+  }
+};
+
+using Ticket = std::uint64_t;
+struct CommitDone {
+  Ticket ticket = 0;
+  Result<void> result;  // an error: nothing of the batch was applied; submit it again or stop
+};
+
+struct InboxPage {
+  std::vector<InboxRow> rows;
+};
+
+class CursorStore {
+ public:
+  virtual ~CursorStore() = default;
+
+  // Number of this broker start; raised by one and synced when the store was opened.
+  virtual std::uint32_t epoch() const = 0;
+  // An id above every stored one; rises with each call. Costs no I/O.
+  virtual SubjectId new_subject_id() = 0;
+
+  virtual Result<std::optional<StoredSubject>> load(std::string_view domain, std::string_view subject) = 0;
+  // Up to `limit` records of a domain with a subject in (after, upto] in byte order; an empty upto: no end.
+  virtual Result<std::vector<StoredSubject>> range(std::string_view domain, std::string_view after,
+                                                   std::string_view upto, std::size_t limit) = 0;
+  // Up to `limit` records that are behind, with an id above `after`, by id.
+  virtual Result<std::vector<StoredSubject>> behind(SubjectId after, std::size_t limit) = 0;
+  virtual Result<std::vector<InboxRow>> inbox(std::size_t limit, std::string_view after_domain,
+                                              std::string_view after_subject) = 0;
+  virtual Result<std::vector<HostLease>> leases() = 0;
+
+  virtual Ticket submit(WriteBatch batch) = 0;
+  virtual std::vector<CommitDone> poll() = 0;  // in the order of submission
+  virtual int fd() const = 0;                  // readable when poll() has something
+  virtual std::size_t queued_rows() const = 0; // submitted and not done: the caller bounds it
+};
+
+// Opens or creates data_dir/cape.db (WAL), migrates it, raises the epoch. The caller holds the data_dir lock.
+Result<std::unique_ptr<CursorStore>> open_sqlite_store(const fs::path& data_dir);
+// For commands while no broker runs: reads alone; submit() must not be called. not_found: no store yet.
+Result<std::unique_ptr<CursorStore>> open_sqlite_store_read_only(const fs::path& data_dir);
+// One broker holds a data_dir: a lock file for as long as the value lives. conflict: another process has it.
+class DataDirLock {
+ public:
+  static Result<DataDirLock> take(const fs::path& data_dir);  // creates data_dir if need be
+  DataDirLock(DataDirLock&&) noexcept;
+  DataDirLock& operator=(DataDirLock&&) noexcept;
+  ~DataDirLock();
+
+ private:
+  explicit DataDirLock(int fd);
+  int fd_ = -1;
+};
+
+}  // namespace cape::storage

@@ -1,0 +1,151 @@
+// wire/messages.hpp
+// Every message between the parts of Cape, as plain structs. wire/codec.hpp turns them into msgpack and back;
+// in one process they travel as they are. Limits stand beside the fields; a decoder refuses more.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/event.hpp"
+#include "core/types.hpp"
+
+namespace cape::wire {
+
+inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::size_t jobs_per_message_max = 1024;
+inline constexpr std::size_t statuses_per_message_max = 4096;
+inline constexpr std::size_t message_bytes_max = 64u << 20;
+
+// ---- your service -> frontend
+struct Ping {
+  std::string domain;
+  std::string subject;
+  Sequence hint = 0;  // 0: none
+};
+enum class PingAnswer : std::uint8_t { acknowledged, busy, refused };
+struct PingReply {
+  PingAnswer answer = PingAnswer::acknowledged;
+  std::string reason;  // for busy and refused
+};
+
+// ---- host -> broker
+struct PluginOffer {      // "I can run this"
+  std::string id;         // of the manifest
+  std::string version;
+  std::string hash;       // SHA-256 of the file, 64 hex digits
+  std::string file;       // its name, for people
+};
+struct HostHello {        // first message of a session; no job of an older session runs there any more
+  std::string host;       // stable name
+  SessionId session = 0;  // new for each life of the host, never 0
+  std::vector<PluginOffer> offers;
+};
+struct HostOffers {       // the whole list again, after a change
+  SessionId session = 0;
+  std::vector<PluginOffer> offers;
+};
+// How many jobs of this lambda the host takes in all; the broker counts those out against it.
+struct HostCredit {
+  SessionId session = 0;
+  LambdaIndex lambda = 0;
+  std::uint32_t jobs_max = 0;
+  std::string hash;     // of the plugin that will run them; empty: none serves
+  std::string trouble;  // if jobs_max is 0: why (set aside, no such plugin, backing off), for `cape why`
+};
+struct JobStatus {
+  JobId job = 0;
+  // Events done in order: the last sequence that succeeded or was skipped; 0: none.
+  Sequence done_to = 0;
+  std::uint32_t events_done = 0;
+  // What ended it: ok: all are done. Anything else is about `failed_sequence`, the one after done_to.
+  Outcome end;
+  std::int32_t app_code = 0;
+  Sequence failed_sequence = 0;
+  bool started = false;            // false: `failed_sequence` had not begun; no attempt is counted
+  std::int64_t first_start_ns = 0; // boot time when its first event started; 0: never
+  std::int64_t end_ns = 0;         // boot time when its last event ended
+};
+struct JobStatuses {
+  SessionId session = 0;
+  std::vector<JobStatus> statuses;
+};
+struct RunningEvent {
+  JobId job = 0;
+  Sequence sequence = 0;
+};
+struct HostHeartbeat {
+  SessionId session = 0;
+  std::int64_t sent_ns = 0;            // boot time at the host; the answer repeats it
+  std::vector<RunningEvent> running;   // events that run right now
+};
+struct HostGoodbye {  // drained: no job runs there
+  SessionId session = 0;
+};
+// What `cape plugin list` shows of a host. Sent on change, at most once a second.
+struct ChildReport {
+  LambdaIndex lambda = 0;
+  std::string plugin, version, hash;
+  std::int32_t pid = 0;
+  char level = '-';          // A..D
+  std::string layers;        // "process,userns,...": what is on
+  std::string missing;       // layers the kernel refused, with the reason
+  std::uint32_t restarts = 0;
+};
+struct SetAside {
+  std::string file, hash, reason;
+};
+struct HostReport {
+  SessionId session = 0;
+  std::vector<ChildReport> children;
+  std::vector<SetAside> set_aside;
+  std::uint64_t child_starts = 0, crashes = 0;
+};
+
+// ---- broker -> host
+struct BrokerWelcome {
+  std::uint32_t epoch = 0;
+  SessionId session = 0;
+  std::int64_t lease_ms = 0;
+};
+struct RunJob {
+  JobId job = 0;  // also the fence of its events
+  LambdaIndex lambda = 0;
+  std::string plugin, hash;  // which code must run it
+  SubjectId subject_id = 0;
+  std::string subject;
+  std::uint32_t attempt = 0;  // of its first event
+  bool may_repeat = false;
+  std::int64_t ping_ns = 0;   // boot time of the ping that led to it, for latency
+  EventRange events;          // never empty
+};
+struct RunJobs {
+  std::vector<RunJob> jobs;
+};
+struct CancelJob {
+  JobId job = 0;
+};
+struct HeartbeatAnswer {
+  SessionId session = 0;
+  std::int64_t sent_ns = 0;
+};
+// The broker does not know this session: say hello anew.
+struct HelloPlease {};
+struct DrainHost {};
+
+using ToBroker = std::variant<HostHello, HostOffers, HostCredit, JobStatuses, HostHeartbeat, HostGoodbye, HostReport>;
+using ToHost = std::variant<BrokerWelcome, RunJobs, CancelJob, HeartbeatAnswer, HelloPlease, DrainHost>;
+
+// ---- cape commands <-> broker (REQ/REP style over DEALER/ROUTER): method and JSON object in, JSON object out.
+struct AdminRequest {
+  std::string method;  // "subject", "status", "plugins", ...
+  std::string body;    // JSON, at most 1 MiB
+};
+struct AdminReply {
+  bool ok = false;
+  std::string body;  // JSON; not ok: {"error": "...", "code": "..."}
+};
+
+}  // namespace cape::wire
