@@ -42,7 +42,8 @@ struct RequestHeader {  // writer: host
   Word host_sleeps;      // 1: ring the doorbell when there is a response
   Word take_back;        // no event with a number >= this may start; starts at UINT64_MAX
   Word cancel;           // the event with this number + 1 shall stop early; 0: none
-  Word lease_end_ns;     // CLOCK_BOOTTIME; the reaper kills everything when it has passed; 0: no lease yet
+  Word lease_end_ns;     // CLOCK_BOOTTIME; the reaper kills everything when it has passed; 0: no lease
+                         // yet; set it through ChildProcess::set_lease_end
   Word stopping;         // 1: no more requests will come; finish, destroy, deinit, exit(0)
 };
 

@@ -1,7 +1,8 @@
 // host/child/process.hpp
 // ChildProcess is the process side of a child: cape-runner in namespaces of its own, its reaper, its
 // descriptors, and how it ended. It knows nothing of events. Destruction kills everything in it and waits
-// for the kernel to confirm. Thread: one; start() and the destructor may take a millisecond, nothing blocks.
+// for the kernel to confirm. Thread: one, which must live as long as the child (the kernel kills a child when
+// the thread that made it ends); start() and the destructor may take a millisecond, nothing else blocks.
 //
 //   our process ── clone(NEWUSER|NEWPID|NEWNS|NEWNET|NEWIPC|NEWUTS) ─▶ reaper (pid 1 inside, runs no plugin code)
 //                                                                        └─ fork ─▶ plugin process (pid 2)
@@ -53,6 +54,8 @@ class ChildProcess {
   // Set once every process of the child is gone.
   virtual const ProcessEnd* end() const = 0;
   virtual void ring_doorbell() = 0;
+  // Stores request().lease_end_ns; the first one also wakes the reaper, which has no timer until then.
+  virtual void set_lease_end(std::int64_t boot_ns) = 0;
   virtual void kill() = 0;
 };
 

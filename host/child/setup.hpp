@@ -20,10 +20,13 @@ struct Setup {
   std::string state_dir;                 // absolute or empty; shown writable
   std::uint32_t inner_uid = 0, inner_gid = 0;  // what the plugin runs as, outside view
   bool root_host = false;                // the host may map any id
+  bool namespaces = false;               // it was cloned into namespaces of its own
+  bool own_uid = false;                  // inner_uid is nobody else's: not the host's, not a file owner's
   char require_level = 'B';
   std::uint64_t memory_bytes = 0, file_bytes = 0, ring_bytes = 0, payload_bytes_max = 0;
   std::uint32_t threads = 0, files = 0, output_bytes = 0;
-  std::string seccomp_load, seccomp_run; // BPF programs (struct sock_filter[]): before dlopen, before the first event
+  // BPF programs (struct sock_filter[]): always on, before dlopen, before the first event.
+  std::string seccomp_guard, seccomp_load, seccomp_run;
 
   std::string encode() const;
   static Result<Setup> decode(std::string_view bytes);
