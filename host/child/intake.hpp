@@ -2,16 +2,26 @@
 // Intake watches plugin directories and turns stable `.so` files into PluginImages: sealed copy, hash,
 // manifest read and library loaded in a sandboxed child. A bad file is set aside with the reason; the last
 // good bytes of its id stay. Thread: one thread; never blocks beyond reading a local file it copies.
+//
+// What happens to a file and what follows:
+//   appears, is rewritten or renamed over   once still: taken in; good bytes replace the file's older ones
+//   turns bad                               set aside; the file's last good bytes go on serving
+//   disappears (for still_ms)               its bytes no longer serve: the next file with that id does, or
+//   none.
+//                                           Children that run them are not touched; their owner drains them
+//   same bytes under a second name          inspected once
+// Files that are neither regular nor named *.so, and dot files, are never opened.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/config/config.hpp"
 #include "core/error.hpp"
 #include "host/child/child_spec.hpp"
+#include "host/child/inspector.hpp"
 #include "wire/messages.hpp"
 
 namespace cape::child {
@@ -26,10 +36,10 @@ struct IntakeOptions {
 };
 
 class Intake {
- public:
+public:
   virtual ~Intake() = default;
-  virtual int fd() const = 0;                        // readable when step() has something to do
-  virtual std::int64_t next_step_boot_ns() const = 0; // step() is due then even if fd() is silent
+  virtual int fd() const = 0;                          // readable when step() has something to do
+  virtual std::int64_t next_step_boot_ns() const = 0;  // step() is due then even if fd() is silent
   // Moves everything on that can move now. true: serving() or set_aside() changed.
   virtual bool step() = 0;
   // The image that serves each id, by id. One id in two files: the one that became stable last; at start the
@@ -41,6 +51,13 @@ class Intake {
 };
 
 Result<std::unique_ptr<Intake>> make_intake(IntakeOptions options);
+
+// The same with its surroundings given, for tests.
+struct IntakePorts {
+  std::unique_ptr<Inspector> inspector;
+  std::unique_ptr<Clock> clock;
+};
+Result<std::unique_ptr<Intake>> make_intake(IntakeOptions options, IntakePorts ports);
 
 // Where the built-in plugins and cape-runner of this installation lie: beside the running binary in a build
 // tree, else below its prefix.

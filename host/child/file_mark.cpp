@@ -1,0 +1,38 @@
+#include "host/child/file_mark.hpp"
+
+#include "core/clock.hpp"
+
+namespace cape::child {
+namespace {
+
+std::int64_t to_ns(const timespec& time) {
+  return time.tv_sec * ns_per_s + time.tv_nsec;
+}
+
+}  // namespace
+
+FileMark mark_of(const struct stat& status) {
+  return {.present = true,
+          .regular = S_ISREG(status.st_mode),
+          .device = status.st_dev,
+          .inode = status.st_ino,
+          .bytes = static_cast<std::uint64_t>(status.st_size),
+          .modified_ns = to_ns(status.st_mtim),
+          .changed_ns = to_ns(status.st_ctim)};
+}
+
+FileMark look_at(const fs::path& path) {
+  struct stat status;
+  return ::lstat(path.c_str(), &status) == 0 ? mark_of(status) : FileMark{};
+}
+
+FileMark look_at(int fd) {
+  struct stat status;
+  return ::fstat(fd, &status) == 0 ? mark_of(status) : FileMark{};
+}
+
+bool is_plugin_name(std::string_view name) {
+  return name.size() > 3 && name.ends_with(".so") && !name.starts_with('.');
+}
+
+}  // namespace cape::child

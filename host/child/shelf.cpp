@@ -1,0 +1,78 @@
+#include "host/child/shelf.hpp"
+
+#include <fcntl.h>
+
+namespace cape::child {
+namespace {
+
+// The same bytes under another name: the memory is shared, the name is this file's.
+PluginImagePtr named(const PluginImagePtr& image, const fs::path& file) {
+  if (image->file == file.string()) return image;
+  UniqueFd memfd{::fcntl(image->memfd.get(), F_DUPFD_CLOEXEC, 0)};
+  if (!memfd) return image;  // no descriptor left: the first name will do
+  auto renamed = std::make_shared<PluginImage>();
+  renamed->memfd = std::move(memfd);
+  renamed->file = file.string();
+  renamed->hash = image->hash;
+  renamed->bytes = image->bytes;
+  renamed->id = image->id;
+  renamed->version = image->version;
+  renamed->kinds = image->kinds;
+  renamed->wants = image->wants;
+  renamed->abi_minor = image->abi_minor;
+  renamed->abi_min_minor = image->abi_min_minor;
+  return renamed;
+}
+
+}  // namespace
+
+bool Shelf::put_good(const fs::path& file, const PluginImagePtr& image, const Standing& standing) {
+  Content& content = files_[file];
+  const bool was_aside = content.aside.has_value();
+  content.aside.reset();
+  if (content.image && content.image->hash == image->hash)
+    return was_aside;  // touched only: it keeps its standing
+  content.image = named(image, file);
+  content.standing = standing;
+  return true;
+}
+
+bool Shelf::put_aside(const fs::path& file, wire::SetAside aside, bool for_good) {
+  Content& content = files_[file];
+  const bool same =
+      content.aside && content.aside->hash == aside.hash && content.aside->reason == aside.reason;
+  content.aside = std::move(aside);
+  content.aside_for_good = for_good;
+  return !same;
+}
+
+bool Shelf::remove(const fs::path& file) {
+  return files_.erase(file) > 0;
+}
+
+std::optional<Shelf::Known> Shelf::known(const std::string& hash) const {
+  for (const auto& [file, content] : files_) {
+    if (content.image && content.image->hash == hash) return Known{content.image, {}};
+    if (content.aside && content.aside_for_good && content.aside->hash == hash)
+      return Known{{}, content.aside->reason};
+  }
+  return std::nullopt;
+}
+
+std::vector<PluginImagePtr> Shelf::serving() const {
+  std::vector<ShelfItem> items;
+  for (const auto& [file, content] : files_) {
+    if (content.image) items.push_back({content.image, content.standing});
+  }
+  return serving_of(std::move(items));
+}
+
+std::vector<wire::SetAside> Shelf::set_aside() const {
+  std::vector<wire::SetAside> all;
+  for (const auto& [file, content] : files_) {
+    if (content.aside) all.push_back(*content.aside);
+  }
+  return all;
+}
+
+}  // namespace cape::child

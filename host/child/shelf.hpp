@@ -1,0 +1,44 @@
+// host/child/shelf.hpp
+// Shelf is what intake knows of the content of each file: its last good bytes, and what is wrong with its
+// newest ones. From that follows which image serves each id. No I/O but duplicating descriptors. Thread: one.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "core/config/config.hpp"
+#include "host/child/standing.hpp"
+#include "wire/messages.hpp"
+
+namespace cape::child {
+
+class Shelf {
+public:
+  // Each returns true if serving() or set_aside() is another one now.
+  bool put_good(const fs::path& file, const PluginImagePtr& image, const Standing& standing);
+  // `for_good`: the file is at fault, so the same bytes need no second look. Its last good bytes stay.
+  bool put_aside(const fs::path& file, wire::SetAside aside, bool for_good);
+  bool remove(const fs::path& file);
+
+  struct Known {
+    PluginImagePtr image;  // null: set aside for `reason`
+    std::string reason;
+  };
+  // What earlier looks found out about these bytes.
+  std::optional<Known> known(const std::string& hash) const;
+
+  std::vector<PluginImagePtr> serving() const;
+  std::vector<wire::SetAside> set_aside() const;
+
+private:
+  struct Content {
+    PluginImagePtr image;  // null: none was good yet
+    Standing standing;     // of the image
+    std::optional<wire::SetAside> aside;
+    bool aside_for_good = false;
+  };
+  std::map<fs::path, Content> files_;
+};
+
+}  // namespace cape::child

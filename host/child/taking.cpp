@@ -1,0 +1,96 @@
+#include "host/child/taking.hpp"
+
+#include "host/child/elf_check.hpp"
+
+namespace cape::child {
+
+using Kind = TakingVerdict::Kind;
+
+const std::string Taking::no_hash_;
+
+Taking::Taking(fs::path path, const FileMark& mark, std::uint64_t bytes_max)
+    : path_(std::move(path)), mark_(mark), bytes_max_(bytes_max) {}
+
+void Taking::step(std::int64_t now_ns) {
+  if (stage_ == Stage::copying) return copy_slice();
+  if (stage_ != Stage::inspecting) return;
+  std::optional<InspectionVerdict> found = inspection_->poll(now_ns);
+  if (found) end_inspection(std::move(*found));
+}
+
+void Taking::copy_slice() {
+  if (!copy_) {
+    Result<ImageCopy> opened = ImageCopy::open(path_, mark_, bytes_max_);
+    if (!opened) return end_with(opened.error());
+    copy_ = std::move(*opened);
+  }
+  const Result<bool> all = copy_->step();
+  if (!all) return end_with(all.error());
+  if (!*all) return;
+  Result<SealedImage> sealed = copy_->finish();
+  copy_.reset();
+  if (!sealed) return end_with(sealed.error());
+  look_at_copy(std::move(*sealed));
+}
+
+void Taking::look_at_copy(SealedImage copy) {
+  image_ = std::make_shared<PluginImage>();
+  image_->memfd = std::move(copy.memfd);
+  image_->file = path_.string();
+  image_->hash = std::move(copy.hash);
+  image_->bytes = copy.bytes;
+  if (std::string mistake = elf_mistake(image_->memfd.get(), image_->bytes); !mistake.empty()) {
+    return end({.kind = Kind::bad, .image = {}, .hash = hash(), .reason = std::move(mistake)});
+  }
+  stage_ = Stage::copied;
+}
+
+void Taking::settle(TakingVerdict known) {
+  end(std::move(known));
+}
+
+void Taking::inspect(Inspector& inspector, std::int64_t now_ns) {
+  Result<std::unique_ptr<Inspection>> started = inspector.start(image_, now_ns);
+  if (!started) {
+    return end(
+        {.kind = Kind::unsure, .image = {}, .hash = hash(), .reason = std::move(started.error().message)});
+  }
+  inspection_ = std::move(*started);
+  stage_ = Stage::inspecting;
+}
+
+void Taking::end_inspection(InspectionVerdict found) {
+  inspection_.reset();
+  if (look_at(path_) != mark_) return abandon();
+  if (found.kind != InspectionVerdict::Kind::good) {
+    const Kind kind = found.kind == InspectionVerdict::Kind::bad ? Kind::bad : Kind::unsure;
+    return end(
+        {.kind = kind, .image = {}, .hash = hash(), .reason = printable(found.reason, reason_bytes_max)});
+  }
+  image_->id = std::move(found.manifest.id);
+  image_->version = std::move(found.manifest.version);
+  image_->kinds = found.manifest.kinds;
+  image_->wants = found.manifest.wants;
+  image_->abi_minor = found.manifest.abi_minor;
+  image_->abi_min_minor = found.manifest.abi_min_minor;
+  end({.kind = Kind::good, .image = image_, .hash = hash(), .reason = {}});
+}
+
+void Taking::abandon() {
+  end({.kind = Kind::changed, .image = {}, .hash = {}, .reason = {}});
+}
+
+void Taking::end_with(const Error& error) {
+  if (error.code == ErrorCode::conflict) return abandon();
+  const bool file_at_fault = error.code == ErrorCode::invalid || error.code == ErrorCode::limit;
+  end({.kind = file_at_fault ? Kind::bad : Kind::unsure, .image = {}, .hash = {}, .reason = error.message});
+}
+
+void Taking::end(TakingVerdict verdict) {
+  copy_.reset();
+  inspection_.reset();
+  verdict_ = std::move(verdict);
+  stage_ = Stage::ended;
+}
+
+}  // namespace cape::child

@@ -1,0 +1,428 @@
+#include "host/child/intake.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/host/fake_inspector.hpp"
+#include "tests/host/temp_dir.hpp"
+
+namespace cape::child {
+namespace {
+
+using test::fake_plugin;
+using test::TempDir;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// Wall time is the file system's, moved on by hand like boot time.
+class HandClock final : public Clock {
+public:
+  explicit HandClock(const std::int64_t& passed_ns) : passed_ns_(passed_ns) {}
+  Now now() const override {
+    return {.boot_ns = 1'000 * ns_per_s + passed_ns_, .wall_ns = wall_ns() + passed_ns_};
+  }
+
+private:
+  const std::int64_t& passed_ns_;
+};
+
+class IntakeTest : public ::testing::Test {
+protected:
+  void open() {
+    IntakeOptions options{
+        .dirs = {watched.path()}, .builtin_dirs = {builtin.path()}, .file_bytes_max = 1 << 20};
+    Result<std::unique_ptr<Intake>> made =
+        make_intake(std::move(options), {.inspector = std::make_unique<test::FakeInspector>(inspections),
+                                         .clock = std::make_unique<HandClock>(passed_ns)});
+    ASSERT_TRUE(made.has_value()) << made.error().message;
+    intake = std::move(*made);
+  }
+  // Opens it long after the files were written, and takes them in.
+  void open_later() {
+    advance(10'000);
+    open();
+    run();
+  }
+  void advance(std::int64_t ms) { passed_ns += ms * ns_per_ms; }
+  // Steps until nothing is due now.
+  bool run() {
+    bool changed = false;
+    for (int turns = 0; turns < 1'000; ++turns) {
+      changed |= intake->step();
+      if (intake->next_step_boot_ns() > HandClock(passed_ns).now().boot_ns) return changed;
+    }
+    ADD_FAILURE() << "intake does not come to rest";
+    return changed;
+  }
+  // As a loop would: notice, wait until still, take in.
+  bool run_until_still() {
+    bool changed = run();
+    advance(300);
+    return run() || changed;
+  }
+  std::vector<std::string> served() const {
+    std::vector<std::string> all;
+    for (const PluginImagePtr& image : intake->serving()) all.push_back(image->id + " " + image->version);
+    return all;
+  }
+  std::string only_reason() const {
+    const std::vector<wire::SetAside> aside = intake->set_aside();
+    return aside.size() == 1 ? aside[0].reason : "set aside: " + std::to_string(aside.size());
+  }
+
+  TempDir watched, builtin;
+  test::FakeInspections inspections;
+  std::int64_t passed_ns = 0;
+  std::unique_ptr<Intake> intake;
+};
+
+TEST_F(IntakeTest, ServesWhatWasThereAtStartWithoutWaiting) {
+  watched.write("a.so", fake_plugin("a", "1.0"));
+
+  open_later();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  EXPECT_TRUE(intake->settled());
+}
+
+TEST_F(IntakeTest, WaitsForAFileThatWasJustWrittenAtStart) {
+  watched.write("a.so", fake_plugin("a", "1.0"));
+
+  open();
+  intake->step();
+
+  EXPECT_FALSE(intake->settled());
+  EXPECT_TRUE(run_until_still());
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  EXPECT_TRUE(intake->settled());
+}
+
+TEST_F(IntakeTest, IsReadableWhenAFileIsDroppedAndServesItOnceStill) {
+  open_later();
+  watched.write("a.so", fake_plugin("a", "1.0"));
+
+  pollfd readable{.fd = intake->fd(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&readable, 1, 0), 1);
+  run();
+  advance(200);
+  run();
+  EXPECT_THAT(served(), IsEmpty());
+
+  advance(100);
+  EXPECT_TRUE(run());
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+}
+
+TEST_F(IntakeTest, StartsTheWaitAnewWhileAFileGrows) {
+  open_later();
+  const std::string whole = fake_plugin("a", "1.0", std::string(1'000, 'x'));
+  for (std::size_t cut = 200; cut <= whole.size(); cut += 200) {
+    watched.write("a.so", whole.substr(0, cut));
+    run();
+    advance(200);
+  }
+  watched.write("a.so", whole);
+  run();
+  advance(200);
+  run();
+  EXPECT_THAT(intake->set_aside(), IsEmpty());
+  EXPECT_EQ(inspections.started_in_all(), 0);
+
+  run_until_still();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+}
+
+TEST_F(IntakeTest, IgnoresNamesThatAreNoPlugins) {
+  for (const char* name : {".a.so", "a.so.tmp", "a.so.part", "a.so~", "a.txt", "so"}) {
+    watched.write(name, fake_plugin("a", "1.0"));
+  }
+
+  open_later();
+  watched.write(".b.so", fake_plugin("b", "1.0"));
+  run_until_still();
+
+  EXPECT_THAT(served(), IsEmpty());
+  EXPECT_THAT(intake->set_aside(), IsEmpty());
+}
+
+TEST_F(IntakeTest, SealsTheBytesSoThatRewritingTheFileLeavesThemAlone) {
+  const std::string bytes = fake_plugin("a", "1.0");
+  watched.write("a.so", bytes);
+  open_later();
+  const PluginImagePtr image = intake->serving().at(0);
+
+  watched.write("a.so", fake_plugin("a", "2.0"));
+
+  std::string kept(image->bytes, '\0');
+  EXPECT_EQ(::pread(image->memfd.get(), kept.data(), kept.size(), 0), static_cast<ssize_t>(bytes.size()));
+  EXPECT_EQ(kept, bytes);
+  EXPECT_LT(::pwrite(image->memfd.get(), "x", 1, 0), 0);
+  EXPECT_LT(::ftruncate(image->memfd.get(), 1), 0);
+}
+
+TEST_F(IntakeTest, NamesTheBytesByTheirSha256) {
+  watched.write("a.so", "abc");
+  open_later();
+
+  ASSERT_EQ(intake->set_aside().size(), 1u);
+  EXPECT_EQ(intake->set_aside()[0].hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_F(IntakeTest, ReplacesAVersionThatIsRewrittenInPlace) {
+  watched.write("a.so", fake_plugin("a", "1.0"));
+  open_later();
+
+  watched.write("a.so", fake_plugin("a", "2.0"));
+
+  EXPECT_TRUE(run_until_still());
+  EXPECT_THAT(served(), ElementsAre("a 2.0"));
+}
+
+TEST_F(IntakeTest, ReplacesAVersionThatIsRenamedOver) {
+  watched.write("a.so", fake_plugin("a", "2.0"));
+  open_later();
+
+  watched.write("a.so.tmp", fake_plugin("a", "1.0"));
+  std::filesystem::rename(watched / "a.so.tmp", watched / "a.so");
+
+  EXPECT_TRUE(run_until_still());
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+}
+
+TEST_F(IntakeTest, KeepsTheLastGoodBytesWhenAFileTurnsBad) {
+  watched.write("a.so", fake_plugin("a", "1.0"));
+  open_later();
+
+  watched.write("a.so", fake_plugin("broken", "2.0"));
+
+  EXPECT_TRUE(run_until_still());
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  EXPECT_EQ(only_reason(), "SETUP: the entry is missing");
+
+  watched.write("a.so", fake_plugin("a", "3.0"));
+  EXPECT_TRUE(run_until_still());
+  EXPECT_THAT(served(), ElementsAre("a 3.0"));
+  EXPECT_THAT(intake->set_aside(), IsEmpty());
+}
+
+TEST_F(IntakeTest, StopsServingAFileThatWasRemoved) {
+  watched.write("a.so", fake_plugin("a", "1.0"));
+  open_later();
+
+  std::filesystem::remove(watched / "a.so");
+
+  EXPECT_TRUE(run_until_still());
+  EXPECT_THAT(served(), IsEmpty());
+}
+
+TEST_F(IntakeTest, DoesNotStopServingWhileAFileIsRemovedAndWrittenAnew) {
+  watched.write("a.so", fake_plugin("a", "1.0"));
+  open_later();
+
+  std::filesystem::remove(watched / "a.so");
+  run();
+  advance(100);
+  run();
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  watched.write("a.so", fake_plugin("a", "2.0"));
+  run_until_still();
+
+  EXPECT_THAT(served(), ElementsAre("a 2.0"));
+}
+
+TEST_F(IntakeTest, FallsBackToTheBuiltInPluginWhenTheWatchedOneGoes) {
+  builtin.write("a.so", fake_plugin("a", "9.0"));
+  watched.write("a.so", fake_plugin("a", "1.0"));
+  open_later();
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+
+  std::filesystem::remove(watched / "a.so");
+  run_until_still();
+
+  EXPECT_THAT(served(), ElementsAre("a 9.0"));
+}
+
+TEST_F(IntakeTest, ServesTheHighestVersionOfTwoFilesAtStart) {
+  watched.write("x.so", fake_plugin("a", "1.10"));
+  watched.write("y.so", fake_plugin("a", "1.9"));
+
+  open_later();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.10"));
+}
+
+TEST_F(IntakeTest, ServesTheFileThatBecameStableLastWhateverItsVersion) {
+  watched.write("x.so", fake_plugin("a", "2.0"));
+  open_later();
+
+  watched.write("y.so", fake_plugin("a", "1.0"));
+  run_until_still();
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+
+  std::filesystem::remove(watched / "y.so");
+  run_until_still();
+  EXPECT_THAT(served(), ElementsAre("a 2.0"));
+}
+
+TEST_F(IntakeTest, InspectsTheSameBytesUnderTwoNamesOnce) {
+  watched.write("x.so", fake_plugin("a", "1.0"));
+  watched.write("y.so", fake_plugin("a", "1.0"));
+  watched.write("p.so", fake_plugin("broken", "1.0"));
+  watched.write("q.so", fake_plugin("broken", "1.0"));
+
+  open_later();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  EXPECT_EQ(intake->set_aside().size(), 2u);
+  EXPECT_EQ(inspections.started_in_all(), 2);
+}
+
+TEST_F(IntakeTest, EndsTheInspectionOfAFileThatChangesMeanwhile) {
+  open_later();
+  inspections.hold = true;
+  watched.write("a.so", fake_plugin("a", "1.0"));
+  intake->step();
+  advance(300);
+  intake->step();
+  intake->step();
+  EXPECT_EQ(inspections.running, 1);
+
+  watched.write("a.so", fake_plugin("a", "2.0"));
+  intake->step();
+  EXPECT_EQ(inspections.running, 0);
+
+  inspections.hold = false;
+  run_until_still();
+  EXPECT_THAT(served(), ElementsAre("a 2.0"));
+}
+
+TEST_F(IntakeTest, TriesAgainWhenTheSurroundingsFailed) {
+  inspections.no_process = true;
+  watched.write("a.so", fake_plugin("a", "1.0"));
+  open_later();
+  EXPECT_THAT(only_reason(), HasSubstr("cannot make a process"));
+  EXPECT_TRUE(intake->settled());
+
+  inspections.no_process = false;
+  advance(5'000);
+  run();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  EXPECT_THAT(intake->set_aside(), IsEmpty());
+}
+
+TEST_F(IntakeTest, FindsChangesByItsWalkWhenEventsWereLost) {
+  open_later();
+  // The watched directory is replaced by one that inotify does not know.
+  TempDir aside;
+  std::filesystem::rename(watched.path(), aside / "old");
+  std::filesystem::create_directory(watched.path());
+  watched.write("a.so", fake_plugin("a", "1.0"));
+
+  run();
+  advance(5'000);
+  run_until_still();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+}
+
+TEST_F(IntakeTest, LastContentWinsAfterAThousandRewrites) {
+  open_later();
+  for (int i = 0; i < 1'000; ++i) {
+    watched.write("a.so", fake_plugin("a", "1." + std::to_string(i)));
+    if (i % 3 == 0) std::filesystem::remove(watched / "a.so");
+    if (i % 100 == 0) run();
+  }
+  watched.write("a.so", fake_plugin("a", "2.0"));
+
+  run_until_still();
+
+  EXPECT_THAT(served(), ElementsAre("a 2.0"));
+  EXPECT_EQ(inspections.started_in_all(), 1);
+}
+
+TEST_F(IntakeTest, RefusesADirectoryThatIsNotThere) {
+  const auto made = make_intake({.dirs = {watched / "missing"}, .builtin_dirs = {}},
+                                {.inspector = std::make_unique<test::FakeInspector>(inspections),
+                                 .clock = std::make_unique<SystemClock>()});
+
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().code, ErrorCode::not_found);
+  EXPECT_THAT(made.error().message, HasSubstr("missing"));
+}
+
+// ---- each kind of bad file is set aside with its reason, and costs no child
+
+class IntakeBadFile : public IntakeTest {
+protected:
+  void expect_refused(const std::string& reason) {
+    watched.write("good.so", fake_plugin("good", "1.0"));
+    open_later();
+
+    EXPECT_THAT(only_reason(), HasSubstr(reason));
+    EXPECT_THAT(served(), ElementsAre("good 1.0"));
+    EXPECT_EQ(inspections.started_in_all(), 1);
+    EXPECT_TRUE(intake->settled());
+  }
+};
+
+TEST_F(IntakeBadFile, Empty) {
+  watched.write("bad.so", "");
+  expect_refused("it is empty");
+}
+TEST_F(IntakeBadFile, Text) {
+  watched.write("bad.so", "#!/bin/sh\necho this is no library\n");
+  expect_refused("not a shared library");
+}
+TEST_F(IntakeBadFile, Directory) {
+  std::filesystem::create_directory(watched / "bad.so");
+  expect_refused("not a regular file");
+}
+TEST_F(IntakeBadFile, FifoWithoutBlocking) {
+  ASSERT_EQ(::mkfifo((watched / "bad.so").c_str(), 0600), 0);
+  expect_refused("not a regular file");
+}
+TEST_F(IntakeBadFile, Symlink) {
+  builtin.write("target", fake_plugin("a", "1.0"));
+  std::filesystem::create_symlink(builtin / "target", watched / "bad.so");
+  expect_refused("symbolic link");
+}
+TEST_F(IntakeBadFile, ThirtyTwoBit) {
+  std::string bytes = fake_plugin("a", "1.0");
+  bytes[EI_CLASS] = ELFCLASS32;
+  watched.write("bad.so", bytes);
+  expect_refused("32-bit");
+}
+TEST_F(IntakeBadFile, OtherMachine) {
+  std::string bytes = fake_plugin("a", "1.0");
+  bytes[offsetof(Elf64_Ehdr, e_machine)] = static_cast<char>(EM_RISCV);
+  watched.write("bad.so", bytes);
+  expect_refused("another machine");
+}
+TEST_F(IntakeBadFile, Program) {
+  std::string bytes = fake_plugin("a", "1.0");
+  bytes[sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr)] = PT_INTERP;
+  watched.write("bad.so", bytes);
+  expect_refused("a program");
+}
+TEST_F(IntakeBadFile, StaticArchive) {
+  watched.write("bad.so", "!<arch>\nmember.o/       0           0     0     644     8         `\n");
+  expect_refused("static archive");
+}
+TEST_F(IntakeBadFile, SparseFourGigabytes) {
+  watched.write("bad.so", fake_plugin("a", "1.0"));
+  std::filesystem::resize_file(watched / "bad.so", std::uintmax_t{4} << 30);
+  expect_refused("it has 4294967296 bytes; a plugin has at most 1048576");
+}
+TEST_F(IntakeBadFile, CutOff) {
+  watched.write("bad.so", fake_plugin("a", "1.0").substr(0, 150));
+  expect_refused("cut off");
+}
+
+}  // namespace
+}  // namespace cape::child
