@@ -1,0 +1,116 @@
+#include "reader.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace journal {
+
+// One snapshot from here on. Its end cannot fail for a reader; if it did, the next BEGIN reports it.
+class Reader::Transaction {
+public:
+  explicit Transaction(Reader& reader) : reader_(reader) {
+    const Run run(reader_.begin_);
+    reader_.begin_.step();
+  }
+  ~Transaction() {
+    const Run run(reader_.commit_);
+    try {
+      reader_.commit_.step();
+    } catch (const cape::Failure&) {
+      return;
+    }
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+private:
+  Reader& reader_;
+};
+
+Reader::Reader(std::string path)
+    : connection_(std::move(path)),
+      begin_(connection_, "BEGIN"),
+      commit_(connection_, "COMMIT"),
+      find_subject_(connection_, "SELECT id, latest FROM subject WHERE name = ?1"),
+      read_events_(connection_,
+                   "SELECT sequence, time_ns, type, payload FROM event "
+                   "WHERE subject_id = ?1 AND sequence >= ?2 ORDER BY sequence"),
+      list_subjects_(connection_,
+                     "SELECT name, latest FROM subject WHERE name > ?1 COLLATE BINARY "
+                     "ORDER BY name COLLATE BINARY") {}
+
+std::optional<std::int64_t> Reader::latest(std::string_view subject) {
+  const std::optional<Subject> found = find(subject);
+  if (!found) return std::nullopt;
+  return found->latest;
+}
+
+std::optional<cape::QueryAnswer> Reader::query(const cape::Query& query, cape::EventSink& events) {
+  const Transaction transaction(*this);
+  return answer(query, events);
+}
+
+void Reader::query_batch(cape::QueryBatch& batch) {
+  const Transaction transaction(*this);
+  for (std::uint32_t i = 0; i < batch.size(); ++i) {
+    cape::EventSink events = batch.begin(i);
+    batch.answer(i, answer(batch.query(i), events));
+  }
+}
+
+bool Reader::scan(std::string_view token, std::uint32_t subjects_max, cape::SubjectSink& subjects) {
+  const Run run(list_subjects_);
+  list_subjects_.bind(1, token);
+  std::uint32_t emitted = 0;
+  while (list_subjects_.step()) {
+    if (emitted == subjects_max) return true;
+    if (!subjects.emit(list_subjects_.bytes(0), list_subjects_.integer(1))) return true;
+    ++emitted;
+  }
+  return false;
+}
+
+std::optional<Reader::Subject> Reader::find(std::string_view name) {
+  const Run run(find_subject_);
+  find_subject_.bind(1, name);
+  if (!find_subject_.step()) return std::nullopt;
+  return Subject{find_subject_.integer(0), find_subject_.integer(1)};
+}
+
+std::optional<cape::QueryAnswer> Reader::answer(const cape::Query& query, cape::EventSink& events) {
+  const std::optional<Subject> subject = find(query.subject);
+  if (!subject) return std::nullopt;
+  if (subject->latest == std::numeric_limits<std::int64_t>::max()) {
+    throw cape::Failure(
+        cape::Outcome::failed("subject '" + std::string(query.subject) +
+                              "' has used the last sequence there is; no answer can go past it"));
+  }
+  return read(*subject, query, events);
+}
+
+cape::QueryAnswer Reader::read(const Subject& subject, const cape::Query& query, cape::EventSink& events) {
+  const Run run(read_events_);
+  read_events_.bind(1, subject.id).bind(2, query.start);
+  std::uint32_t emitted = 0;
+  std::uint64_t bytes = 0;
+  while (read_events_.step()) {
+    const cape::SourceEvent event{read_events_.integer(0), read_events_.integer(1), read_events_.bytes(2),
+                                  read_events_.bytes(3)};
+    bytes += event.payload.size();
+    // Rows are read in order, so an answer that ends before this one proves everything below it.
+    const bool full = emitted == query.events_max || (emitted > 0 && bytes > query.bytes_max);
+    if (full || !events.emit(event)) {
+      if (emitted == 0 && !full) {
+        throw cape::Failure(cape::Outcome::of(CAPE_LIMIT, "event " + std::to_string(event.sequence) +
+                                                              " of subject '" + std::string(query.subject) +
+                                                              "' is too large for an answer"));
+      }
+      return {event.sequence, subject.latest, true};
+    }
+    ++emitted;
+  }
+  return {std::max(query.start, subject.latest + 1), subject.latest, false};
+}
+
+}  // namespace journal
