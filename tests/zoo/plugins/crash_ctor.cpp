@@ -1,0 +1,20 @@
+// Crashes while the library is being loaded, before anything asked for it.
+#include <cape/lambda.hpp>
+
+namespace {
+
+struct Crash {
+  Crash() {
+    int* volatile nowhere = nullptr;
+    *nowhere = 1;
+  }
+};
+const Crash crash_at_load;
+
+struct Guest {
+  cape::Outcome operator()(const cape::Event&) { return cape::Outcome::ok(); }
+};
+
+}  // namespace
+
+CAPE_LAMBDA(Guest, "crash_ctor", "1.0.0")

@@ -1,0 +1,36 @@
+// Records every event and succeeds.
+//
+//   config = { sleep_us = 1000 }                      each event takes that long
+//   config = { sleep_us = 1000, slow_subject = "a" }  only the events of that subject do
+#include <chrono>
+#include <thread>
+
+#include "recorder.hpp"
+
+namespace {
+
+class Guest {
+public:
+  Guest(const cape::Config& config, const cape::Host& host)
+      : recorder_(host),
+        sleep_(config.get<std::int64_t>("sleep_us", 0)),
+        slow_subject_(config.find<std::string>("slow_subject")) {
+    if (!recorder_.is_open()) throw cape::ConfigError("record needs grant = { state = true }");
+  }
+
+  cape::Outcome operator()(const cape::Event& event) {
+    recorder_.record(event);
+    if (sleep_.count() > 0 && (!slow_subject_ || *slow_subject_ == event.subject()))
+      std::this_thread::sleep_for(sleep_);
+    return cape::Outcome::ok();
+  }
+
+private:
+  zoo::Recorder recorder_;
+  std::chrono::microseconds sleep_;
+  std::optional<std::string> slow_subject_;
+};
+
+}  // namespace
+
+CAPE_LAMBDA(Guest, "record", "1.0.0", CAPE_WANTS_STATE)

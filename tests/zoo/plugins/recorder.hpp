@@ -1,0 +1,72 @@
+// tests/zoo/plugins/recorder.hpp
+// What the zoo's lambdas share: a record of every event they were given, and which subject they misbehave on.
+//
+//   config = { subject = "a" }   misbehave on this subject alone; without it on every one
+//
+// With a state grant each event is recorded before anything else happens, as "subject sequence attempt
+// fence\n", in STATE_DIR/record.log, with one write: what a killed process had begun is in the file. Without
+// a grant nothing is recorded.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cape/lambda.hpp>
+#include <cerrno>
+#include <optional>
+#include <string>
+
+namespace zoo {
+
+class Recorder {
+public:
+  explicit Recorder(const cape::Host& host) {
+    if (host.state_dir().empty()) return;
+    const std::string path = std::string(host.state_dir()) + "/record.log";
+    fd_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (fd_ < 0) throw cape::ConfigError(path + " cannot be opened: errno " + std::to_string(errno));
+  }
+  ~Recorder() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  bool is_open() const { return fd_ >= 0; }
+
+  void record(const cape::Event& event) const {
+    if (fd_ < 0) return;
+    const std::string line = std::string(event.subject()) + " " + std::to_string(event.sequence()) + " " +
+                             std::to_string(event.attempt()) + " " + std::to_string(event.fence()) + "\n";
+    if (::write(fd_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+      throw cape::Failure(
+          cape::Outcome::retry("record.log cannot be written: errno " + std::to_string(errno)));
+    }
+  }
+
+private:
+  int fd_ = -1;
+};
+
+// A lambda that records and then misbehaves on its subject: the animal says how.
+class Animal {
+public:
+  Animal(const cape::Config& config, const cape::Host& host)
+      : recorder_(host), subject_(config.find<std::string>("subject")) {}
+  virtual ~Animal() = default;
+
+  cape::Outcome operator()(const cape::Event& event, cape::Call& call) {
+    recorder_.record(event);
+    if (subject_ && *subject_ != event.subject()) return cape::Outcome::ok();
+    return misbehave(event, call);
+  }
+
+protected:
+  virtual cape::Outcome misbehave(const cape::Event& event, cape::Call& call) = 0;
+
+private:
+  Recorder recorder_;
+  std::optional<std::string> subject_;
+};
+
+}  // namespace zoo
