@@ -1,0 +1,84 @@
+// The keys at the top of the file, and the order in which its tables are read.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/config/parts.hpp"
+
+namespace cape::config {
+namespace {
+
+constexpr std::int64_t s_ms = 1000;
+constexpr std::int64_t h_ms = 3'600'000;
+
+void read_refresh(Section& file, RefreshConfig& refresh) {
+  Section section = file.table("refresh");
+  section.flag("enabled", refresh.enabled);
+  section.integer("subjects_per_s", refresh.subjects_per_s, {.min = 1, .max = 10'000'000});
+  section.finish();
+}
+
+void read_sandbox(Section& file, char& require) {
+  Section section = file.table("sandbox");
+  if (const auto level = section.text("require")) {
+    if (level->size() == 1 && *level >= "A" && *level <= "D")
+      require = level->front();
+    else
+      section.mistake("require", "expected \"A\", \"B\", \"C\" or \"D\": the least level a child must reach");
+  }
+  section.finish();
+}
+
+void read_top(Section& file, Config& config) {
+  config.data_dir = config.base_dir() / "data";
+  if (auto path = file.path("data_dir", config.base_dir())) config.data_dir = *std::move(path);
+  config.plugins = file.paths("plugins", config.base_dir());
+  // Shorter than a second and a busy machine loses healthy hosts.
+  file.duration_ms("lease", config.lease_ms, {.min = s_ms, .max = h_ms});
+  file.size("payload_bytes_max", config.payload_bytes_max,
+            {.min = 1, .max = static_cast<std::int64_t>(payload_bytes_ceiling)});
+  read_refresh(file, config.refresh);
+  read_sandbox(file, config.sandbox_require);
+  read_listen(file, config);
+}
+
+}  // namespace
+
+void for_each_named(Section section, const std::function<void(const std::string&, Section)>& read) {
+  for (const Entry& entry : section.entries().entries) {
+    const Table* table = entry.node.as<Table>();
+    if (!is_name(entry.key))
+      section.mistake_at(entry.line, entry.key,
+                         "not a name: a small letter, then small letters, digits and _, at most 63 in all");
+    else if (!table)
+      section.mistake_at(entry.line, entry.key,
+                         fmt::format("expected a table, found {}", kind_of(entry.node)));
+    else
+      read(entry.key, Section(*table, section.dotted(entry.key), entry.line, section.mistakes()));
+  }
+}
+
+}  // namespace cape::config
+
+namespace cape {
+
+ConfigResult parse_config(std::string_view text, const fs::path& file) {
+  const auto table = config::parse_toml(text);
+  if (!table) return std::unexpected(std::vector{table.error()});
+
+  Config config;
+  std::error_code no_working_directory;
+  config.file = fs::absolute(file, no_working_directory).lexically_normal();
+  config::Mistakes mistakes;
+  config::Section section(*table, "", 0, mistakes);
+  config::read_top(section, config);
+  config::read_domains(section, config);
+  config::read_topologies(section, config);
+  section.finish();
+  if (mistakes.empty()) return config;
+
+  std::ranges::stable_sort(mistakes, {}, &ConfigMistake::line);
+  return std::unexpected(std::move(mistakes));
+}
+
+}  // namespace cape

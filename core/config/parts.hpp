@@ -1,0 +1,28 @@
+// core/config/parts.hpp
+// The tables of a config, one reader each. Inside core/config only: others call parse_config.
+#pragma once
+
+#include "core/config/config.hpp"
+#include "core/config/section.hpp"
+
+namespace cape::config {
+
+// Default lease and limits stand in config.hpp; what a value may be stands beside its reader.
+void read_domains(Section& file, Config& config);
+void read_topologies(Section& file, Config& config);  // requires: the domains are read
+
+// The keys a domain and a lambda share.
+struct PluginKeys {
+  std::string config_json = "{}";
+  Grant grant;
+  Limits limits;
+};
+PluginKeys read_plugin_keys(Section& section, const Config& config);
+
+// Calls `read` with a Section for each sub-table of `section` that has a usable name.
+void for_each_named(Section section, const std::function<void(const std::string&, Section)>& read);
+
+// Endpoints as configured, else ipc:// below data_dir/run.
+void read_listen(Section& file, Config& config);  // requires: data_dir is read
+
+}  // namespace cape::config

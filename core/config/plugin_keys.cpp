@@ -1,0 +1,80 @@
+// What a domain and a lambda share: the plugin's own config, its grant, its limits.
+#include <fmt/format.h>
+
+#include "core/config/config_json.hpp"
+#include "core/config/parts.hpp"
+
+namespace cape::config {
+namespace {
+
+constexpr std::int64_t MiB = 1 << 20;
+constexpr std::int64_t GiB = 1 << 30;
+
+std::string read_config(Section& section) {
+  const Entry* entry = section.take("config");
+  if (!entry) return "{}";
+  const Table* table = entry->node.as<Table>();
+  if (!table) {
+    section.mistake("config", fmt::format("expected a table, found {}", kind_of(entry->node)));
+    return "{}";
+  }
+  auto json = to_json(*table);
+  if (json) return *std::move(json);
+  section.mistake_at(json.error().line ? json.error().line : entry->line, "config", json.error().message);
+  return "{}";
+}
+
+bool is_at_or_below(const fs::path& path, const fs::path& top) {
+  const auto [in_top, in_path] = std::mismatch(top.begin(), top.end(), path.begin(), path.end());
+  return in_top == top.end();
+}
+
+// A plugin that could write its own grants, its own code or the cursors would be in no sandbox. Told by the
+// path's text alone: nothing is followed here.
+std::string write_mistake(const fs::path& path, const Config& config) {
+  if (is_at_or_below(path, config.data_dir))
+    return "lies in data_dir, which Cape alone writes; for files of the plugin's own grant state = true";
+  if (is_at_or_below(config.data_dir, path))
+    return "holds data_dir, which Cape alone writes; grant a directory beside it";
+  if (is_at_or_below(config.file, path))
+    return "holds this config file, so the plugin could grant itself anything; grant a directory below it";
+  for (const fs::path& plugins : config.plugins)
+    if (is_at_or_below(plugins, path) || is_at_or_below(path, plugins))
+      return "reaches a plugin directory, so the plugin could replace its own code; grant another directory";
+  return {};
+}
+
+Grant read_grant(Section& section, const Config& config) {
+  Grant grant;
+  Section table = section.table("grant");
+  grant.read = table.paths("read", config.base_dir());
+  grant.write = table.paths("write", config.base_dir());
+  table.flag("state", grant.state);
+  table.finish();
+  for (const fs::path& path : grant.write)
+    if (const std::string wrong = write_mistake(path, config); !wrong.empty())
+      table.mistake("write", fmt::format("\"{}\" {}", printable(path.string(), 256), wrong));
+  return grant;
+}
+
+Limits read_limits(Section& section) {
+  Limits limits;
+  Section table = section.table("limits");
+  table.size("memory", limits.memory_bytes, {.min = 16 * MiB, .max = 1024 * GiB});
+  table.size("file_size", limits.file_bytes, {.min = 0, .max = 1024 * GiB});
+  table.size("output", limits.output_bytes, {.min = 0, .max = 16 * MiB});
+  table.integer("threads", limits.threads, {.min = 1, .max = 4096});
+  table.integer("files", limits.files, {.min = 16, .max = 65'536});
+  table.finish();
+  return limits;
+}
+
+}  // namespace
+
+PluginKeys read_plugin_keys(Section& section, const Config& config) {
+  return {.config_json = read_config(section),
+          .grant = read_grant(section, config),
+          .limits = read_limits(section)};
+}
+
+}  // namespace cape::config

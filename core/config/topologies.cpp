@@ -1,0 +1,140 @@
+// [topology.NAME] and [topology.NAME.lambda.NAME]: who consumes events, and how.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/config/parts.hpp"
+#include "core/config/units.hpp"
+
+namespace cape::config {
+namespace {
+
+constexpr std::int64_t day_ms = 86'400'000;
+constexpr std::uint32_t children_max_ceiling = 256;
+
+void not_yet(Section& section, std::string_view key, std::string_view use) {
+  section.mistake(key, fmt::format("not available in this version; {}", use));
+}
+
+void read_domain_name(Section& section, const Config& config, TopologyConfig& topology) {
+  const std::string name = section.name("domain", "domain = \"history\"");
+  if (name.empty()) return;
+  const auto it = std::ranges::find(config.domains, name, &DomainConfig::name);
+  topology.domain = static_cast<DomainIndex>(it - config.domains.begin());
+  if (it != config.domains.end()) return;
+
+  topology.domain = 0;
+  std::vector<std::string> names;
+  for (const DomainConfig& domain : config.domains) names.push_back(domain.name);
+  const std::string_view meant = nearest(name, names);
+  section.mistake("domain",
+                  meant.empty()
+                      ? fmt::format("no domain \"{0}\" in this file; add a table [domain.{0}]", name)
+                      : fmt::format("no domain \"{}\" in this file; did you mean \"{}\"?", name, meant));
+}
+
+void read_mode(Section& section) {
+  const auto mode = section.text("mode");
+  if (!mode || *mode == "strict") return;
+  if (*mode == "pipelined" || *mode == "latest")
+    not_yet(section, "mode", "write mode = \"strict\"");
+  else
+    section.mistake("mode", fmt::format("expected \"strict\", found \"{}\"", printable(*mode, 64)));
+}
+
+void read_start(Section& section, StartPosition& start) {
+  constexpr std::string_view expected =
+      "expected \"beginning\" or the first sequence to run, an integer from 1";
+  const Entry* entry = section.take("start");
+  if (!entry) return;
+  const auto* text = entry->node.as<std::string>();
+  const auto* sequence = entry->node.as<std::int64_t>();
+  if (text && *text == "beginning") return;
+  if (text && *text == "latest")
+    not_yet(section, "start", "write \"beginning\" or the first sequence to run");
+  else if (sequence && *sequence >= 1)
+    start = {StartPosition::Kind::sequence, *sequence};
+  else
+    section.mistake("start", std::string(expected));
+}
+
+void read_retry(Section& topology, RetryPolicy& retry) {
+  Section section = topology.table("retry");
+  section.duration_ms("first", retry.first_ms, {.min = 1, .max = day_ms});
+  section.number("factor", retry.factor, 1, 100);
+  section.duration_ms("max", retry.max_ms, {.min = 1, .max = 30 * day_ms});
+  section.integer("park_after", retry.park_after, {.min = 0, .max = 1'000'000});
+  section.finish();
+  if (retry.max_ms < retry.first_ms)
+    section.mistake(section.entries().find("max") ? "max" : "first",
+                    fmt::format("first ({}) is longer than max ({})", duration_text(retry.first_ms),
+                                duration_text(retry.max_ms)));
+}
+
+void read_children(Section& section, LambdaConfig& lambda) {
+  const bool writes = lambda.grant.state || !lambda.grant.write.empty();
+  lambda.children_max = writes ? 1 : 2;
+  section.integer("children_max", lambda.children_max, {.min = 1, .max = children_max_ceiling});
+  if (writes && lambda.children_max > 1)
+    section.mistake("children_max",
+                    "with a state or write grant the lambda has one child at a time, or two would "
+                    "write the same files; write children_max = 1 or take the grant away");
+}
+
+void read_timeouts(Section& section, LambdaConfig& lambda) {
+  section.duration_ms("timeout", lambda.timeout_ms, {.min = 10, .max = day_ms});
+  section.duration_ms("timeout_max", lambda.timeout_max_ms, {.min = 10, .max = 7 * day_ms});
+  if (lambda.timeout_ms > lambda.timeout_max_ms)
+    section.mistake(section.entries().find("timeout") ? "timeout" : "timeout_max",
+                    fmt::format("timeout ({}) is longer than timeout_max ({}); raise timeout_max",
+                                duration_text(lambda.timeout_ms), duration_text(lambda.timeout_max_ms)));
+}
+
+LambdaConfig read_lambda(const std::string& name, Section section, const Config& config) {
+  LambdaConfig lambda;
+  lambda.name = name;
+  lambda.plugin = section.name("plugin", "plugin = \"audit_log\"");
+  if (!section.texts("needs").empty())
+    not_yet(section, "needs", "take it away, or give each lambda its own topology");
+  PluginKeys keys = read_plugin_keys(section, config);
+  lambda.config_json = std::move(keys.config_json);
+  lambda.grant = std::move(keys.grant);
+  lambda.limits = keys.limits;
+  read_children(section, lambda);
+  read_timeouts(section, lambda);
+  section.finish();
+  return lambda;
+}
+
+TopologyConfig read_topology(const std::string& name, Section section, const Config& config) {
+  TopologyConfig topology;
+  topology.name = name;
+  // Its lambdas' state would lie where the domains' does.
+  if (name == "domain") section.mistake("", "a topology cannot be called \"domain\"; choose another name");
+  read_domain_name(section, config, topology);
+  read_mode(section);
+  read_start(section, topology.start);
+  if (!section.texts("after").empty())
+    not_yet(section, "after", "take it away: topologies run independently");
+  read_retry(section, topology.retry);
+  section.integer("batch_events", topology.batch_events, {.min = 1, .max = 4096});
+  section.size("batch_bytes", topology.batch_bytes, {.min = 1, .max = 16 << 20});
+  for_each_named(section.table("lambda"), [&](const std::string& lambda, Section inner) {
+    topology.lambdas.push_back(read_lambda(lambda, std::move(inner), config));
+  });
+  if (!section.entries().find("lambda"))
+    section.mistake("lambda",
+                    fmt::format("missing; add a table [topology.{}.lambda.NAME] with its plugin", name));
+  section.finish();
+  return topology;
+}
+
+}  // namespace
+
+void read_topologies(Section& file, Config& config) {
+  for_each_named(file.table("topology"), [&](const std::string& name, Section section) {
+    config.topologies.push_back(read_topology(name, std::move(section), config));
+  });
+}
+
+}  // namespace cape::config
