@@ -1,5 +1,7 @@
 #include "json_line.hpp"
 
+#include <cape/utf8.hpp>
+
 namespace audit_log {
 namespace {
 
@@ -7,15 +9,6 @@ using Byte = unsigned char;
 
 bool is_plain(char c) {
   return static_cast<Byte>(c) >= 0x20 && static_cast<Byte>(c) < 0x80 && c != '"' && c != '\\';
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text.substr(at));
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
 }
 
 void append_escape(std::string& out, char c) {
@@ -56,7 +49,7 @@ void append_string(std::string& out, std::string_view text) {
       append_escape(out, text[at++]);
       continue;
     }
-    const std::size_t length = utf8_length(text.substr(at));
+    const std::size_t length = cape::utf8_length(text.substr(at));
     if (length == 0)
       out += "\xEF\xBF\xBD";
     else
@@ -88,7 +81,7 @@ void append_fields(std::string& out, const Record& record) {
   out += ",\"time_ns\":" + std::to_string(record.time_ns);
   out += ",\"type\":";
   append_string(out, record.type);
-  if (is_utf8(record.payload)) {
+  if (cape::is_utf8(record.payload)) {
     out += ",\"payload\":";
     append_string(out, record.payload);
   } else {
@@ -99,25 +92,6 @@ void append_fields(std::string& out, const Record& record) {
 }
 
 }  // namespace
-
-// The table of well-formed byte sequences of the Unicode standard: no overlong forms, surrogates or code
-// points above U+10FFFF.
-std::size_t utf8_length(std::string_view text) {
-  if (text.empty()) return 0;
-  const Byte lead = static_cast<Byte>(text[0]);
-  if (lead < 0x80) return 1;
-  if (lead < 0xC2 || lead > 0xF4) return 0;
-  const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  if (text.size() < length) return 0;
-  const Byte second_min = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  const Byte second_max = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  const Byte second = static_cast<Byte>(text[1]);
-  if (second < second_min || second > second_max) return 0;
-  for (std::size_t i = 2; i < length; ++i) {
-    if ((static_cast<Byte>(text[i]) & 0xC0) != 0x80) return 0;
-  }
-  return length;
-}
 
 void append_line(std::string& out, const Record& record) {
   const std::size_t before = out.size();

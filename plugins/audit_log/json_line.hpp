@@ -2,7 +2,6 @@
 // One event as one line of JSON. Pure: bytes in, bytes out; any byte is legal in.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,8 +20,5 @@ struct Record {
 // payload that is not UTF-8 stands under "payload_base64" instead; elsewhere each byte that is not UTF-8
 // becomes U+FFFD. If memory runs out, `out` is as it was.
 void append_line(std::string& out, const Record& record);
-
-// Length of the valid UTF-8 character at the start of `text`; 0: there is none.
-std::size_t utf8_length(std::string_view text);
 
 }  // namespace audit_log

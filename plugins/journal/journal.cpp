@@ -17,7 +17,8 @@ namespace {
 
 class Journal {
 public:
-  explicit Journal(const cape::Config& config) : path_(config.require<std::string>("dir") + "/events.db") {
+  Journal(const cape::Config& config, const cape::Host& host)
+      : host_(host), path_(config.require<std::string>("dir") + "/events.db") {
     if (path_.front() != '/') throw cape::ConfigError("config key 'dir' must be an absolute path");
   }
 
@@ -38,7 +39,7 @@ private:
   template <class Body>
   std::invoke_result_t<Body, journal::Reader&> reading(Body&& body) {
     try {
-      if (!reader_) reader_ = std::make_unique<journal::Reader>(path_);
+      if (!reader_) reader_ = std::make_unique<journal::Reader>(path_, host_);
       return body(*reader_);
     } catch (...) {
       reader_.reset();  // whatever was wrong with it, the next call opens the file anew
@@ -46,6 +47,7 @@ private:
     }
   }
 
+  cape::Host host_;
   std::string path_;
   std::unique_ptr<journal::Reader> reader_;
 };

@@ -1,10 +1,23 @@
 #include "reader.hpp"
 
 #include <algorithm>
+#include <cape/utf8.hpp>
 #include <limits>
 #include <utility>
 
 namespace journal {
+namespace {
+
+// What is wrong with one subject alone: the rest of a batch is answered.
+class SubjectFailure : public cape::Failure {
+  using cape::Failure::Failure;
+};
+
+[[noreturn]] void fail_subject(std::string_view subject, cape_status status, const std::string& why) {
+  throw SubjectFailure(cape::Outcome::of(status, "subject '" + std::string(subject) + "': " + why));
+}
+
+}  // namespace
 
 // One snapshot from here on. Its end cannot fail for a reader; if it did, the next BEGIN reports it.
 class Reader::Transaction {
@@ -28,8 +41,9 @@ private:
   Reader& reader_;
 };
 
-Reader::Reader(std::string path)
-    : connection_(std::move(path)),
+Reader::Reader(std::string path, const cape::Host& host)
+    : host_(host),
+      connection_(std::move(path)),
       begin_(connection_, "BEGIN"),
       commit_(connection_, "COMMIT"),
       find_subject_(connection_, "SELECT id, latest FROM subject WHERE name = ?1"),
@@ -55,7 +69,11 @@ void Reader::query_batch(cape::QueryBatch& batch) {
   const Transaction transaction(*this);
   for (std::uint32_t i = 0; i < batch.size(); ++i) {
     cape::EventSink events = batch.begin(i);
-    batch.answer(i, answer(batch.query(i), events));
+    try {
+      batch.answer(i, answer(batch.query(i), events));
+    } catch (const SubjectFailure& failure) {
+      batch.fail(i, failure.outcome());
+    }
   }
 }
 
@@ -65,10 +83,22 @@ bool Reader::scan(std::string_view token, std::uint32_t subjects_max, cape::Subj
   std::uint32_t emitted = 0;
   while (list_subjects_.step()) {
     if (emitted == subjects_max) return true;
-    if (!subjects.emit(list_subjects_.bytes(0), list_subjects_.integer(1))) return true;
+    const std::string_view name = list_subjects_.bytes(0);
+    if (!cape::is_utf8(name)) {
+      skip(name);
+      continue;
+    }
+    if (!subjects.emit(name, list_subjects_.integer(1))) return true;
     ++emitted;
   }
   return false;
+}
+
+void Reader::skip(std::string_view name) {
+  if (std::exchange(warned_, true)) return;
+  host_.log(CAPE_LOG_WARNING,
+            "journal: subject '" + std::string(name) +
+                "' is not UTF-8 and will not be delivered, nor others like it: delete its events");
 }
 
 std::optional<Reader::Subject> Reader::find(std::string_view name) {
@@ -82,9 +112,8 @@ std::optional<cape::QueryAnswer> Reader::answer(const cape::Query& query, cape::
   const std::optional<Subject> subject = find(query.subject);
   if (!subject) return std::nullopt;
   if (subject->latest == std::numeric_limits<std::int64_t>::max()) {
-    throw cape::Failure(
-        cape::Outcome::failed("subject '" + std::string(query.subject) +
-                              "' has used the last sequence there is; no answer can go past it"));
+    fail_subject(query.subject, CAPE_FAILED,
+                 "it has used the last sequence there is; no answer can go past it");
   }
   return read(*subject, query, events);
 }
@@ -102,9 +131,8 @@ cape::QueryAnswer Reader::read(const Subject& subject, const cape::Query& query,
     const bool full = emitted == query.events_max || (emitted > 0 && bytes > query.bytes_max);
     if (full || !events.emit(event)) {
       if (emitted == 0 && !full) {
-        throw cape::Failure(cape::Outcome::of(CAPE_LIMIT, "event " + std::to_string(event.sequence) +
-                                                              " of subject '" + std::string(query.subject) +
-                                                              "' is too large for an answer"));
+        fail_subject(query.subject, CAPE_LIMIT,
+                     "event " + std::to_string(event.sequence) + " is too large for an answer");
       }
       return {event.sequence, subject.latest, true};
     }
