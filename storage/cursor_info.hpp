@@ -2,7 +2,9 @@
 // CursorInfo: all cursors and control state of one subject, one stored record.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/error.hpp"
@@ -12,12 +14,12 @@ namespace cape::storage {
 
 struct LambdaCursor {
   std::string lambda;
-  Sequence cursor = 0;             // everything up to it is processed by this lambda
-  std::uint32_t attempts = 0;      // of the event after the cursor that failed last
-  Sequence failed_sequence = 0;    // which; 0: none
+  Sequence cursor = 0;                // everything up to it is processed by this lambda
+  std::uint32_t attempts = 0;         // of the event after the cursor that failed last
+  Sequence failed_sequence = 0;       // which; 0: none
   std::int64_t next_try_wall_ns = 0;  // 0: at once
-  bool parked = false;             // waits for an operator
-  std::string reason;              // why it failed or is parked; printable
+  bool parked = false;                // waits for an operator
+  std::string reason;                 // why it failed or is parked; printable
 
   bool operator==(const LambdaCursor&) const = default;
 };
@@ -31,13 +33,22 @@ struct TopologyCursor {
 };
 
 struct CursorInfo {
-  Sequence latest = 0;  // highest the source has ever told
+  Sequence latest = 0;                     // highest the source has ever told
   std::vector<TopologyCursor> topologies;  // also of topologies that left the config: they may come back
 
   bool operator==(const CursorInfo&) const = default;
 };
 
+inline constexpr std::size_t name_bytes_max = 63;  // of a topology, a lambda, a domain
+inline constexpr std::size_t topologies_per_subject_max = 1024;
+inline constexpr std::size_t lambdas_per_topology_max = 1024;
+
+// Empty: `info` can be stored. Else what is wrong with it: over a limit above, a negative number, a reason of
+// more than reason_bytes_max.
+std::string_view mistake_of(const CursorInfo& info);
+
 // msgpack, versioned; strings bounded. decode refuses bytes it does not know with Error::invalid.
+// encode requires: mistake_of(info) is empty.
 std::string encode(const CursorInfo& info);
 Result<CursorInfo> decode_cursor_info(std::string_view bytes);
 

@@ -60,11 +60,12 @@ struct WriteBatch {
   std::vector<CursorWrite> cursors;
   std::vector<InboxRow> inbox;
   std::vector<InboxClear> inbox_clears;
-  std::vector<HostLease> leases;           // upserts
-  std::vector<std::string> leases_removed; // host names
-  bool sync = false;  // on disk before it counts as done; otherwise within a second
+  std::vector<HostLease> leases;            // upserts
+  std::vector<std::string> leases_removed;  // host names
+  bool sync = false;                        // on disk before it counts as done; otherwise within a second
   bool empty() const {
-    return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() && leases_removed.empty();
+    return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() &&
+           leases_removed.empty();
   }
 };
 
@@ -79,7 +80,7 @@ struct InboxPage {
 };
 
 class CursorStore {
- public:
+public:
   virtual ~CursorStore() = default;
 
   // Number of this broker start; raised by one and synced when the store was opened.
@@ -98,9 +99,9 @@ class CursorStore {
   virtual Result<std::vector<HostLease>> leases() = 0;
 
   virtual Ticket submit(WriteBatch batch) = 0;
-  virtual std::vector<CommitDone> poll() = 0;  // in the order of submission
-  virtual int fd() const = 0;                  // readable when poll() has something
-  virtual std::size_t queued_rows() const = 0; // submitted and not done: the caller bounds it
+  virtual std::vector<CommitDone> poll() = 0;   // in the order of submission
+  virtual int fd() const = 0;                   // readable when poll() has something
+  virtual std::size_t queued_rows() const = 0;  // submitted and not done: the caller bounds it
 };
 
 // Opens or creates data_dir/cape.db (WAL), migrates it, raises the epoch. The caller holds the data_dir lock.
@@ -109,13 +110,13 @@ Result<std::unique_ptr<CursorStore>> open_sqlite_store(const fs::path& data_dir)
 Result<std::unique_ptr<CursorStore>> open_sqlite_store_read_only(const fs::path& data_dir);
 // One broker holds a data_dir: a lock file for as long as the value lives. conflict: another process has it.
 class DataDirLock {
- public:
+public:
   static Result<DataDirLock> take(const fs::path& data_dir);  // creates data_dir if need be
   DataDirLock(DataDirLock&&) noexcept;
   DataDirLock& operator=(DataDirLock&&) noexcept;
   ~DataDirLock();
 
- private:
+private:
   explicit DataDirLock(int fd);
   int fd_ = -1;
 };

@@ -1,0 +1,193 @@
+// The stored form, msgpack, all arrays:
+//
+//   [1, latest, [[topology, [lambda, ...]], ...]]
+//   lambda: [name, cursor]                                                              without trouble
+//           [name, cursor, attempts, failed_sequence, next_try_wall_ns, parked, reason] with it
+//
+// A subject without trouble is what nearly every record holds, and each write pays for its bytes.
+#include "storage/cursor_info.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <msgpack.hpp>
+
+namespace cape::storage {
+namespace {
+
+constexpr std::uint64_t format_version = 1;
+constexpr std::uint32_t fields_short = 2;
+constexpr std::uint32_t fields_full = 7;
+constexpr std::size_t depth_max = 5;
+
+struct Sink {
+  std::string& out;
+  void write(const char* bytes, std::size_t count) { out.append(bytes, count); }
+};
+using Packer = msgpack::packer<Sink>;
+
+void pack_text(Packer& packer, std::string_view text) {
+  packer.pack_str(static_cast<std::uint32_t>(text.size()));
+  packer.pack_str_body(text.data(), static_cast<std::uint32_t>(text.size()));
+}
+
+bool has_trouble(const LambdaCursor& lambda) {
+  return lambda.attempts != 0 || lambda.failed_sequence != 0 || lambda.next_try_wall_ns != 0 ||
+         lambda.parked || !lambda.reason.empty();
+}
+
+void pack_lambda(Packer& packer, const LambdaCursor& lambda) {
+  const bool full = has_trouble(lambda);
+  packer.pack_array(full ? fields_full : fields_short);
+  pack_text(packer, lambda.lambda);
+  packer.pack(lambda.cursor);
+  if (!full) return;
+  packer.pack(lambda.attempts);
+  packer.pack(lambda.failed_sequence);
+  packer.pack(lambda.next_try_wall_ns);
+  packer.pack(lambda.parked);
+  pack_text(packer, lambda.reason);
+}
+
+// Thrown inside decode_cursor_info alone: it spares each of a dozen fields a branch of its own.
+struct Refused {
+  const char* what;
+};
+
+std::span<const msgpack::object> array_of(const msgpack::object& object) {
+  if (object.type != msgpack::type::ARRAY) throw Refused{"an array is missing"};
+  return {object.via.array.ptr, object.via.array.size};
+}
+
+std::int64_t count_of(const msgpack::object& object) {  // 0 or more
+  if (object.type != msgpack::type::POSITIVE_INTEGER ||
+      object.via.u64 > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+    throw Refused{"a number is out of range"};
+  }
+  return static_cast<std::int64_t>(object.via.u64);
+}
+
+std::string text_of(const msgpack::object& object, std::size_t bytes_min, std::size_t bytes_max) {
+  if (object.type != msgpack::type::STR) throw Refused{"a text is missing"};
+  if (object.via.str.size < bytes_min || object.via.str.size > bytes_max)
+    throw Refused{"a text is too short or too long"};
+  return {object.via.str.ptr, object.via.str.size};
+}
+
+LambdaCursor lambda_of(const msgpack::object& object) {
+  const auto fields = array_of(object);
+  if (fields.size() != fields_short && fields.size() != fields_full)
+    throw Refused{"a lambda has too few or too many fields"};
+  LambdaCursor lambda;
+  lambda.lambda = text_of(fields[0], 1, name_bytes_max);
+  lambda.cursor = count_of(fields[1]);
+  if (fields.size() == fields_short) return lambda;
+  const std::int64_t attempts = count_of(fields[2]);
+  if (attempts > std::numeric_limits<std::uint32_t>::max()) throw Refused{"a number is out of range"};
+  lambda.attempts = static_cast<std::uint32_t>(attempts);
+  lambda.failed_sequence = count_of(fields[3]);
+  lambda.next_try_wall_ns = count_of(fields[4]);
+  if (fields[5].type != msgpack::type::BOOLEAN) throw Refused{"a yes or no is missing"};
+  lambda.parked = fields[5].via.boolean;
+  lambda.reason = text_of(fields[6], 0, reason_bytes_max);
+  return lambda;
+}
+
+TopologyCursor topology_of(const msgpack::object& object) {
+  const auto fields = array_of(object);
+  if (fields.size() != 2) throw Refused{"a topology has too few or too many fields"};
+  TopologyCursor topology;
+  topology.topology = text_of(fields[0], 1, name_bytes_max);
+  for (const msgpack::object& lambda : array_of(fields[1])) topology.lambdas.push_back(lambda_of(lambda));
+  return topology;
+}
+
+CursorInfo info_of(const msgpack::object& object) {
+  const auto fields = array_of(object);
+  if (fields.empty() || count_of(fields[0]) != format_version)
+    throw Refused{"it has a version this Cape does not know"};
+  if (fields.size() != 3) throw Refused{"it has too few or too many fields"};
+  CursorInfo info;
+  info.latest = count_of(fields[1]);
+  for (const msgpack::object& topology : array_of(fields[2]))
+    info.topologies.push_back(topology_of(topology));
+  return info;
+}
+
+bool never_copy(msgpack::type::object_type, std::size_t, void*) {
+  return true;
+}  // the bytes outlive the objects
+
+std::unexpected<Error> refuse(std::string_view what) {
+  return fail(ErrorCode::invalid, fmt::format("not a cursor record: {}", what));
+}
+
+bool is_stored_name(std::string_view name) {
+  return !name.empty() && name.size() <= name_bytes_max;
+}
+
+std::string_view mistake_of(const LambdaCursor& lambda) {
+  if (!is_stored_name(lambda.lambda)) return "a lambda's name is empty or too long";
+  if (lambda.cursor < 0 || lambda.failed_sequence < 0 || lambda.next_try_wall_ns < 0)
+    return "a number is negative";
+  if (lambda.reason.size() > reason_bytes_max) return "a reason is too long";
+  return {};
+}
+
+}  // namespace
+
+Sequence TopologyCursor::cursor() const {
+  const auto lowest = std::ranges::min_element(lambdas, {}, &LambdaCursor::cursor);
+  return lowest == lambdas.end() ? 0 : lowest->cursor;
+}
+
+std::string_view mistake_of(const CursorInfo& info) {
+  if (info.latest < 0) return "latest is negative";
+  if (info.topologies.size() > topologies_per_subject_max) return "it has too many topologies";
+  for (const TopologyCursor& topology : info.topologies) {
+    if (!is_stored_name(topology.topology)) return "a topology's name is empty or too long";
+    if (topology.lambdas.size() > lambdas_per_topology_max) return "a topology has too many lambdas";
+    for (const LambdaCursor& lambda : topology.lambdas) {
+      if (const std::string_view mistake = mistake_of(lambda); !mistake.empty()) return mistake;
+    }
+  }
+  return {};
+}
+
+std::string encode(const CursorInfo& info) {
+  std::string bytes;
+  Sink sink{bytes};
+  Packer packer(sink);
+  packer.pack_array(3);
+  packer.pack(format_version);
+  packer.pack(info.latest);
+  packer.pack_array(static_cast<std::uint32_t>(info.topologies.size()));
+  for (const TopologyCursor& topology : info.topologies) {
+    packer.pack_array(2);
+    pack_text(packer, topology.topology);
+    packer.pack_array(static_cast<std::uint32_t>(topology.lambdas.size()));
+    for (const LambdaCursor& lambda : topology.lambdas) pack_lambda(packer, lambda);
+  }
+  return bytes;
+}
+
+Result<CursorInfo> decode_cursor_info(std::string_view bytes) {
+  if (bytes.empty()) return refuse("it is empty");
+  const std::size_t items_max = std::max(topologies_per_subject_max, lambdas_per_topology_max);
+  const msgpack::unpack_limit limit(items_max, 0, reason_bytes_max, 0, 0, depth_max);
+  try {
+    std::size_t offset = 0;
+    const msgpack::object_handle handle =
+        msgpack::unpack(bytes.data(), bytes.size(), offset, never_copy, nullptr, limit);
+    if (offset != bytes.size()) return refuse("bytes follow it");
+    return info_of(handle.get());
+  } catch (const Refused& refused) {
+    return refuse(refused.what);
+  } catch (const msgpack::unpack_error& error) {
+    return refuse(error.what());
+  }
+}
+
+}  // namespace cape::storage

@@ -1,0 +1,73 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "core/unique_fd.hpp"
+#include "storage/cursor_store.hpp"
+#include "storage/files.hpp"
+
+namespace cape::storage {
+namespace {
+
+// The holder writes its number right after it has the lock; nothing but an error text depends on it.
+std::string holder(int fd) {
+  std::array<char, 32> digits{};
+  const ssize_t count = ::pread(fd, digits.data(), digits.size() - 1, 0);
+  if (count <= 0) return "another process";
+  const std::string_view text(digits.data(), static_cast<std::size_t>(count));
+  const std::string_view pid = text.substr(0, text.find_first_not_of("0123456789"));
+  return pid.empty() ? "another process" : fmt::format("process {}", pid);
+}
+
+Result<void> sign(int fd) {
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(fd, 0) != 0 ||
+      ::pwrite(fd, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    return fail_errno(ErrorCode::io, "cannot write the lock file; make room on its file system", errno);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<DataDirLock> DataDirLock::take(const fs::path& data_dir) {
+  // 0755: children reach the directories they were granted below it.
+  if (Result<void> made = make_directory(data_dir, 0755); !made) return std::unexpected(made.error());
+  const fs::path file = data_dir / "lock";
+  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!fd) {
+    const int saved_errno = errno;
+    return fail_errno(ErrorCode::io,
+                      fmt::format("cannot open {}; let this user write {}", file.string(), data_dir.string()),
+                      saved_errno);
+  }
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    const int saved_errno = errno;
+    if (saved_errno != EWOULDBLOCK) {
+      return fail_errno(ErrorCode::io, fmt::format("cannot lock {}", file.string()), saved_errno);
+    }
+    return fail(ErrorCode::conflict,
+                fmt::format("{} is in use by {}: stop that one first, or choose another data_dir",
+                            data_dir.string(), holder(fd.get())));
+  }
+  if (Result<void> signed_ = sign(fd.get()); !signed_) return std::unexpected(signed_.error());
+  return DataDirLock(fd.release());
+}
+
+DataDirLock::DataDirLock(int fd) : fd_(fd) {}
+DataDirLock::DataDirLock(DataDirLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+DataDirLock& DataDirLock::operator=(DataDirLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+DataDirLock::~DataDirLock() {
+  if (fd_ >= 0)
+    ::close(fd_);  // releases the lock; the file stays, so that no two processes lock different files
+}
+
+}  // namespace cape::storage

@@ -1,0 +1,57 @@
+#include "storage/life_lock.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "core/clock.hpp"
+
+namespace cape::storage {
+namespace {
+
+constexpr std::int64_t look_again_ms = 5;
+
+// False: time is over.
+Result<bool> lock_alone(int fd, std::int64_t wait_ms) {
+  const std::int64_t give_up_ns = boot_ns() + wait_ms * ns_per_ms;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(ErrorCode::io, "cannot lock it", errno);
+    const std::int64_t left_ns = give_up_ns - boot_ns();
+    if (left_ns <= 0) return false;
+    std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(left_ns, look_again_ms * ns_per_ms)));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<UniqueFd> take_life_lock(const fs::path& data_dir, std::int64_t wait_ms) {
+  const fs::path file = data_dir / "children.lock";
+  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) {
+    const int saved_errno = errno;
+    return fail_errno(ErrorCode::io,
+                      fmt::format("cannot open {}; let this user write {}", file.string(), data_dir.string()),
+                      saved_errno);
+  }
+  const Result<bool> alone = lock_alone(fd.get(), wait_ms);
+  if (!alone) return fail(alone.error().code, fmt::format("{}: {}", file.string(), alone.error().message));
+  if (!*alone) {
+    return fail(
+        ErrorCode::conflict,
+        fmt::format(
+            "children of an earlier start still run in {} after {} ms: `fuser {}` names them; end them, "
+            "then start again",
+            data_dir.string(), wait_ms, file.string()));
+  }
+  // Not atomic, which is harmless: only the holder of the data_dir lock comes here.
+  if (::flock(fd.get(), LOCK_SH) != 0) return fail_errno(ErrorCode::io, "cannot share the life lock", errno);
+  return fd;
+}
+
+}  // namespace cape::storage

@@ -1,0 +1,225 @@
+#include "storage/row_writer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+#include "storage/cursor_info.hpp"
+#include "storage/slot.hpp"
+
+namespace cape::storage {
+namespace {
+
+constexpr std::uint64_t stored_max = std::numeric_limits<std::int64_t>::max();
+
+std::string_view mistake_of_names(std::string_view domain, std::string_view subject) {
+  if (domain.size() > name_bytes_max || !subject_mistake(domain).empty()) return "its domain is not a name";
+  return subject_mistake(subject);
+}
+
+std::string_view mistake_of(const CursorWrite& write) {
+  if (write.id == 0 || write.id > stored_max) return "its id is out of range";
+  if (const std::string_view mistake = mistake_of_names(write.domain, write.subject); !mistake.empty())
+    return mistake;
+  return mistake_of(write.info);
+}
+
+std::unexpected<Error> blame(const CursorWrite& write, ErrorCode code, std::string_view what) {
+  return fail(code, fmt::format("cursor record {} ({} '{}') cannot be stored: {}", write.id,
+                                printable(write.domain, 64), printable(write.subject, 64), what));
+}
+
+// The last write of each record, by id: in key order a page is visited once, which is most of the cost.
+std::vector<const CursorWrite*> in_key_order(Group group) {
+  std::vector<const CursorWrite*> writes;
+  for (const WriteBatch* batch : group) {
+    for (const CursorWrite& write : batch->cursors) writes.push_back(&write);
+  }
+  std::ranges::stable_sort(writes, {}, &CursorWrite::id);
+  const auto superseded = [](const CursorWrite* a, const CursorWrite* b) { return a->id == b->id; };
+  // unique() keeps the first of equals, so it runs from the back to keep the newest.
+  const auto kept = std::unique(writes.rbegin(), writes.rend(), superseded).base();
+  writes.erase(writes.begin(), kept);
+  return writes;
+}
+
+}  // namespace
+
+Result<RowWriter> RowWriter::open(sqlite::Database& db, SubjectId highest_id) {
+  Result<DomainNames> domains = DomainNames::open(db);
+  if (!domains) return std::unexpected(domains.error());
+  RowWriter writer(std::move(*domains));
+  writer.highest_id_ = highest_id;
+  Statements& s = writer.statements_;
+  const struct {
+    sqlite::Statement& statement;
+    std::string_view sql;
+  } wanted[] = {
+      {s.insert_cursor,
+       "INSERT INTO cursor_info(id, latest, record, domain, subject, behind, slot) VALUES (?1, ?2, ?3, ?4, "
+       "?5, ?6, ?7)"},
+      // The unary plus keeps SQLite from finding the row through the text index instead of its key.
+      {s.update_cursor,
+       "UPDATE cursor_info SET latest = ?2, record = ?3"
+       " WHERE id = ?1 AND +domain = ?4 AND +subject = ?5 AND +behind = ?6"},
+      {s.turn_cursor,
+       "UPDATE cursor_info SET latest = ?2, record = ?3, behind = ?6 WHERE id = ?1 AND +domain = ?4 AND "
+       "+subject = ?5"},
+      {s.upsert_inbox,
+       "INSERT INTO inbox(domain, subject, generation) VALUES (?1, ?2, ?3)"
+       " ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)"},
+      {s.clear_inbox, "DELETE FROM inbox WHERE domain = ?1 AND subject = ?2 AND generation <= ?3"},
+      {s.upsert_lease,
+       "INSERT INTO host_lease(host, session, lease_end_boot_ns, boot_id) VALUES (?1, ?2, ?3, ?4)"
+       " ON CONFLICT DO UPDATE SET session = excluded.session, lease_end_boot_ns = "
+       "excluded.lease_end_boot_ns,"
+       " boot_id = excluded.boot_id"},
+      {s.remove_lease, "DELETE FROM host_lease WHERE host = ?1"},
+  };
+  for (const auto& [statement, sql] : wanted) {
+    Result<sqlite::Statement> prepared = db.prepare(sql);
+    if (!prepared) return std::unexpected(prepared.error());
+    statement = std::move(*prepared);
+  }
+  return writer;
+}
+
+void RowWriter::rolled_back() {
+  domains_.forget();
+}
+
+Result<void> RowWriter::apply(Group group) {
+  if (Result<void> done = apply_cursors(group); !done) return done;
+  if (Result<void> done = apply_inbox(group); !done) return done;
+  for (const WriteBatch* batch : group) {
+    if (Result<void> done = apply_leases(*batch); !done) return done;
+  }
+  return {};
+}
+
+Result<void> RowWriter::apply_cursors(Group group) {
+  for (const CursorWrite* write : in_key_order(group)) {
+    if (Result<void> done = apply_cursor(*write); !done) return done;
+  }
+  return {};
+}
+
+Result<void> RowWriter::apply_cursor(const CursorWrite& write) {
+  if (const std::string_view mistake = mistake_of(write); !mistake.empty()) {
+    return blame(write, ErrorCode::invalid, mistake);
+  }
+  const Result<std::int64_t> domain = domains_.find_or_add(write.domain);
+  if (!domain) return std::unexpected(domain.error());
+  const std::string record = encode(write.info);
+  if (write.id <= highest_id_) {
+    const Result<bool> updated = update_cursor(write, *domain, record);
+    if (!updated) return std::unexpected(updated.error());
+    if (*updated) return {};
+  }
+  return insert_cursor(write, *domain, record);
+}
+
+// False: no such row.
+Result<bool> RowWriter::update_cursor(const CursorWrite& write, std::int64_t domain,
+                                      std::string_view record) {
+  // First the form that leaves `behind` and so its index alone: it is what nearly every write needs.
+  for (sqlite::Statement* statement : {&statements_.update_cursor, &statements_.turn_cursor}) {
+    statement->bind(1, static_cast<std::int64_t>(write.id));
+    statement->bind(2, write.info.latest);
+    statement->bind_blob(3, record);
+    statement->bind(4, domain);
+    statement->bind_text(5, write.subject);
+    statement->bind(6, write.behind ? 1 : 0);
+    const Result<std::int64_t> rows = statement->run();
+    if (!rows) return std::unexpected(rows.error());
+    if (*rows == 1) return true;
+  }
+  return false;
+}
+
+Result<void> RowWriter::insert_cursor(const CursorWrite& write, std::int64_t domain,
+                                      std::string_view record) {
+  sqlite::Statement& insert = statements_.insert_cursor;
+  insert.bind(1, static_cast<std::int64_t>(write.id));
+  insert.bind(2, write.info.latest);
+  insert.bind_blob(3, record);
+  insert.bind(4, domain);
+  insert.bind_text(5, write.subject);
+  insert.bind(6, write.behind ? 1 : 0);
+  insert.bind(7, slot_of(write.domain, write.subject));
+  const Result<std::int64_t> rows = insert.run();
+  if (rows) {
+    highest_id_ = std::max(highest_id_, write.id);
+    return {};
+  }
+  if (rows.error().code != ErrorCode::conflict) return std::unexpected(rows.error());
+  return blame(write, ErrorCode::conflict, "the id or the subject belongs to another record");
+}
+
+Result<void> RowWriter::apply_leases(const WriteBatch& batch) {
+  for (const HostLease& lease : batch.leases) {
+    sqlite::Statement& upsert = statements_.upsert_lease;
+    upsert.bind_text(1, lease.host);
+    upsert.bind(2, static_cast<std::int64_t>(lease.session));
+    upsert.bind(3, lease.lease_end_boot_ns);
+    upsert.bind_text(4, lease.boot_id);
+    if (const Result<std::int64_t> rows = upsert.run(); !rows) return std::unexpected(rows.error());
+  }
+  for (const std::string& host : batch.leases_removed) {
+    statements_.remove_lease.bind_text(1, host);
+    if (const Result<std::int64_t> rows = statements_.remove_lease.run(); !rows)
+      return std::unexpected(rows.error());
+  }
+  return {};
+}
+
+// What a group does to one subject's row. A clear covers every ping up to its generation, in whichever batch
+// the two came, so only the highest of each counts.
+struct RowWriter::InboxChange {
+  std::string_view domain, subject;
+  std::optional<std::uint64_t> row, clear;
+};
+
+Result<void> RowWriter::apply_inbox(Group group) {
+  std::vector<InboxChange> changes;
+  for (const WriteBatch* batch : group) {
+    for (const InboxRow& r : batch->inbox)
+      changes.push_back({r.domain, r.subject, r.generation, std::nullopt});
+    for (const InboxClear& c : batch->inbox_clears)
+      changes.push_back({c.domain, c.subject, std::nullopt, c.generation});
+  }
+  const auto subject = [](const InboxChange& change) { return std::tie(change.domain, change.subject); };
+  std::ranges::sort(changes, {}, subject);
+  for (auto next = changes.begin(); next != changes.end();) {
+    InboxChange whole = *next;
+    for (++next; next != changes.end() && subject(*next) == subject(whole); ++next) {
+      whole.row = std::max(whole.row, next->row);  // nullopt is the lowest
+      whole.clear = std::max(whole.clear, next->clear);
+    }
+    if (Result<void> done = apply_inbox_change(whole); !done) return done;
+  }
+  return {};
+}
+
+Result<void> RowWriter::apply_inbox_change(const InboxChange& change) {
+  const std::string_view mistake = mistake_of_names(change.domain, change.subject);
+  if (!mistake.empty() || change.row > stored_max || change.clear > stored_max) {
+    return fail(ErrorCode::invalid,
+                fmt::format("inbox row of {} '{}' cannot be stored: {}", printable(change.domain, 64),
+                            printable(change.subject, 64),
+                            mistake.empty() ? "its generation is out of range" : mistake));
+  }
+  const Result<std::int64_t> domain = domains_.find_or_add(change.domain);
+  if (!domain) return std::unexpected(domain.error());
+  const bool stays = change.row && (!change.clear || *change.clear < *change.row);
+  sqlite::Statement& statement = stays ? statements_.upsert_inbox : statements_.clear_inbox;
+  statement.bind(1, *domain);
+  statement.bind_text(2, change.subject);
+  statement.bind(3, static_cast<std::int64_t>(stays ? *change.row : *change.clear));
+  if (const Result<std::int64_t> rows = statement.run(); !rows) return std::unexpected(rows.error());
+  return {};
+}
+
+}  // namespace cape::storage

@@ -1,0 +1,81 @@
+#include "storage/store_schema.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace cape::storage {
+namespace {
+
+constexpr const char* version_1 = R"sql(
+CREATE TABLE meta(
+  key   TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO meta VALUES ('epoch', 0);
+
+CREATE TABLE domain(
+  id   INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE cursor_info(
+  id      INTEGER PRIMARY KEY,
+  domain  INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  slot    INTEGER NOT NULL,           -- xxh64(domain, subject) % 4096
+  latest  INTEGER NOT NULL,
+  behind  INTEGER NOT NULL,           -- 1: some topology's cursor is below latest
+  record  BLOB NOT NULL               -- storage/cursor_info.cpp
+);
+CREATE UNIQUE INDEX cursor_info_subject ON cursor_info(domain, subject);
+CREATE INDEX cursor_info_behind ON cursor_info(behind) WHERE behind = 1;
+
+CREATE TABLE inbox(
+  domain     INTEGER NOT NULL,
+  subject    TEXT NOT NULL,
+  generation INTEGER NOT NULL,        -- 0: acknowledged in an earlier life of the broker
+  PRIMARY KEY(domain, subject)
+) WITHOUT ROWID;
+
+CREATE TABLE host_lease(
+  host              TEXT PRIMARY KEY,
+  session           INTEGER NOT NULL, -- 64 bits, as signed
+  lease_end_boot_ns INTEGER NOT NULL,
+  boot_id           TEXT NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array versions = {version_1};
+constexpr sqlite::Schema schema{
+    .name = "cursor store", .application_id = 0x43617065, .versions = versions};  // "Cape"
+
+}  // namespace
+
+const sqlite::Schema& store_schema() {
+  return schema;
+}
+
+Result<BrokerLife> begin_broker_life(sqlite::Database& db, const fs::path& file) {
+  if (Result<void> full = db.set_synchronous(sqlite::Synchronous::full); !full)
+    return std::unexpected(full.error());
+  Result<sqlite::Transaction> transaction = sqlite::Transaction::begin(db);
+  if (!transaction) return std::unexpected(transaction.error());
+  const Result<void> raised = db.execute(
+      "UPDATE meta SET value = value + 1 WHERE key = 'epoch'; UPDATE inbox SET generation = 0 WHERE "
+      "generation <> 0");
+  if (!raised) return std::unexpected(raised.error());
+  const Result<std::int64_t> epoch = db.integer("SELECT value FROM meta WHERE key = 'epoch'");
+  if (!epoch) return std::unexpected(epoch.error());
+  if (*epoch < 1 || *epoch > epoch_max) {
+    return fail(ErrorCode::limit,
+                fmt::format("{} holds epoch {}, outside 1..{}: restore it from a backup, or move it away",
+                            file.string(), *epoch, epoch_max));
+  }
+  const Result<std::int64_t> highest = db.integer("SELECT coalesce(max(id), 0) FROM cursor_info");
+  if (!highest) return std::unexpected(highest.error());
+  if (Result<void> done = transaction->commit(); !done) return std::unexpected(done.error());
+  return BrokerLife{static_cast<std::uint32_t>(*epoch), static_cast<SubjectId>(*highest)};
+}
+
+}  // namespace cape::storage
