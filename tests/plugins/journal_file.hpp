@@ -17,7 +17,7 @@
 namespace cape::test {
 
 class JournalFile {
-public:
+ public:
   explicit JournalFile(const std::filesystem::path& dir) {
     const std::string path = (dir / storage::journal_file_name).string();
     if (sqlite3_open(path.c_str(), &handle_) != SQLITE_OK) throw std::runtime_error("cannot open " + path);
@@ -40,14 +40,14 @@ public:
         std::to_string(sequence * 1'000) + ", 'set', '" + payload + "')");
   }
 
-private:
+ private:
   sqlite3* handle_ = nullptr;
 };
 
 // Another process that holds the whole database locked. A process of its own, because POSIX locks do not
 // hold against the process that took them. Nothing here may have the file open when it starts.
 class LockedElsewhere {
-public:
+ public:
   explicit LockedElsewhere(const std::filesystem::path& dir) {
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_) != 0)
       throw std::runtime_error("no socketpair");
@@ -65,7 +65,7 @@ public:
   LockedElsewhere(const LockedElsewhere&) = delete;
   LockedElsewhere& operator=(const LockedElsewhere&) = delete;
 
-private:
+ private:
   [[noreturn]] void hold_lock(const std::filesystem::path& dir, int end) {
     ::close(ends_[0]);
     sqlite3* handle = nullptr;

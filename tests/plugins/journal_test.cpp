@@ -21,7 +21,7 @@ using ::testing::SizeIs;
 constexpr std::int64_t sequence_max = std::numeric_limits<std::int64_t>::max();
 
 class Journal : public ::testing::Test {
-protected:
+ protected:
   Journal() { host_.config["dir"] = dir_.path().string(); }
 
   SourceInstance& source() {
