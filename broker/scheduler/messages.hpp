@@ -21,18 +21,24 @@ using HostId = std::uint32_t;  // the broker's number of a host session; never r
 
 // ---- inputs
 
-// One answer of a source about one subject, from the tracker.
+// One answer of a source about one subject, from the tracker. Reads of one subject do not overlap: the next
+// begins when the requests of the one before have been stepped. So `latest` below a saved cursor means that
+// the source went back, and never that the answer is old.
 struct SchedulingRequest {
   SubjectId subject = 0;
   DomainIndex domain = 0;
   std::string name;  // of the subject
-  // The stored record, loaded after the source answered; empty: none is stored. Ignored when the scheduler
-  // holds the subject.
+  // The stored record, loaded after the source answered and after the last step(); empty: none is stored.
+  // Ignored when the scheduler holds the subject.
   std::optional<storage::CursorInfo> stored;
   Sequence latest = 0;
-  EventBlockPtr block;           // never null; may prove nothing
-  std::int64_t ping_ns = 0;      // boot time of the ping that led to the read
+  EventBlockPtr block;                 // never null; may prove nothing
+  std::int64_t ping_ns = 0;            // boot time of the ping that led to the read
   std::uint64_t inbox_generation = 0;  // of the acknowledged pings the read began after; 0: none
+  bool last =
+      true;  // false: another answer of the same read follows, so what this one did not reach may still come
+  bool gone =
+      false;  // the source does not know the subject: nothing moves, nothing stops. Only for held subjects
 };
 struct HostUp {
   HostId host = 0;
@@ -41,6 +47,7 @@ struct HostUp {
 // The session ended: goodbye (clean: nothing runs there), or replaced by a new hello of the same host.
 struct HostGone {
   HostId host = 0;
+  bool clean = false;  // a goodbye. false is right too when every final status was stepped before
 };
 // The host takes at most jobs_max jobs of the lambda, run by the plugin bytes `hash`.
 struct Credit {
@@ -71,8 +78,8 @@ struct CursorSaveFailed {
 // Time has passed; also sent when next_deadline() is due.
 struct Tick {};
 
-using Input =
-    std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved, CursorSaveFailed, Tick>;
+using Input = std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved,
+                           CursorSaveFailed, Tick>;
 
 // ---- actions
 
@@ -92,7 +99,7 @@ struct SaveCursor {
   SubjectId subject = 0;
   DomainIndex domain = 0;
   std::string name;
-  std::uint64_t version = 0;     // of this subject's saves, rising
+  std::uint64_t version = 0;  // of this subject's saves, rising
   bool behind = false;
   storage::CursorInfo info;
   std::uint64_t inbox_generation = 0;  // clears inbox rows up to it in the same transaction
@@ -101,19 +108,23 @@ struct CancelJob {
   HostId host = 0;
   JobId job = 0;
 };
-// There is more to read for this subject.
+// There is more to read for this subject. Must lead to a SchedulingRequest of it in the end: no other one is
+// asked for until then, and the subject stays in memory.
 struct PingAgain {
   SubjectId subject = 0;
   DomainIndex domain = 0;
   std::string name;
 };
 // Subjects were dropped from memory while behind (a limit was reached); there is room again: walk the stored
-// records that are behind and ping them.
+// records that are behind and ping them. All of them are stored by now. A pinged subject that finds no room
+// again still needs its SchedulingRequest, if only with a block that proves nothing: it asks for the next
+// walk.
 struct WalkBehind {};
 // For people and metrics: an event's attempt failed, or its subject was parked. Never drives anything.
 struct Notice {
   enum class Kind : std::uint8_t { attempt_failed, parked, host_lost, stale_status, source_went_back };
   Kind kind = Kind::attempt_failed;
+  HostId host = 0;  // of host_lost and stale_status
   TopologyIndex topology = 0;
   LambdaIndex lambda = 0;
   std::string subject;

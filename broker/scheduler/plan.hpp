@@ -20,11 +20,13 @@ struct TopologySpec {
   std::string name;
   DomainIndex domain = 0;
   Mode mode = Mode::strict;
-  Sequence start = 1;  // first sequence to run
+  Sequence start = 1;                // first sequence to run
+  std::vector<TopologyIndex> after;  // of the same domain: their lowest cursor is this topology's limit
   RetryPolicy retry;
   std::uint32_t batch_events = 256;
   std::uint64_t batch_bytes = 256u << 10;
-  LambdaIndex first_lambda = 0;  // lambdas [first_lambda, first_lambda + lambda_count) of SchedulerPlan::lambdas
+  LambdaIndex first_lambda =
+      0;  // lambdas [first_lambda, first_lambda + lambda_count) of SchedulerPlan::lambdas
   std::uint32_t lambda_count = 0;
 };
 
@@ -33,9 +35,10 @@ struct SchedulerPlan {
   std::vector<LambdaSpec> lambdas;
   std::vector<std::vector<TopologyIndex>> of_domain;  // by DomainIndex
   std::int64_t lease_ns = 10'000'000'000;
-  std::int64_t kill_ns = 2'000'000'000;          // how long after its lease a host's children may take to die
-  std::size_t waiting_bytes_max = 32u << 20;     // of blocks that wait for credit, per lambda
-  std::uint64_t seed = 1;                        // of the backoff jitter
+  std::int64_t kill_ns = 2'000'000'000;       // how long after its lease a host's children may take to die
+  std::size_t waiting_bytes_max = 32u << 20;  // of blocks that wait to run, per lambda
+  std::size_t timers_max = 100'000;           // subjects that wait for a time, per lambda
+  std::uint64_t seed = 1;                     // of the backoff jitter
 };
 
 SchedulerPlan make_plan(const Config& config);

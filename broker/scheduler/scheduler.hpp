@@ -11,11 +11,16 @@
 //
 //   done ──(events above position)──▶ ready (waits for credit) ──▶ in_flight ──ok──▶ done
 //                                        ▲                            │
-//                                        │                            ├─ attempt ─▶ backing_off ─timer─▶ (ping again)
-//                                        └──(no attempt counted)──────┤
+//                                        │                            ├─ attempt ─▶ backing_off ─timer─▶
+//                                        (ping again) └──(no attempt counted)──────┤
 //                                                                     └─ park ────▶ parked
 //
-// A subject leaves memory when its last save is confirmed and nothing of it is in flight, waiting or timed.
+// While a job of it runs, one further block may already wait behind it, so that a busy subject does not stall
+// for a round trip to the source between two jobs.
+//
+// A subject leaves memory, at the end of a step, when its last save is confirmed and nothing of it is in
+// flight, waiting, timed or asked for. Where a limit is reached (plan.waiting_bytes_max, plan.timers_max) it
+// is left behind: saved as such and let go, until WalkBehind brings it back.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +37,12 @@ namespace cape::scheduler {
 
 using Actions = std::vector<Action>;
 
-// What the tracker needs to plan its queries, of one topology.
+// What the tracker needs to plan its queries, of one lambda of a topology.
 struct TopologyPosition {
   TopologyIndex topology = 0;
-  Sequence position = 0;  // lowest over its lambdas that can run now
-  bool can_run = false;   // false: in flight (strict), backing off, parked, or its lambda has no room
+  Sequence position = 0;  // last sequence issued or waiting to be
+  bool can_run =
+      false;  // false: its block waits, backing off, parked, at its limit, or its lambda has no room
 };
 
 enum class SubjectState : std::uint8_t { done, ready, in_flight, backing_off, parked, paused, waiting };
@@ -73,8 +79,12 @@ class Scheduler {
   std::optional<std::int64_t> next_deadline() const;
 
   bool holds(SubjectId subject) const;
-  // Positions of every topology of the domain, from memory; `stored` is used when the subject is not held
-  // (null: nothing is stored).
+  // The subjects that left memory in the last step(): from now on their stored record counts.
+  const std::vector<SubjectId>& let_go() const;
+  // False after Notice::host_lost: the session must say hello anew, whatever it sends is ignored.
+  bool knows_host(HostId host) const;
+  // Positions of every lambda of every topology of the domain, from memory; `stored` is used when the subject
+  // is not held (null: nothing is stored). Entries of one topology are adjacent.
   std::vector<TopologyPosition> positions(SubjectId subject, DomainIndex domain,
                                           const storage::CursorInfo* stored) const;
   SubjectView view(SubjectId subject, DomainIndex domain, const storage::CursorInfo* stored) const;

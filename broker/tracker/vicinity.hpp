@@ -17,6 +17,7 @@ struct PlannedQuery {
 
 // Sorts the cursors; a group opens at the lowest, c0, and takes each c with c - c0 < batch; one query
 // (c0 + 1, batch) per group. Cursors at or above `latest` need none.
-std::vector<PlannedQuery> plan_by_vicinity(std::vector<Sequence> cursors, Sequence latest, std::uint32_t batch);
+std::vector<PlannedQuery> plan_by_vicinity(std::vector<Sequence> cursors, Sequence latest,
+                                           std::uint32_t batch);
 
 }  // namespace cape::tracker

@@ -1,0 +1,126 @@
+#include "broker/scheduler/record.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace cape::scheduler {
+namespace {
+
+using storage::LambdaCursor;
+using storage::TopologyCursor;
+
+template <class Items, class Name>
+const typename Items::value_type* find_by_name(const Items& items, Name Items::value_type::*field,
+                                               const Name& name) {
+  const auto at = std::ranges::find(items, name, field);
+  return at == items.end() ? nullptr : &*at;
+}
+
+bool is_planned(const SchedulerPlan& plan, const DomainLayout& layout, const TopologyPlace& place,
+                const std::string& lambda) {
+  for (std::uint32_t i = 0; i < place.lane_count; ++i)
+    if (plan.lambdas[layout.lambda_of[place.first_lane + i]].name == lambda) return true;
+  return false;
+}
+
+// Where a lambda without a record of its own begins: at the lowest cursor of those that have one.
+Sequence joining_cursor(const TopologySpec& spec, const SchedulerPlan& plan, const DomainLayout& layout,
+                        const TopologyPlace& place, const TopologyCursor* stored) {
+  if (!stored) return spec.start - 1;
+  std::optional<Sequence> planned, any;
+  for (const LambdaCursor& at : stored->lambdas) {
+    if (is_planned(plan, layout, place, at.lambda))
+      planned = std::min(planned.value_or(at.cursor), at.cursor);
+    any = std::min(any.value_or(at.cursor), at.cursor);
+  }
+  return planned ? *planned : any.value_or(spec.start - 1);
+}
+
+void load_lane(Lane& lane, const LambdaCursor& stored) {
+  lane.cursor = stored.cursor;
+  lane.attempts = stored.attempts;
+  lane.failed_sequence = stored.failed_sequence;
+  lane.next_try_wall_ns = stored.next_try_wall_ns;
+  lane.parked = stored.parked;
+  lane.reason = stored.reason;
+}
+
+void load_topology(Subject& subject, std::uint32_t index, const SchedulerPlan& plan,
+                   const DomainLayout& layout, const TopologyCursor* stored) {
+  const TopologyPlace& place = layout.topologies[index];
+  const Sequence joining = joining_cursor(plan.topologies[place.topology], plan, layout, place, stored);
+  for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i) {
+    Lane& lane = subject.lanes[i];
+    lane.lambda = layout.lambda_of[i];
+    lane.index = i;
+    lane.cursor = joining;
+    const auto* at =
+        stored ? find_by_name(stored->lambdas, &LambdaCursor::lambda, plan.lambdas[lane.lambda].name)
+               : nullptr;
+    if (at) load_lane(lane, *at);
+    if (at) subject.saved_behind |= at->parked || at->cursor < subject.latest;
+    lane.saved_cursor = lane.cursor;
+  }
+  if (!stored) return;
+  for (const LambdaCursor& at : stored->lambdas) {
+    if (is_planned(plan, layout, place, at.lambda)) continue;
+    if (!subject.strangers) subject.strangers = std::make_unique<Strangers>();
+    subject.strangers->lambdas.push_back({index, at});
+  }
+}
+
+void load_strange_topologies(Subject& subject, const SchedulerPlan& plan, const DomainLayout& layout,
+                             const storage::CursorInfo& stored) {
+  for (const TopologyCursor& topology : stored.topologies) {
+    const bool planned = std::ranges::any_of(layout.topologies, [&](const TopologyPlace& place) {
+      return plan.topologies[place.topology].name == topology.topology;
+    });
+    if (planned) continue;
+    if (!subject.strangers) subject.strangers = std::make_unique<Strangers>();
+    subject.strangers->topologies.push_back(topology);
+  }
+}
+
+LambdaCursor make_lambda(const Lane& lane, const SchedulerPlan& plan) {
+  return {.lambda = plan.lambdas[lane.lambda].name,
+          .cursor = lane.cursor,
+          .attempts = lane.attempts,
+          .failed_sequence = lane.failed_sequence,
+          .next_try_wall_ns = lane.next_try_wall_ns,
+          .parked = lane.parked,
+          .reason = lane.reason};
+}
+
+}  // namespace
+
+void load_record(Subject& subject, const SchedulerPlan& plan, const DomainLayout& layout,
+                 const storage::CursorInfo* stored) {
+  if (stored) subject.latest = subject.saved_latest = stored->latest;
+  subject.lanes.resize(layout.lambda_of.size());
+  for (std::uint32_t i = 0; i < layout.topologies.size(); ++i) {
+    const std::string& name = plan.topologies[layout.topologies[i].topology].name;
+    load_topology(subject, i, plan, layout,
+                  stored ? find_by_name(stored->topologies, &TopologyCursor::topology, name) : nullptr);
+  }
+  if (stored) load_strange_topologies(subject, plan, layout, *stored);
+}
+
+storage::CursorInfo make_record(const Subject& subject, const SchedulerPlan& plan,
+                                const DomainLayout& layout) {
+  storage::CursorInfo info{.latest = subject.latest, .topologies = {}};
+  info.topologies.reserve(layout.topologies.size());
+  for (const TopologyPlace& place : layout.topologies) {
+    TopologyCursor& topology = info.topologies.emplace_back();
+    topology.topology = plan.topologies[place.topology].name;
+    topology.lambdas.reserve(place.lane_count);
+    for (std::uint32_t i = 0; i < place.lane_count; ++i)
+      topology.lambdas.push_back(make_lambda(subject.lanes[place.first_lane + i], plan));
+  }
+  if (!subject.strangers) return info;
+  for (const Strangers::LambdaOf& stranger : subject.strangers->lambdas)
+    info.topologies[stranger.topology].lambdas.push_back(stranger.lambda);
+  for (const TopologyCursor& topology : subject.strangers->topologies) info.topologies.push_back(topology);
+  return info;
+}
+
+}  // namespace cape::scheduler

@@ -1,0 +1,95 @@
+#include "broker/scheduler/scheduler.hpp"
+
+#include <utility>
+#include <variant>
+
+#include "broker/scheduler/state.hpp"
+#include "core/error.hpp"
+
+namespace cape::scheduler {
+namespace {
+
+std::vector<std::uint32_t> lanes_by_lambda(const SchedulerPlan& plan,
+                                           const std::vector<DomainLayout>& layouts) {
+  std::vector<std::uint32_t> lane_of(plan.lambdas.size());
+  for (const DomainLayout& layout : layouts)
+    for (std::uint32_t lane = 0; lane < layout.lambda_of.size(); ++lane)
+      lane_of[layout.lambda_of[lane]] = lane;
+  return lane_of;
+}
+
+}  // namespace
+
+Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
+    : plan(std::move(given)),
+      epoch(given_epoch),
+      layouts(make_layouts(plan)),
+      queues({.bytes_max = plan.waiting_bytes_max, .timers_max = plan.timers_max},
+             lanes_by_lambda(plan, layouts), subjects),
+      jobs(given_epoch),
+      hosts(plan.lambdas.size(), plan.lease_ns + plan.kill_ns) {}
+
+void Scheduler::State::touch(Subject& s) {
+  if (std::exchange(s.touched, true)) return;
+  touched.push_back(s.slot);
+}
+
+Sequence Scheduler::State::cursor_of(const Subject& s, const TopologyPlace& place) const {
+  Sequence lowest = INT64_MAX;
+  for (std::uint32_t i = 0; i < place.lane_count; ++i)
+    lowest = std::min(lowest, s.lanes[place.first_lane + i].cursor);
+  return lowest;
+}
+
+Sequence Scheduler::State::limit(const Subject& s, const Lane& lane) const {
+  const DomainLayout& layout = layout_of(s);
+  Sequence lowest = INT64_MAX;
+  for (std::uint32_t earlier : layout.topologies[layout.topology_of[lane.index]].after)
+    lowest = std::min(lowest, cursor_of(s, layout.topologies[earlier]));
+  return lowest;
+}
+
+bool Scheduler::State::wants_events(const Subject& s, const Lane& lane) const {
+  return is_open(lane) && lane.position() < std::min(s.latest, limit(s, lane));
+}
+
+Scheduler::Scheduler(SchedulerPlan plan, std::uint32_t epoch)
+    : state_(std::make_unique<State>(std::move(plan), epoch)) {}
+Scheduler::~Scheduler() = default;
+Scheduler::Scheduler(Scheduler&&) noexcept = default;
+
+Actions Scheduler::step(Now now, std::span<const Input> inputs) {
+  State& state = *state_;
+  CAPE_CHECK(now.boot_ns >= state.now.boot_ns);
+  state.now = now;
+  state.let_go.clear();
+  for (const Input& input : inputs) std::visit([&](const auto& i) { state.apply(i); }, input);
+  // After the inputs: a heartbeat that waited while we slept still counts.
+  state.lose_silent_hosts();
+  state.fire_timers();
+  for (std::size_t i = 0; i < state.touched.size(); ++i) state.settle(state.subjects.at(state.touched[i]));
+  state.touched.clear();
+  if (state.queues.take_walks()) state.actions.push_back(WalkBehind{});
+  state.drop_dead_timers();
+  return std::exchange(state.actions, {});
+}
+
+std::optional<std::int64_t> Scheduler::next_deadline() const {
+  std::optional<std::int64_t> next = state_->hosts.next_deadline();
+  const auto sooner = [&](std::int64_t at) { next = next ? std::min(*next, at) : at; };
+  if (const Timer* timer = state_->timers.first()) sooner(timer->at_ns);
+  if (state_->save_retry_ns != 0) sooner(state_->save_retry_ns);
+  return next;
+}
+
+bool Scheduler::holds(SubjectId subject) const {
+  return state_->subjects.find(subject) != nullptr;
+}
+const std::vector<SubjectId>& Scheduler::let_go() const {
+  return state_->let_go;
+}
+bool Scheduler::knows_host(HostId host) const {
+  return state_->hosts.find(host) != nullptr;
+}
+
+}  // namespace cape::scheduler

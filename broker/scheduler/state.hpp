@@ -1,0 +1,126 @@
+// broker/scheduler/state.hpp
+// The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
+// theme: requests.cpp (what an answer changes), issue.cpp (waiting blocks become jobs), statuses.cpp (what
+// jobs come to), sessions.cpp (hosts and credit), settle.cpp (saves, pings, letting go), view.cpp.
+//
+// Inputs change lanes and issue jobs at once. What a subject needs besides (a save, a ping, to be let go) is
+// decided once a step, in settle(), from what the lanes then look like: so nothing can be forgotten on a
+// path.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/scheduler/host_table.hpp"
+#include "broker/scheduler/job_table.hpp"
+#include "broker/scheduler/lambda_queues.hpp"
+#include "broker/scheduler/layout.hpp"
+#include "broker/scheduler/scheduler.hpp"
+#include "broker/scheduler/subject_table.hpp"
+#include "broker/scheduler/timers.hpp"
+#include "broker/scheduler/verdict.hpp"
+
+namespace cape::scheduler {
+
+struct Scheduler::State {
+  State(SchedulerPlan given, std::uint32_t given_epoch);
+
+  const SchedulerPlan plan;
+  const std::uint32_t epoch;
+  const std::vector<DomainLayout> layouts;  // by DomainIndex
+
+  Now now;
+  SubjectTable subjects;
+  LambdaQueues queues;
+  JobTable jobs;
+  TimerHeap timers;
+  HostTable hosts;
+  Counters counters;
+  std::uint64_t save_version = 0;  // of all subjects, so that it rises for each
+  std::vector<SubjectSlot> failed_saves;
+  std::int64_t save_retry_ns = 0;  // boot time; 0: no save failed
+  // By subject: it left memory in this epoch with nothing unsettled, so no event above its cursors has run.
+  std::vector<bool> settled;
+
+  Actions actions;  // of the running step
+  std::vector<SubjectSlot> touched;
+  std::vector<SubjectId> let_go;
+
+  // ---- scheduler.cpp
+  const DomainLayout& layout_of(const Subject& s) const { return layouts[s.domain]; }
+  const TopologySpec& spec_of(const Lane& lane) const {
+    return plan.topologies[plan.lambdas[lane.lambda].topology];
+  }
+  void touch(Subject& s);
+  // No event above it may run in the lane's topology now: the lowest cursor of its `after` set.
+  Sequence limit(const Subject& s, const Lane& lane) const;
+  Sequence cursor_of(const Subject& s, const TopologyPlace& place) const;
+  // The lane could take further events. Not whether there are any, nor whether there is room for them.
+  bool is_open(const Lane& lane) const { return !lane.parked && !lane.waiting && lane.rest == Rest::none; }
+  bool wants_events(const Subject& s, const Lane& lane) const;
+
+  // ---- requests.cpp
+  void apply(const SchedulingRequest& request);
+  Subject& hold(const SchedulingRequest& request);
+  void rest_until_next_try(Subject& s, Lane& lane);
+  void begin_doubts(Subject& s, Sequence latest);
+  bool went_back(const Subject& s, Sequence latest) const;
+  void park_went_back(Subject& s, Sequence latest);
+  void serve(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence proven_to);
+  void note_unserved(Subject& s, Lane& lane);
+  void take_block(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence end);
+
+  // ---- issue.cpp
+  void offer(Subject& s, Lane& lane);  // its waiting block is ready to run
+  void issue_ready(LambdaIndex lambda);
+  void issue(Subject& s, Lane& lane, Host& host);
+  void drop_waiting(Lane& lane);
+  void leave_behind(Subject& s, Lane& lane);
+  void clear_left(Lane& lane);
+
+  // ---- statuses.cpp
+  void apply(const Status& input);
+  void note_stale(const Status& input);
+  void advance(Subject& s, Lane& lane, Sequence to);
+  void end_failed(Subject& s, Lane& lane, const Verdict& verdict);
+  void count_attempt(Subject& s, Lane& lane, Sequence sequence, const Outcome& outcome);
+  void back_off(Subject& s, Lane& lane, const Outcome& outcome);
+  void park(Subject& s, Lane& lane, const Outcome& outcome);
+  void come_back_unstarted(Subject& s, Lane& lane, const Outcome& outcome);
+  void set_timer(Subject& s, Lane& lane, Rest rest, std::int64_t at_ns);
+  void clear_timer(Lane& lane);
+  void notice_failure(const Subject& s, const Lane& lane, Notice::Kind kind, const Outcome& outcome);
+
+  // ---- sessions.cpp
+  void apply(const HostUp& input);
+  void apply(const HostGone& input);
+  void apply(const Credit& input);
+  void apply(const Heartbeat& input);
+  void take_jobs_back(HostId host, const std::string& why);
+  void take_job_back(JobId id, Sequence running, const std::string& why);
+  void lose_silent_hosts();
+
+  // ---- settle.cpp
+  void apply(const CursorSaved& input);
+  void apply(const CursorSaveFailed& input);
+  void apply(const Tick& input);
+  void fire_timers();
+  void drop_dead_timers();
+  Lane* lane_of(const Timer& timer);  // null: the timer was cancelled
+  void settle(Subject& s);
+  void ask_for_more(Subject& s);
+  void save(Subject& s);
+  bool can_leave(const Subject& s) const;
+  void leave(Subject& s);
+
+  // ---- view.cpp
+  Subject subject_of(SubjectId id, DomainIndex domain, const storage::CursorInfo* stored) const;
+  TopologyPosition position_of(const Subject& s, const Lane& lane) const;
+  SubjectState state_of(const Subject& s, const Lane& lane) const;
+  TopologyView view_of(const Subject& s, const TopologyPlace& place) const;
+};
+
+}  // namespace cape::scheduler

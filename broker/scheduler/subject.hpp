@@ -1,0 +1,113 @@
+// broker/scheduler/subject.hpp
+// What the scheduler remembers of one subject: a lane for each lambda of each topology of its domain. Plain
+// values without rules; the rules are in state.hpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/event.hpp"
+#include "core/types.hpp"
+#include "storage/cursor_info.hpp"
+
+namespace cape::scheduler {
+
+using SubjectSlot = std::uint32_t;  // place in the SubjectTable; used again after the subject left
+inline constexpr SubjectSlot no_slot = UINT32_MAX;
+
+// Why a lane waits for a time.
+enum class Rest : std::uint8_t {
+  none,
+  backing_off,  // an attempt failed
+  unstarted,    // its jobs keep coming back without having begun
+  rereading,    // the source keeps telling of events and does not give them
+};
+
+// Whether a limit made us let go of the lane's events, and whether the store knows the subject as behind.
+enum class Left : std::uint8_t { no, unsaved, saved };
+
+// One lambda of one subject: its events run here one job after the other.
+//
+//   cursor        job_end          waiting_end          latest
+//     │  job in flight │  waiting block   │  not read yet   │
+//     ▼                ▼                  ▼                 ▼
+//   ──●────────────────●──────────────────●─────────────────●──▶ sequence
+struct Lane {
+  LambdaIndex lambda = 0;
+  std::uint32_t index = 0;  // in Subject::lanes
+
+  Sequence cursor = 0;
+  Sequence saved_cursor = 0;   // what the store has confirmed
+  Sequence saving_cursor = 0;  // what the save that is out carries
+  Sequence repeat_to = 0;      // events up to here may have been started before
+
+  JobId job = 0;         // in flight; 0: none
+  Sequence job_end = 0;  // where the cursor stands when all of it is done
+
+  EventBlockPtr waiting;  // its entries from waiting_first on, up to waiting_end, run next
+  std::uint32_t waiting_first = 0;
+  Sequence waiting_end = 0;  // the block proves that there is nothing else up to here
+  std::int64_t waiting_ping_ns = 0;
+  SubjectSlot queue_next = no_slot, queue_previous = no_slot;  // in the lambda's queue
+  bool queued = false;
+
+  Rest rest = Rest::none;
+  std::int64_t timer_ns = 0;  // boot time at which the rest ends
+
+  Sequence failed_sequence = 0;
+  std::uint32_t attempts = 0;  // of failed_sequence
+  std::int64_t next_try_wall_ns = 0;
+  bool parked = false;
+  std::string reason;
+
+  Left left = Left::no;
+  std::uint8_t unstarted = 0;  // jobs in a row that came back without having begun
+  std::uint8_t unserved = 0;   // reads in a row that did not reach this lane
+
+  Sequence position() const { return waiting ? waiting_end : job != 0 ? job_end : cursor; }
+  bool idle() const { return job == 0 && waiting == nullptr && rest == Rest::none; }
+};
+
+// Parts of the stored record that the plan does not know. Kept, since they may come back.
+struct Strangers {
+  struct LambdaOf {
+    std::uint32_t topology = 0;  // index into DomainLayout::topologies
+    storage::LambdaCursor lambda;
+  };
+  std::vector<storage::TopologyCursor> topologies;
+  std::vector<LambdaOf> lambdas;
+};
+
+struct Subject {
+  SubjectId id = 0;
+  SubjectSlot slot = no_slot;
+  DomainIndex domain = 0;
+  std::string name;
+  Sequence latest = 0;
+  std::vector<Lane> lanes;
+  std::unique_ptr<Strangers> strangers;  // mostly null
+
+  bool touched = false;       // in the list of the running step
+  bool ping_out = false;      // PingAgain was said and no request came since
+  bool gone = false;          // the source did not know it when it was read last
+  bool more_answers = false;  // the last request said that another one of the same read follows
+
+  bool dirty = false;          // something is to be saved
+  bool save_failed = false;    // wait for a Tick before asking again
+  std::uint64_t save_out = 0;  // version of the save that is out; 0: none
+  Sequence saved_latest = 0, saving_latest = 0;
+  bool saved_behind = false, saving_behind = false;
+  std::uint64_t inbox_wanted = 0, inbox_saving = 0,
+                inbox_done = 0;  // generations to clear, being cleared, cleared
+
+  // What a restart must find: something still waits for this subject, be it an operator.
+  bool is_behind() const {
+    for (const Lane& lane : lanes)
+      if (lane.parked || lane.cursor < latest) return true;
+    return false;
+  }
+};
+
+}  // namespace cape::scheduler

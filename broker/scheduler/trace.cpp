@@ -1,0 +1,138 @@
+#include "broker/scheduler/trace.hpp"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace cape::scheduler {
+namespace {
+
+template <class... Args>
+void add(std::string& out, fmt::format_string<Args...> format, Args&&... args) {
+  fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
+}
+
+std::string quoted(const std::string& text) {
+  return "'" + printable(text, reason_bytes_max) + "'";
+}
+
+std::string text_of(const EventRange& events) {
+  if (events.count == 0) return "none";
+  return fmt::format("{}..{} ({})", events.first_sequence(), events.last_sequence(), events.count);
+}
+
+std::string text_of(const Outcome& outcome) {
+  return outcome.reason.empty() ? std::string(name_of(outcome.kind))
+                                : fmt::format("{} {}", name_of(outcome.kind), quoted(outcome.reason));
+}
+
+std::string text_of(const storage::CursorInfo& info) {
+  std::string out = fmt::format("latest {}", info.latest);
+  for (const storage::TopologyCursor& topology : info.topologies)
+    for (const storage::LambdaCursor& at : topology.lambdas) {
+      add(out, ", {}.{} {}", topology.topology, at.lambda, at.cursor);
+      if (at.attempts > 0)
+        add(out, " attempts {} of {} next {}", at.attempts, at.failed_sequence, at.next_try_wall_ns);
+      if (at.parked) out += " parked";
+      if (!at.reason.empty()) out += " " + quoted(at.reason);
+    }
+  return out;
+}
+
+const char* name_of(Notice::Kind kind) {
+  switch (kind) {
+    case Notice::Kind::attempt_failed:
+      return "attempt_failed";
+    case Notice::Kind::parked:
+      return "parked";
+    case Notice::Kind::host_lost:
+      return "host_lost";
+    case Notice::Kind::stale_status:
+      return "stale_status";
+    case Notice::Kind::source_went_back:
+      return "source_went_back";
+  }
+  return "unknown";
+}
+
+struct InputText {
+  std::string operator()(const SchedulingRequest& r) const {
+    std::string out = fmt::format("request subject {} {} domain {} latest {} proven {}..{} events {}",
+                                  r.subject, quoted(r.name), r.domain, r.latest, r.block->proven_from,
+                                  r.block->proven_to, r.block->entries.size());
+    if (r.inbox_generation > 0) add(out, " inbox {}", r.inbox_generation);
+    if (!r.last) out += " more";
+    if (r.gone) out += " gone";
+    if (r.stored) add(out, " stored [{}]", text_of(*r.stored));
+    return out;
+  }
+  std::string operator()(const HostUp& h) const {
+    return fmt::format("host_up {} {}", h.host, quoted(h.name));
+  }
+  std::string operator()(const HostGone& h) const {
+    return fmt::format("host_gone {}{}", h.host, h.clean ? " clean" : "");
+  }
+  std::string operator()(const Credit& c) const {
+    return fmt::format("credit host {} lambda {} jobs {} {}", c.host, c.lambda, c.jobs_max,
+                       quoted(c.trouble));
+  }
+  std::string operator()(const Status& s) const {
+    const wire::JobStatus& j = s.status;
+    return fmt::format("status host {} job {} done_to {} {} failed {}{}", s.host, j.job, j.done_to,
+                       text_of(j.end), j.failed_sequence, j.started ? " started" : "");
+  }
+  std::string operator()(const Heartbeat& h) const {
+    std::string out = fmt::format("heartbeat host {}", h.host);
+    for (const wire::RunningEvent& e : h.running) add(out, " job {} at {}", e.job, e.sequence);
+    return out;
+  }
+  std::string operator()(const CursorSaved& s) const {
+    return fmt::format("saved subject {} version {}", s.subject, s.version);
+  }
+  std::string operator()(const CursorSaveFailed& s) const {
+    return fmt::format("save_failed subject {} version {}", s.subject, s.version);
+  }
+  std::string operator()(const Tick&) const { return "tick"; }
+};
+
+struct ActionText {
+  std::string operator()(const IssueJob& j) const {
+    return fmt::format("issue job {} host {} lambda {} subject {} {} events {} attempt {}{} hash {} ping {}",
+                       j.job, j.host, j.lambda, j.subject, quoted(j.name), text_of(j.events), j.attempt,
+                       j.may_repeat ? " may_repeat" : "", quoted(j.hash), j.ping_ns);
+  }
+  std::string operator()(const SaveCursor& s) const {
+    return fmt::format("save subject {} {} version {}{} inbox {} [{}]", s.subject, quoted(s.name), s.version,
+                       s.behind ? " behind" : "", s.inbox_generation, text_of(s.info));
+  }
+  std::string operator()(const CancelJob& j) const {
+    return fmt::format("cancel job {} host {}", j.job, j.host);
+  }
+  std::string operator()(const PingAgain& p) const {
+    return fmt::format("ping_again subject {} {} domain {}", p.subject, quoted(p.name), p.domain);
+  }
+  std::string operator()(const WalkBehind&) const { return "walk_behind"; }
+  std::string operator()(const Notice& n) const {
+    return fmt::format(
+        "notice {} host {} topology {} lambda {} subject {} sequence {} attempts {} next {} {}",
+        name_of(n.kind), n.host, n.topology, n.lambda, quoted(n.subject), n.sequence, n.attempts,
+        n.next_try_ns, text_of(n.outcome));
+  }
+};
+
+}  // namespace
+
+std::string to_text(const Input& input) {
+  return std::visit(InputText{}, input);
+}
+std::string to_text(const Action& action) {
+  return std::visit(ActionText{}, action);
+}
+
+std::string to_text(std::span<const Action> actions) {
+  std::string out;
+  for (const Action& action : actions) out += to_text(action) + "\n";
+  return out;
+}
+
+}  // namespace cape::scheduler

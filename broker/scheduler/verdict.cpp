@@ -1,0 +1,60 @@
+#include "broker/scheduler/verdict.hpp"
+
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace cape::scheduler {
+namespace {
+
+// How many events of the job `done_to` covers; nullopt: it is none of them.
+std::optional<std::uint32_t> count_done(const EventRange& events, Sequence done_to) {
+  if (done_to == 0) return 0;
+  const std::size_t end = events.block->first_after(done_to);
+  if (end <= events.first || end > std::size_t{events.first} + events.count) return std::nullopt;
+  if (events.block->entries[end - 1].sequence != done_to) return std::nullopt;
+  return static_cast<std::uint32_t>(end - events.first);
+}
+
+Verdict broken(const EventRange& events, std::string why) {
+  return {.events_done = 0,
+          .what = FailureClass::attempt,
+          .failed_sequence = events.first_sequence(),
+          .started = true,
+          .outcome = {OutcomeKind::protocol, "the host's status does not fit the job: " + std::move(why)}};
+}
+
+// Parking needs no attempt: an event that cannot even be given to a child must not be tried for ever.
+FailureClass class_of(const wire::JobStatus& status) {
+  const FailureClass what = failure_class(status.end.kind);
+  return what == FailureClass::attempt && !status.started ? FailureClass::no_attempt : what;
+}
+
+Outcome bounded(const Outcome& outcome) {
+  if (outcome.reason.size() <= reason_bytes_max) return outcome;
+  return {outcome.kind, printable(outcome.reason, reason_bytes_max)};
+}
+
+}  // namespace
+
+Verdict judge(const EventRange& events, const wire::JobStatus& status) {
+  const auto done = count_done(events, status.done_to);
+  if (!done) return broken(events, fmt::format("done_to {} is none of its events", status.done_to));
+  if (is_done(status.end.kind)) {
+    if (*done != events.count) return broken(events, fmt::format("OK with done_to {}", status.done_to));
+    return {.events_done = *done, .outcome = {status.end.kind, {}}};
+  }
+  if (*done == events.count)
+    return broken(events, fmt::format("{} after its last event", name_of(status.end.kind)));
+  const Sequence failed = events[*done].sequence;
+  if (status.failed_sequence != 0 && status.failed_sequence != failed)
+    return broken(events, fmt::format("{} failed, but {} is next", status.failed_sequence, failed));
+  return {.events_done = *done,
+          .what = class_of(status),
+          .failed_sequence = failed,
+          .started = status.started,
+          .outcome = bounded(status.end)};
+}
+
+}  // namespace cape::scheduler

@@ -1,0 +1,24 @@
+// broker/scheduler/verdict.hpp
+// Reads a job's final status against the job itself. A host is a peer: what does not fit the job counts as a
+// PROTOCOL failure of its first event, and nothing of it as done. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include "core/event.hpp"
+#include "core/types.hpp"
+#include "wire/messages.hpp"
+
+namespace cape::scheduler {
+
+struct Verdict {
+  std::uint32_t events_done = 0;           // the first ones of the job
+  FailureClass what = FailureClass::done;  // of the event after them; done: there is none
+  Sequence failed_sequence = 0;            // 0: none
+  bool started = false;                    // the failed event may have had effects
+  Outcome outcome;
+};
+
+Verdict judge(const EventRange& events, const wire::JobStatus& status);
+
+}  // namespace cape::scheduler
