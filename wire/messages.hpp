@@ -15,9 +15,21 @@
 namespace cape::wire {
 
 inline constexpr std::uint32_t protocol_version = 1;
-inline constexpr std::size_t jobs_per_message_max = 1024;
-inline constexpr std::size_t statuses_per_message_max = 4096;
 inline constexpr std::size_t message_bytes_max = 64u << 20;
+inline constexpr std::size_t jobs_per_message_max = 1024;
+inline constexpr std::size_t events_per_job_max = 4096;
+inline constexpr std::size_t statuses_per_message_max = 4096;
+inline constexpr std::size_t running_per_message_max = 4096;
+inline constexpr std::size_t offers_per_message_max = 1024;
+inline constexpr std::size_t children_per_message_max = 4096;
+inline constexpr std::size_t set_aside_per_message_max = 1024;
+inline constexpr std::size_t name_bytes_max = 63;       // domain, plugin id, host, method
+inline constexpr std::size_t version_bytes_max = 255;   // of a plugin
+inline constexpr std::size_t hash_bytes_max = 64;
+inline constexpr std::size_t file_bytes_max = 4096;     // a path
+inline constexpr std::size_t layers_bytes_max = 4096;   // of each text about a sandbox
+inline constexpr std::size_t admin_request_bytes_max = 1u << 20;
+inline constexpr std::size_t admin_reply_bytes_max = 16u << 20;
 
 // ---- your service -> frontend
 struct Ping {
@@ -141,11 +153,11 @@ using ToHost = std::variant<BrokerWelcome, RunJobs, CancelJob, HeartbeatAnswer, 
 // ---- cape commands <-> broker (REQ/REP style over DEALER/ROUTER): method and JSON object in, JSON object out.
 struct AdminRequest {
   std::string method;  // "subject", "status", "plugins", ...
-  std::string body;    // JSON, at most 1 MiB
+  std::string body;    // JSON, at most admin_request_bytes_max
 };
 struct AdminReply {
   bool ok = false;
-  std::string body;  // JSON; not ok: {"error": "...", "code": "..."}
+  std::string body;  // JSON, at most admin_reply_bytes_max; not ok: {"error": "...", "code": "..."}
 };
 
 }  // namespace cape::wire

@@ -28,8 +28,8 @@ struct Limits {
   std::uint64_t memory_bytes = 512u << 20;  // of private memory
   std::uint64_t file_bytes = 1u << 30;      // of one file it writes; 0 in profile pure
   std::uint32_t threads = 64;
-  std::uint32_t files = 64;                 // open descriptors
-  std::uint32_t output_bytes = 1u << 20;    // of one event's output
+  std::uint32_t files = 64;               // open descriptors
+  std::uint32_t output_bytes = 1u << 20;  // of one event's output
 };
 
 struct DomainConfig {

@@ -23,7 +23,7 @@ Result<Endpoint> ipc_endpoint(std::string_view text) {
                 fmt::format("the path of endpoint \"{}\" is {} bytes long and a socket takes {}; "
                             "choose a shorter directory",
                             printable(text, 512), path.size(), ipc_path_bytes_max));
-  return Endpoint{Endpoint::Kind::ipc, std::filesystem::path(path), std::string(text)};
+  return Endpoint{Endpoint::Kind::ipc, std::filesystem::path(path), std::string(text), false};
 }
 
 // Only addresses in digits: a name may mean another machine tomorrow.
@@ -51,7 +51,7 @@ Result<Endpoint> tcp_endpoint(std::string_view text) {
                 fmt::format("endpoint \"{}\" is not a loopback address and CURVE keys are not configured; "
                             "use ipc:// or tcp://127.0.0.1:PORT",
                             printable(text, 256)));
-  return Endpoint{Endpoint::Kind::tcp, {}, std::string(text)};
+  return Endpoint{Endpoint::Kind::tcp, {}, std::string(text), rest.starts_with('[')};
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Endpoint {
   Kind kind = Kind::ipc;
   std::filesystem::path path;  // of an ipc endpoint
   std::string text;            // as ZeroMQ takes it
+  bool is_ipv6 = false;
 };
 
 // invalid: not such an endpoint; the message names it and says what to write instead.

@@ -28,7 +28,7 @@ struct Bounds {
 };
 
 class Section {
-public:
+ public:
   // `path`: dotted, "" for the whole file; `line`: where the table begins. Borrows all but `path`.
   Section(const Table& table, std::string path, std::uint32_t line, Mistakes& mistakes);
 
@@ -63,7 +63,7 @@ public:
   std::uint32_t line() const { return line_; }
   Mistakes& mistakes() { return *mistakes_; }
 
-private:
+ private:
   // `into` takes integers as they are and strings through `parse`; `text` writes a bound for people.
   struct Scale {
     const char* expected;
