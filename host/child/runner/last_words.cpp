@@ -1,0 +1,140 @@
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "host/child/runner/runner.hpp"
+#include "host/child/runner/sandbox.hpp"
+#include "host/child/sandbox/trapped_calls.hpp"
+
+namespace cape::child {
+namespace {
+
+constexpr std::uint32_t kind_setup = 1, kind_violation = 2, kind_signal = 3;
+constexpr int code_of_seccomp = 1;  // SYS_SECCOMP, which the C library does not define
+constexpr std::size_t handler_stack_bytes = 64 << 10;
+constexpr int fatal_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
+
+// A signal handler has no other way to find it. Written once, before any plugin code.
+ResponseHeader* last_page = nullptr;
+
+// Builds text without anything that is unsafe in a signal handler.
+class SafeText {
+ public:
+  SafeText(char* at, std::size_t bytes) : at_(at), end_(at + bytes - 1) {}
+  SafeText& operator<<(const char* text) {
+    while (*text && at_ < end_) *at_++ = *text++;
+    *at_ = '\0';
+    return *this;
+  }
+  SafeText& hex(std::uint64_t value) {
+    char digits[19] = "0x";
+    int length = 1;
+    while (length < 16 && value >> (4 * length)) ++length;
+    for (int i = 0; i < length; ++i) digits[2 + i] = "0123456789abcdef"[value >> (4 * (length - 1 - i)) & 15];
+    digits[2 + length] = '\0';
+    return *this << digits;
+  }
+
+ private:
+  char* at_;
+  char* end_;
+};
+
+const char* name_of_call(int number) {
+  for (const TrappedCall& call : trapped_calls)
+    if (call.number == number) return call.name;
+  for (const TrappedCall& call : trapped_in_part)
+    if (call.number == number) return call.name;
+  return "system call";
+}
+
+void tell_arguments(SafeText& text, const ucontext_t& context) {
+#if defined(__x86_64__)
+  const greg_t* r = context.uc_mcontext.gregs;
+  const std::uint64_t arguments[] = {
+      static_cast<std::uint64_t>(r[REG_RDI]), static_cast<std::uint64_t>(r[REG_RSI]),
+      static_cast<std::uint64_t>(r[REG_RDX]), static_cast<std::uint64_t>(r[REG_R10])};
+#elif defined(__aarch64__)
+  const auto* arguments_at = context.uc_mcontext.regs;
+  const std::uint64_t arguments[] = {arguments_at[0], arguments_at[1], arguments_at[2], arguments_at[3]};
+#endif
+  const char* before = "(";
+  for (const std::uint64_t argument : arguments) {
+    (text << before).hex(argument);
+    before = ", ";
+  }
+  text << ", ...)";
+}
+
+// The first to die has the word: another thread may fault at the same moment.
+bool take_the_word() {
+  static std::atomic_flag taken = ATOMIC_FLAG_INIT;
+  return !taken.test_and_set();
+}
+
+void on_violation(const siginfo_t& info, const ucontext_t& context) {
+  last_page->last_signal = SIGSYS;
+  last_page->last_syscall = info.si_syscall;
+  last_page->last_address = reinterpret_cast<std::uint64_t>(info.si_call_addr);
+  SafeText text(last_page->last_text, sizeof last_page->last_text);
+  text << name_of_call(info.si_syscall);
+  tell_arguments(text, context);
+  last_page->last_kind.store(kind_violation, std::memory_order_release);
+}
+
+void on_fatal(int signal, const siginfo_t& info) {
+  last_page->last_signal = signal;
+  last_page->last_address = info.si_code > 0 ? reinterpret_cast<std::uint64_t>(info.si_addr) : 0;
+  last_page->last_kind.store(kind_signal, std::memory_order_release);
+}
+
+void handle(int signal, siginfo_t* info, void* context) {
+  const bool violation = signal == SIGSYS && info->si_code == code_of_seccomp;
+  if (take_the_word()) {
+    if (violation) on_violation(*info, *static_cast<const ucontext_t*>(context));
+    else on_fatal(signal, *info);
+  }
+  if (violation) _exit(exit_code_violation);
+  // The disposition is the default again: a fault repeats when we return, a sent signal has to be sent again.
+  if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), gettid(), signal);
+}
+
+Result<void> install(int signal, int flags) {
+  struct sigaction action = {};
+  action.sa_sigaction = handle;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | flags;
+  sigfillset(&action.sa_mask);
+  if (sigaction(signal, &action, nullptr) != 0) return fail_errno(ErrorCode::io, "signal handler", errno);
+  return {};
+}
+
+}  // namespace
+
+// On a stack of its own, so that an overflow of the stack still has last words. SIGSYS keeps its handler for
+// good: a filter refuses to change it.
+Result<void> install_last_words(ResponseHeader* response) {
+  last_page = response;
+  void* stack = mmap(nullptr, handler_stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack == MAP_FAILED) return fail_errno(ErrorCode::io, "stack of the signal handlers", errno);
+  const stack_t wish = {.ss_sp = stack, .ss_flags = 0, .ss_size = handler_stack_bytes};
+  if (sigaltstack(&wish, nullptr) != 0) return fail_errno(ErrorCode::io, "sigaltstack", errno);
+  for (const int signal : fatal_signals)
+    if (Result<void> done = install(signal, static_cast<int>(SA_RESETHAND)); !done) return done;
+  return install(SIGSYS, 0);
+}
+
+[[noreturn]] void fail_setup(ResponseHeader* response, Phase phase, const std::string& why) {
+  const std::size_t bytes = std::min(why.size(), sizeof response->last_text - 1);
+  std::memcpy(response->last_text, why.data(), bytes);
+  response->last_text[bytes] = '\0';
+  response->phase.store(static_cast<std::uint32_t>(phase));
+  response->last_kind.store(kind_setup, std::memory_order_release);
+  _exit(exit_code_setup);
+}
+
+}  // namespace cape::child

@@ -1,0 +1,184 @@
+// cape-runner: puts the sandbox on, then lets the plugin in. The process that the host made becomes the reaper;
+// its child becomes the plugin's process. An error before serve() ends it with last words and exit_code_setup.
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "host/child/runner/runner.hpp"
+#include "host/child/runner/sandbox.hpp"
+#include "host/child/sandbox/setup_kinds.hpp"
+
+namespace cape::child {
+namespace {
+
+void clear_signals() {
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  for (const int quiet : {SIGPIPE, SIGXFSZ}) ::signal(quiet, SIG_IGN);  // the call that failed tells it
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void* map(int fd, int protection) {
+  struct stat file = {};
+  if (fstat(fd, &file) != 0) return nullptr;
+  void* at = mmap(nullptr, static_cast<std::size_t>(file.st_size), protection, MAP_SHARED, fd, 0);
+  return at == MAP_FAILED ? nullptr : at;
+}
+
+Result<Setup> read_setup() {
+  struct stat file = {};
+  if (fstat(fd_setup, &file) != 0) return fail_errno(ErrorCode::io, "setup", errno);
+  std::string bytes(static_cast<std::size_t>(file.st_size), '\0');
+  if (pread(fd_setup, bytes.data(), bytes.size(), 0) != file.st_size)
+    return fail_errno(ErrorCode::io, "setup", errno);
+  return Setup::decode(bytes);
+}
+
+// Until the host has mapped our ids nothing can be mounted; if it dies before, so do we.
+void wait_for_go() {
+  char go = 0;
+  ssize_t got = 0;
+  while ((got = recv(fd_control, &go, 1, 0)) < 0 && errno == EINTR) {}
+  if (got != 1) _exit(exit_code_setup);
+}
+
+// One step after the other; the first that fails ends the child in `phase` sandbox.
+class Steps {
+ public:
+  Steps(RunnerContext& context, Layers& layers) : context_(context), layers_(layers) {}
+
+  void must(std::string_view step, const Result<void>& done) const {
+    if (!done) give_up(std::string(step) + ": " + done.error().message);
+  }
+  // A layer that the kernel may refuse: it is then named as missing.
+  void layer(std::string_view name, const Result<void>& done) const {
+    if (done) return layers_.on(std::string(name));
+    if (done.error().code != ErrorCode::unavailable) give_up(std::string(name) + ": " + done.error().message);
+    layers_.off(name, done.error().message);
+  }
+  [[noreturn]] void give_up(const std::string& why) const { fail_setup(context_.response, Phase::sandbox, why); }
+
+ private:
+  RunnerContext& context_;
+  Layers& layers_;
+};
+
+void note_namespaces(const Setup& setup, Layers& layers) {
+  layers.on("process");
+  for (const char* name : {"userns", "pidns", "ipcns", "netns"}) {
+    if (setup.namespaces) layers.on(name);
+    else layers.off(name, "this machine refuses user namespaces; allow them (user.max_user_namespaces)");
+  }
+  layers.off("cgroup", "not joined");
+}
+
+void change_root(RunnerContext& context, const Steps& steps) {
+  Result<std::string> inside = fail(ErrorCode::unavailable, "no user namespace");
+  if (context.setup.namespaces) inside = enter_root(context.setup, fd_plugin);
+  steps.layer("mountns", inside ? Result<void>() : std::unexpected(inside.error()));
+  if (!inside) inside = stay_in_host_root(context.setup);
+  if (!inside) steps.give_up(inside.error().message);
+  context.plugin_path = *inside;
+  if (!context.setup.namespaces) return;
+  // The machine's name is nobody's business in there.
+  if (sethostname("cape", 4) != 0) steps.must("host name", fail_errno(ErrorCode::io, "sethostname", errno));
+}
+
+// The library is read through its descriptor when it is not in a directory of its own.
+void close_all_but_own(bool keep_plugin) {
+  for (const int fd : {static_cast<int>(fd_request), static_cast<int>(fd_response), static_cast<int>(fd_setup),
+                       static_cast<int>(fd_reaper)})
+    close(fd);
+  if (!keep_plugin) close(fd_plugin);
+  syscall(SYS_close_range, fd_life + 1, ~0u, 0);
+}
+
+void judge(const RunnerContext& context, const Steps& steps) {
+  const SandboxReport& have = context.sandbox;
+  if (have.level <= context.setup.require_level) return;
+  steps.give_up(std::string("sandbox level ") + have.level + " is below the required level " +
+                context.setup.require_level + "; missing: " + have.missing +
+                ". Give the machine these layers, or accept less with `sandbox_require` in cape.toml");
+}
+
+// What probe_sandbox() asks for: the verdict travels as text, and the process ends as if nothing had failed.
+[[noreturn]] void report_probe(RunnerContext& context, const std::string& escapes) {
+  std::string verdict(1, escapes.empty() ? context.sandbox.level : 'D');
+  verdict += context.sandbox.missing;
+  if (!escapes.empty()) verdict += "; could still " + escapes;
+  fail_setup(context.response, Phase::done, verdict);
+}
+
+[[noreturn]] void run_plugin_process(RunnerContext& context, Layers& layers, pid_t reaper) {
+  const Steps steps(context, layers);
+  steps.layer("userns2", context.setup.namespaces ? enter_nested_userns()
+                                                  : fail(ErrorCode::unavailable, "no user namespace"));
+  layers.on("caps");
+  steps.must("parent", bind_to_parent());
+  if (getppid() != reaper) _exit(exit_code_setup);
+  layers.on("pdeathsig");
+  close_all_but_own(!layers.has("mountns"));
+  steps.must("limits", set_limits(context.setup, layers));
+  layers.on("rlimit");
+  steps.must("no_new_privs", forbid_new_privileges());
+  layers.on("nnp");
+  const Result<int> landlock = enter_landlock(context.setup, context.plugin_path);
+  steps.layer(landlock ? "landlock:" + std::to_string(*landlock) : "landlock",
+              landlock ? Result<void>() : std::unexpected(landlock.error()));
+  const bool probe = context.setup.kind == setup_kind_probe;
+  const std::string escapes = probe ? try_to_escape() : std::string();
+  steps.must("last words", install_last_words(context.response));
+  steps.layer("seccomp", install_filter(context.setup.seccomp_guard, false));
+  if (layers.has("seccomp")) steps.must("seccomp", install_filter(context.setup.seccomp_load, false));
+  context.sandbox = layers.report();
+  if (probe) report_probe(context, escapes);
+  judge(context, steps);
+  _exit(serve(context));
+}
+
+void name_process(const Setup& setup) {
+  const std::string name = "cape:" + (setup.lambda.empty() ? setup.domain : setup.lambda);
+  prctl(PR_SET_NAME, name.c_str());  // the kernel cuts it at 15 bytes
+}
+
+[[noreturn]] void run() {
+  RunnerContext context;
+  context.request = static_cast<const RequestHeader*>(map(fd_request, PROT_READ));
+  context.response = static_cast<ResponseHeader*>(map(fd_response, PROT_READ | PROT_WRITE));
+  if (!context.request || !context.response) _exit(exit_code_setup);
+  Result<Setup> setup = read_setup();
+  if (!setup) fail_setup(context.response, Phase::start, setup.error().message);
+  context.setup = std::move(*setup);
+  wait_for_go();
+
+  context.response->phase.store(static_cast<std::uint32_t>(Phase::sandbox));
+  Layers layers;
+  const Steps steps(context, layers);
+  note_namespaces(context.setup, layers);
+  change_root(context, steps);
+  steps.must("privileges", drop_to(context.setup, layers));
+  steps.must("no_new_privs", forbid_new_privileges());
+  steps.must("parent", bind_to_parent());
+
+  const pid_t reaper = getpid();
+  const pid_t plugin = fork();
+  if (plugin < 0) steps.give_up("fork of the plugin's process failed");
+  if (plugin > 0) reap({.plugin = plugin, .request = context.request});
+  name_process(context.setup);
+  run_plugin_process(context, layers, reaper);
+}
+
+}  // namespace
+}  // namespace cape::child
+
+int main() {
+  cape::child::clear_signals();
+  cape::child::run();
+}

@@ -1,0 +1,36 @@
+// spawn() makes the process of cape-runner: clone into namespaces, then exec, without copying our memory and
+// without running anything in between that is not safe while other threads hold locks.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <string>
+
+#include "core/error.hpp"
+#include "core/unique_fd.hpp"
+#include "host/child/layout.hpp"
+
+namespace cape::child {
+
+struct SpawnOrder {
+  std::string program;  // path of cape-runner
+  std::string title;    // argv[1], for people who list processes
+  bool namespaces = true;
+  int null_fd = -1;    // for stdin and stdout
+  int stderr_fd = -1;
+  std::array<int, 7> fds{};  // for fd_control .. fd_life, in that order
+};
+
+struct Spawned {
+  pid_t pid = 0;
+  UniqueFd pidfd;
+};
+
+// Returns when the program runs. Error: the step that failed, and why; no process is left.
+Result<Spawned> spawn(const SpawnOrder& order);
+
+// Whether this machine lets us clone into namespaces; tried by doing it.
+bool namespaces_allowed();
+
+}  // namespace cape::child
