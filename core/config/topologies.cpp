@@ -119,10 +119,11 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
   read_retry(section, topology.retry);
   section.integer("batch_events", topology.batch_events, {.min = 1, .max = 4096});
   section.size("batch_bytes", topology.batch_bytes, {.min = 1, .max = 16 << 20});
-  for_each_named(section.table("lambda"), [&](const std::string& lambda, Section inner) {
+  Section lambdas = section.table("lambda");
+  for_each_named(lambdas, [&](const std::string& lambda, Section inner) {
     topology.lambdas.push_back(read_lambda(lambda, std::move(inner), config));
   });
-  if (!section.entries().find("lambda"))
+  if (lambdas.entries().entries.empty())
     section.mistake("lambda",
                     fmt::format("missing; add a table [topology.{}.lambda.NAME] with its plugin", name));
   section.finish();

@@ -1,0 +1,185 @@
+// What a person is told about a file that is wrong.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/core/config_text.hpp"
+
+namespace cape {
+namespace {
+
+using test::mistakes_of;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+// A domain and the first lines of a lambda, so that a test shows only what is wrong.
+std::string lambda_with(const std::string& keys) {
+  return "[domain.d]\nsource = \"s\"\n[topology.t]\ndomain = \"d\"\n[topology.t.lambda.l]\nplugin = \"p\"\n" +
+         keys;
+}
+std::string topology_with(const std::string& keys) {
+  return "[domain.d]\nsource = \"s\"\n[topology.t]\ndomain = \"d\"\nlambda.l.plugin = \"p\"\n" + keys;
+}
+
+TEST(ConfigMistakes, AreAllToldAtOnceInTheOrderOfTheFile) {
+  EXPECT_THAT(
+      mistakes_of(R"(data_dir = 7
+plugin = ["plugins"]
+lease = "10"
+payload_bytes_max = "17MiB"
+sandbox = { require = "E" }
+refresh = { enabled = 1, subjects_per_sec = 5 }
+
+[domain.History]
+source = "journal"
+
+[domain.history]
+sourc = "journal"
+
+[topology.audit]
+domain = "histroy"
+mode = "sticrt"
+start = 0
+retry = { first = 200, factor = 0.5, max = "5x" }
+
+[topology.audit.lambda.write]
+plugin = "Audit-Log"
+children_max = 0
+timeout = "5"
+grant = { read = "tree", stat = true }
+limits = { memory = "1MiB", thread = 3 }
+)"),
+      ElementsAre(
+          "1 data_dir: expected a path, found 7",  //
+          "2 plugin: unknown key; did you mean \"plugins\"?",
+          AllOf(StartsWith("3 lease: expected a duration"), HasSubstr("found \"10\"")),
+          AllOf(StartsWith("4 payload_bytes_max: expected a size"), HasSubstr("from 1B to 16MiB")),
+          StartsWith("5 sandbox.require: expected \"A\""),
+          "6 refresh.enabled: expected true or false, found 1",
+          "6 refresh.subjects_per_sec: unknown key; did you mean \"subjects_per_s\"?",
+          StartsWith("8 domain.History: not a name"),
+          "11 domain.history.source: missing; write for example: source = \"journal\"",
+          "12 domain.history.sourc: unknown key; did you mean \"source\"?",
+          "15 topology.audit.domain: no domain \"histroy\" in this file; did you mean \"history\"?",
+          "16 topology.audit.mode: expected \"strict\", found \"sticrt\"",
+          StartsWith("17 topology.audit.start: expected \"beginning\""),
+          AllOf(StartsWith("18 topology.audit.retry.first: expected a duration"), HasSubstr("found 200")),
+          "18 topology.audit.retry.factor: expected a number from 1 to 100, found 0.5",
+          AllOf(StartsWith("18 topology.audit.retry.max: expected a duration"), HasSubstr("found \"5x\"")),
+          StartsWith("21 topology.audit.lambda.write.plugin: expected a name"),
+          "22 topology.audit.lambda.write.children_max: expected an integer, from 1 to 256, found 0",
+          StartsWith("23 topology.audit.lambda.write.timeout: expected a duration"),
+          StartsWith("24 topology.audit.lambda.write.grant.read: expected an array of paths"),
+          "24 topology.audit.lambda.write.grant.stat: unknown key; did you mean \"state\"?",
+          StartsWith("25 topology.audit.lambda.write.limits.memory: expected a size"),
+          "25 topology.audit.lambda.write.limits.thread: unknown key; did you mean \"threads\"?"));
+}
+
+TEST(ConfigMistakes, NamesTheLineOfBrokenToml) {
+  EXPECT_THAT(mistakes_of("data_dir = \"data\"\nplugins = [\n"),
+              ElementsAre(StartsWith("2 : not valid TOML")));
+  EXPECT_THAT(mistakes_of("a = 1\n\nb = = 2\n"), ElementsAre(StartsWith("3 : not valid TOML")));
+  EXPECT_THAT(mistakes_of("data_dir = \"a\"\ndata_dir = \"b\"\n"),
+              ElementsAre(StartsWith("2 : not valid TOML")));
+  EXPECT_THAT(mistakes_of("a = \"\xFF\"\n"), ElementsAre(HasSubstr("not valid TOML")));
+}
+
+TEST(ConfigMistakes, RefusesKeysNestedWithoutEnd) {
+  std::string dots = "a";
+  for (int i = 0; i < 300'000; ++i) dots += ".a";
+
+  EXPECT_THAT(mistakes_of("x = 1\n" + dots + " = 1\n"), ElementsAre(HasSubstr("64 dots")));
+  EXPECT_THAT(mistakes_of("[" + dots + "]\n"), ElementsAre(HasSubstr("64 dots")));
+  EXPECT_THAT(mistakes_of("a = " + std::string(300'000, '[')), ElementsAre(HasSubstr("not valid TOML")));
+}
+
+TEST(ConfigMistakes, NamesEveryKnownKeyWhenNoneIsNear) {
+  EXPECT_THAT(
+      mistakes_of("[domain.d]\nsource = \"s\"\nwhatever = 1\n"),
+      ElementsAre("3 domain.d.whatever: unknown key; known here: source, config, grant, limits, timeout"));
+}
+
+TEST(ConfigMistakes, SaysWhichWordsOfTheDesignThisVersionCannotRun) {
+  EXPECT_THAT(mistakes_of(topology_with("mode = \"pipelined\"\n")),
+              ElementsAre(AllOf(StartsWith("6 topology.t.mode: not available in this version"))));
+  EXPECT_THAT(mistakes_of(topology_with("mode = \"latest\"\n")), ElementsAre(HasSubstr("not available")));
+  EXPECT_THAT(mistakes_of(topology_with("start = \"latest\"\n")), ElementsAre(HasSubstr("not available")));
+  EXPECT_THAT(mistakes_of(topology_with("after = [\"x\"]\n")), ElementsAre(HasSubstr("not available")));
+  EXPECT_THAT(mistakes_of(lambda_with("needs = [\"x\"]\n")), ElementsAre(HasSubstr("not available")));
+}
+
+TEST(ConfigMistakes, NamesATopologyWithoutADomainOrWithoutLambdas) {
+  EXPECT_THAT(mistakes_of("[topology.t]\n"), ElementsAre(StartsWith("1 topology.t.domain: missing"),
+                                                         StartsWith("1 topology.t.lambda: missing")));
+  EXPECT_THAT(mistakes_of("[topology.t]\ndomain = \"far\"\nlambda.l.plugin = \"p\"\n"),
+              ElementsAre(HasSubstr("add a table [domain.far]")));
+  EXPECT_THAT(mistakes_of(topology_with("").append("[topology.u]\ndomain = \"d\"\n[topology.u.lambda]\n")),
+              ElementsAre(StartsWith("8 topology.u.lambda: missing")));
+}
+
+TEST(ConfigMistakes, RefusesTwoChildrenThatWriteTheSameFiles) {
+  EXPECT_THAT(
+      mistakes_of(lambda_with("grant = { state = true }\nchildren_max = 2\n")),
+      ElementsAre(AllOf(StartsWith("8 topology.t.lambda.l.children_max"), HasSubstr("one child at a time"))));
+  EXPECT_THAT(mistakes_of(lambda_with("grant = { write = [\"/srv/x\"] }\nchildren_max = 4\n")),
+              ElementsAre(HasSubstr("one child at a time")));
+  EXPECT_THAT(mistakes_of(lambda_with("grant = { read = [\"/srv/x\"] }\nchildren_max = 4\n")), IsEmpty());
+}
+
+TEST(ConfigMistakes, RefusesWriteGrantsOverWhatKeepsThePluginIn) {
+  const auto grant = [](const std::string& path) {
+    return mistakes_of("plugins = [\"code\"]\n[domain.d]\nsource = \"s\"\ngrant = { write = [\"" + path +
+                       "\"] }\n");
+  };
+
+  EXPECT_THAT(grant("data"), ElementsAre(HasSubstr("data_dir")));
+  EXPECT_THAT(grant("out/../data/state"), ElementsAre(HasSubstr("data_dir")));
+  EXPECT_THAT(grant("/"), ElementsAre(HasSubstr("holds data_dir")));
+  EXPECT_THAT(grant("code/deep"), ElementsAre(HasSubstr("plugin directory")));
+  EXPECT_THAT(mistakes_of("data_dir = \"/srv/d\"\n[domain.d]\nsource = \"s\"\ngrant = { write = [\".\"] }\n"),
+              ElementsAre(HasSubstr("holds this config file")));
+  EXPECT_THAT(grant("database"), IsEmpty()) << "data_dir is a directory, not a prefix of letters";
+}
+
+TEST(ConfigMistakes, RefusesATopologyWhoseStateWouldLieInADomains) {
+  EXPECT_THAT(
+      mistakes_of("[domain.d]\nsource = \"s\"\n[topology.domain]\ndomain = \"d\"\nlambda.l.plugin = \"p\"\n"),
+      ElementsAre(AllOf(StartsWith("3 topology.domain"), HasSubstr("choose another name"))));
+}
+
+TEST(ConfigMistakes, ComparesTimesThatBelongTogether) {
+  EXPECT_THAT(
+      mistakes_of(lambda_with("timeout = \"2h\"\n")),
+      ElementsAre("7 topology.t.lambda.l.timeout: timeout (2h) is longer than timeout_max (1h); raise "
+                  "timeout_max"));
+  EXPECT_THAT(mistakes_of(topology_with("retry = { first = \"1h\" }\n")),
+              ElementsAre("6 topology.t.retry.first: first (1h) is longer than max (5m)"));
+}
+
+TEST(ConfigMistakes, RefusesWhatJsonCannotSay) {
+  EXPECT_THAT(mistakes_of(lambda_with("[topology.t.lambda.l.config]\na = 1\nb = [1.0, inf]\n")),
+              ElementsAre(AllOf(StartsWith("9 topology.t.lambda.l.config"), HasSubstr("inf and nan"))));
+  EXPECT_THAT(mistakes_of(lambda_with("config = { text = \"" + std::string(70'000, 'x') + "\" }\n")),
+              ElementsAre(AllOf(StartsWith("7 "), HasSubstr("at most 65536"))));
+  EXPECT_THAT(mistakes_of(lambda_with("config = \"{}\"\n")),
+              ElementsAre(HasSubstr("expected a table, found a string")));
+}
+
+TEST(ConfigMistakes, ToldWithoutControlCharactersOfTheFile) {
+  EXPECT_THAT(mistakes_of("\"\\u001b[2J\" = 1\n"), ElementsAre(StartsWith("1 \\x1B[2J: unknown key")));
+  EXPECT_THAT(mistakes_of("data_dir = \"a\\u0000b\"\n"),
+              ElementsAre("1 data_dir: expected a path, found \"a\\x00b\""));
+}
+
+TEST(ConfigMistakes, BecomeOneLineEachWithFileAndLine) {
+  const std::vector<ConfigMistake> mistakes{{12, "topology.t.mode", "expected x"},
+                                            {0, "", "cannot be opened"}};
+
+  EXPECT_EQ(to_text(mistakes, "/etc/cape.toml"),
+            "/etc/cape.toml:12: topology.t.mode: expected x\n/etc/cape.toml: cannot be opened\n");
+}
+
+}  // namespace
+}  // namespace cape

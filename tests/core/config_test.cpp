@@ -1,0 +1,205 @@
+// What a good file becomes.
+#include "core/config/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/core/config_text.hpp"
+
+namespace cape {
+namespace {
+
+using test::good;
+
+constexpr const char* example = R"(
+# cape.toml
+data_dir = "data"
+plugins  = ["plugins", "/opt/more"]
+refresh  = { enabled = false, subjects_per_s = 500 }
+payload_bytes_max = "4MiB"
+lease = "20s"
+sandbox = { require = "C" }
+
+[listen]
+push = "ipc://sockets/push.sock"
+monitor = "tcp://127.0.0.1:7070"
+
+[domain.history]
+source = "journal"
+
+[domain.files]
+source = "files"
+timeout = "30s"
+config = { root = "tree", depth = 3, ratio = 0.5, deep = { flags = [true, false], day = 2026-01-31 } }
+grant  = { read = ["tree", "/srv/x/"], state = true }
+
+[topology.audit]
+domain = "history"
+mode   = "strict"
+start  = "beginning"
+after  = []
+retry  = { first = "100ms", factor = 3, max = "10m", park_after = 5 }
+batch_events = 64
+batch_bytes = "128KiB"
+
+[topology.audit.lambda.write]
+plugin = "audit_log"
+needs  = []
+config = {}
+grant  = { state = true }
+children_max = 1
+timeout = "1m"
+timeout_max = "2h"
+
+[topology.audit.lambda.count]
+plugin = "counter"
+limits = { memory = "64MiB", file_size = 0, threads = 4, files = 32, output = "4KiB" }
+
+[topology.late]
+domain = "files"
+start = 100
+lambda.index.plugin = "search_index"
+)";
+
+TEST(Config, ReadsEveryKeyAtTheTop) {
+  const Config config = good(example);
+
+  EXPECT_EQ(config.file, "/etc/cape/cape.toml");
+  EXPECT_EQ(config.base_dir(), "/etc/cape");
+  EXPECT_EQ(config.data_dir, "/etc/cape/data");
+  EXPECT_EQ(config.plugins, (std::vector<fs::path>{"/etc/cape/plugins", "/opt/more"}));
+  EXPECT_FALSE(config.refresh.enabled);
+  EXPECT_EQ(config.refresh.subjects_per_s, 500u);
+  EXPECT_EQ(config.payload_bytes_max, 4u << 20);
+  EXPECT_EQ(config.lease_ms, 20'000);
+  EXPECT_EQ(config.sandbox_require, 'C');
+  EXPECT_EQ(config.listen.push, "ipc:///etc/cape/sockets/push.sock");
+  EXPECT_EQ(config.listen.ping, "ipc:///etc/cape/data/run/ping.sock");
+  EXPECT_EQ(config.listen.admin, "ipc:///etc/cape/data/run/admin.sock");
+  EXPECT_EQ(config.listen.monitor, "tcp://127.0.0.1:7070");
+}
+
+TEST(Config, KeepsDomainsInTheOrderOfTheFile) {
+  const Config config = good(example);
+
+  ASSERT_EQ(config.domains.size(), 2u);
+  EXPECT_EQ(config.domains[0].name, "history");
+  EXPECT_EQ(config.domains[0].source, "journal");
+  EXPECT_EQ(config.domains[0].config_json, "{}");
+  EXPECT_TRUE(config.domains[0].grant.empty());
+  const DomainConfig& files = config.domains[1];
+  EXPECT_EQ(files.name, "files");
+  EXPECT_EQ(files.timeout_ms, 30'000);
+  EXPECT_EQ(files.grant.read, (std::vector<fs::path>{"/etc/cape/tree", "/srv/x"}));
+  EXPECT_TRUE(files.grant.state);
+  EXPECT_EQ(config.domain("files"), &files);
+  EXPECT_EQ(config.domain("none"), nullptr);
+}
+
+TEST(Config, HandsThePluginItsTableAsJsonWithPathsAsWritten) {
+  const Config config = good(example);
+
+  EXPECT_EQ(config.domains[1].config_json,
+            R"({"deep":{"day":"2026-01-31","flags":[true,false]},"depth":3,"ratio":0.5,"root":"tree"})");
+}
+
+TEST(Config, ReadsTopologiesAndTheirLambdas) {
+  const Config config = good(example);
+
+  ASSERT_EQ(config.topologies.size(), 2u);
+  const TopologyConfig& audit = *config.topology("audit");
+  EXPECT_EQ(audit.domain, 0u);
+  EXPECT_EQ(audit.mode, Mode::strict);
+  EXPECT_EQ(audit.start.kind, StartPosition::Kind::beginning);
+  EXPECT_EQ(audit.retry.first_ms, 100);
+  EXPECT_EQ(audit.retry.factor, 3);
+  EXPECT_EQ(audit.retry.max_ms, 600'000);
+  EXPECT_EQ(audit.retry.park_after, 5u);
+  EXPECT_EQ(audit.batch_events, 64u);
+  EXPECT_EQ(audit.batch_bytes, 128u << 10);
+  ASSERT_EQ(audit.lambdas.size(), 2u);
+  EXPECT_EQ(audit.lambdas[0].name, "write");
+  EXPECT_EQ(audit.lambdas[0].plugin, "audit_log");
+  EXPECT_EQ(audit.lambdas[0].timeout_ms, 60'000);
+  EXPECT_EQ(audit.lambdas[0].timeout_max_ms, 7'200'000);
+  EXPECT_EQ(config.state_dir(audit, audit.lambdas[0]), "/etc/cape/data/state/audit/write");
+  EXPECT_EQ(audit.lambdas[1].limits.memory_bytes, 64u << 20);
+  EXPECT_EQ(audit.lambdas[1].limits.file_bytes, 0u);
+  EXPECT_EQ(audit.lambdas[1].limits.threads, 4u);
+  EXPECT_EQ(audit.lambdas[1].limits.files, 32u);
+  EXPECT_EQ(audit.lambdas[1].limits.output_bytes, 4096u);
+  const TopologyConfig& late = *config.topology("late");
+  EXPECT_EQ(late.domain, 1u);
+  EXPECT_EQ(late.start.kind, StartPosition::Kind::sequence);
+  EXPECT_EQ(late.start.sequence, 100);
+}
+
+TEST(Config, FillsInWhatTheFileLeavesOut) {
+  const Config config = good(R"(
+[domain.d]
+source = "journal"
+[topology.t]
+domain = "d"
+[topology.t.lambda.plain]
+plugin = "p"
+[topology.t.lambda.writer]
+plugin = "p"
+grant = { state = true }
+)");
+
+  EXPECT_EQ(config.data_dir, "/etc/cape/data");
+  EXPECT_TRUE(config.plugins.empty());
+  EXPECT_TRUE(config.refresh.enabled);
+  EXPECT_EQ(config.refresh.subjects_per_s, 10'000u);
+  EXPECT_EQ(config.payload_bytes_max, 1u << 20);
+  EXPECT_EQ(config.lease_ms, 10'000);
+  EXPECT_EQ(config.sandbox_require, 'B');
+  const TopologyConfig& topology = config.topologies.at(0);
+  EXPECT_EQ(topology.retry.first_ms, 200);
+  EXPECT_EQ(topology.retry.factor, 2);
+  EXPECT_EQ(topology.retry.max_ms, 300'000);
+  EXPECT_EQ(topology.retry.park_after, 0u);
+  EXPECT_EQ(topology.lambdas.at(0).children_max, 2u);
+  EXPECT_EQ(topology.lambdas.at(1).children_max, 1u) << "two writers of one state directory would race";
+  EXPECT_EQ(topology.lambdas.at(0).timeout_ms, 300'000);
+  EXPECT_EQ(topology.lambdas.at(0).timeout_max_ms, 3'600'000);
+}
+
+TEST(Config, NumbersOfTopologiesDoNotFollowTheAlphabet) {
+  const Config config = good(R"(
+[domain.z]
+source = "s"
+[domain.a]
+source = "s"
+[topology.y]
+domain = "a"
+lambda.l.plugin = "p"
+[topology.b]
+domain = "z"
+lambda.l.plugin = "p"
+)");
+
+  EXPECT_EQ(config.domains[0].name, "z");
+  EXPECT_EQ(config.topologies[0].name, "y");
+  EXPECT_EQ(config.topologies[0].domain, 1u);
+  EXPECT_EQ(config.topologies[1].domain, 0u);
+}
+
+TEST(Config, TakesAFactorWithoutAPointAndAnEmptyFile) {
+  EXPECT_TRUE(good("").topologies.empty());
+  EXPECT_TRUE(good("\xEF\xBB\xBF# with a byte order mark\n").domains.empty());
+}
+
+TEST(Config, SaysThatAWriteGrantBesideCapesOwnPlacesIsFine) {
+  const Config config = good(R"(
+plugins = ["plugins"]
+[domain.d]
+source = "s"
+grant = { write = ["out", "/srv/out"], read = ["."] }
+)");
+
+  EXPECT_EQ(config.domains[0].grant.write, (std::vector<fs::path>{"/etc/cape/out", "/srv/out"}));
+  EXPECT_EQ(config.domains[0].grant.read, (std::vector<fs::path>{"/etc/cape"}));
+}
+
+}  // namespace
+}  // namespace cape
