@@ -51,14 +51,28 @@ bool is_out_of_room(int saved_errno) {
   return saved_errno == ENOSPC || saved_errno == EDQUOT || saved_errno == EFBIG;
 }
 
-std::unexpected<Error> failure(sqlite3* db, int code, std::string_view doing, std::string_view file) {
-  const int saved_errno = sqlite3_system_errno(db);
+sqlite3_file* log_of(sqlite3* db) {
+  sqlite3_file* log = nullptr;
+  const int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  return code == SQLITE_OK && log != nullptr && log->pMethods != nullptr ? log : nullptr;
+}
+
+// 0: none. A COMMIT that could not write keeps the reason with the log, not with the connection.
+int errno_behind(sqlite3* db, int code) {
   const int family = code & 0xff;
-  const bool from_system =
-      saved_errno != 0 && (family == SQLITE_IOERR || family == SQLITE_CANTOPEN || family == SQLITE_FULL);
+  if (family != SQLITE_IOERR && family != SQLITE_CANTOPEN && family != SQLITE_FULL) return 0;
+  int saved_errno = 0;
+  if (sqlite3_file* log = code == SQLITE_IOERR_WRITE ? log_of(db) : nullptr) {
+    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &saved_errno);
+  }
+  return saved_errno != 0 ? saved_errno : sqlite3_system_errno(db);
+}
+
+std::unexpected<Error> failure(sqlite3* db, int code, std::string_view doing, std::string_view file) {
   std::string message = fmt::format("{} {}: {}", doing, file, sqlite3_errmsg(db));
-  if (from_system) message += fmt::format(" ({})", std::strerror(saved_errno));
-  const char* next = next_step(from_system && is_out_of_room(saved_errno) ? SQLITE_FULL : code);
+  const int saved_errno = errno_behind(db, code);
+  if (saved_errno != 0) message += fmt::format(" ({})", std::strerror(saved_errno));
+  const char* next = next_step(is_out_of_room(saved_errno) ? SQLITE_FULL : code);
   if (next != nullptr) message += fmt::format("; {}", next);
   return fail(error_code(code), std::move(message));
 }
@@ -202,11 +216,9 @@ Result<void> Database::set_synchronous(Synchronous how) {
 }
 
 Result<void> Database::sync_wal() {
-  sqlite3_file* log = nullptr;
-  int code = sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-  if (code != SQLITE_OK || log == nullptr || log->pMethods == nullptr)
-    return {};  // no log: nothing unsynced in it
-  code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  sqlite3_file* log = log_of(db_.get());
+  if (log == nullptr) return {};  // nothing was ever written to it
+  const int code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
   if (code == SQLITE_OK) return {};
   return fail(ErrorCode::io, fmt::format("cannot sync {}-wal: {}; {}", sqlite3_db_filename(db_.get(), "main"),
                                          sqlite3_errstr(code), next_step(SQLITE_IOERR)));

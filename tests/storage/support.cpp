@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sqlite3.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +121,42 @@ int run_in_process(const std::function<int()>& body, uid_t uid) {
   int status = 0;
   if (pid < 0 || ::waitpid(pid, &status, 0) != pid) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+Nursery::Nursery(std::vector<std::function<int()>> bodies) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
+  pid_ = start_process([&] {
+    ::close(ends[0]);
+    std::size_t body = 0;
+    while (::read(ends[1], &body, sizeof body) == sizeof body) {
+      const pid_t child = start_process(bodies[body]);
+      int status = 0;
+      if (::write(ends[1], &child, sizeof child) < 0 || ::waitpid(child, &status, 0) != child) return 1;
+      const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+      if (::write(ends[1], &code, sizeof code) < 0) return 1;
+    }
+    return 0;
+  });
+  ::close(ends[1]);
+  socket_ = ends[0];
+}
+
+Nursery::~Nursery() {
+  ::close(socket_);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+pid_t Nursery::start(std::size_t body) {
+  pid_t child = -1;
+  if (::write(socket_, &body, sizeof body) < 0 || ::read(socket_, &child, sizeof child) < 0) std::abort();
+  return child;
+}
+
+int Nursery::wait() {
+  int code = -1;
+  if (::read(socket_, &code, sizeof code) < 0) std::abort();
+  return code;
 }
 
 std::string mode_of(const fs::path& path) {

@@ -56,6 +56,27 @@ CursorWrite write_of(SubjectId id, const std::string& subject, Sequence latest, 
 int run_in_process(const std::function<int()>& body, uid_t uid = 0);
 pid_t start_process(const std::function<int()>& body);
 
+// Processes that share nothing with SQLite's memory of this one, which a fork taken beside an open connection
+// would: it is forked before any is opened, and forks from there. One body at a time.
+class Nursery {
+ public:
+  explicit Nursery(std::vector<std::function<int()>> bodies);
+  ~Nursery();
+  Nursery(const Nursery&) = delete;
+  Nursery& operator=(const Nursery&) = delete;
+
+  pid_t start(std::size_t body);
+  int wait();  // exit code, or minus the signal
+  int run(std::size_t body) {
+    start(body);
+    return wait();
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int socket_ = -1;
+};
+
 std::string mode_of(const fs::path& path);  // "0600"
 bool is_readable(int fd);
 
