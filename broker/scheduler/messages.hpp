@@ -35,10 +35,10 @@ struct SchedulingRequest {
   EventBlockPtr block;                 // never null; may prove nothing
   std::int64_t ping_ns = 0;            // boot time of the ping that led to the read
   std::uint64_t inbox_generation = 0;  // of the acknowledged pings the read began after; 0: none
-  bool last =
-      true;  // false: another answer of the same read follows, so what this one did not reach may still come
-  bool gone =
-      false;  // the source does not know the subject: nothing moves, nothing stops. Only for held subjects
+  // False: another answer of the same read follows, so what this one did not reach may still come.
+  bool last = true;
+  // The source does not know the subject: nothing moves, nothing stops. Only for subjects that are held.
+  bool gone = false;
 };
 struct HostUp {
   HostId host = 0;

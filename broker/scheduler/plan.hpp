@@ -25,8 +25,7 @@ struct TopologySpec {
   RetryPolicy retry;
   std::uint32_t batch_events = 256;
   std::uint64_t batch_bytes = 256u << 10;
-  LambdaIndex first_lambda =
-      0;  // lambdas [first_lambda, first_lambda + lambda_count) of SchedulerPlan::lambdas
+  LambdaIndex first_lambda = 0;  // in SchedulerPlan::lambdas; the others of the topology follow it
   std::uint32_t lambda_count = 0;
 };
 

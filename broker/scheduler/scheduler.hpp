@@ -10,10 +10,10 @@
 // A lambda of a subject is in one of these states:
 //
 //   done ──(events above position)──▶ ready (waits for credit) ──▶ in_flight ──ok──▶ done
-//                                        ▲                            │
-//                                        │                            ├─ attempt ─▶ backing_off ─timer─▶
-//                                        (ping again) └──(no attempt counted)──────┤
-//                                                                     └─ park ────▶ parked
+//                                       ▲ ▲                           │
+//                                       │ └────(no attempt counted)───┤
+//                                       └──(timer)── backing_off ◀────┤ attempt
+//                                                         parked ◀────┘ park
 //
 // While a job of it runs, one further block may already wait behind it, so that a busy subject does not stall
 // for a round trip to the source between two jobs.
@@ -41,8 +41,8 @@ using Actions = std::vector<Action>;
 struct TopologyPosition {
   TopologyIndex topology = 0;
   Sequence position = 0;  // last sequence issued or waiting to be
-  bool can_run =
-      false;  // false: its block waits, backing off, parked, at its limit, or its lambda has no room
+  // False: its block waits, it backs off, is parked or at its limit, or its lambda has no room.
+  bool can_run = false;
 };
 
 enum class SubjectState : std::uint8_t { done, ready, in_flight, backing_off, parked, paused, waiting };
