@@ -1,11 +1,20 @@
 // host/worker/worker.hpp
 // The host's decisions as a pure state machine: which child runs a job, when one is started, cancelled,
 // killed or replaced, what a dead child leaves, leases and self-fencing. No I/O, clock or thread; the loop
-// (host/worker/host_loop.hpp) performs the actions and feeds back what happened.
+// (host/worker/host_loop.hpp) performs the actions, in order, and feeds back what happened. A list of
+// (time, inputs) and a plan give the same actions.
 //
 // Each lambda has children of its own, at most children_max, started when jobs wait and stopped with the
 // host. A job belongs to one child at a time; what a child gave back unstarted is run by another one without
 // telling the broker. An event that was running when its child died costs one attempt: the broker hears it.
+//
+// What becomes of a job (every one that arrived in a session ends in one status of that session, or the
+// session ends):
+//
+//   arrived ─▶ waiting ─▶ out at a child ─▶ done ────────────────────────▶ status
+//                 ▲             ├── taken back, or its child died first ──▶ waiting again, untouched
+//                 └─────────────┘── its child died in it ─────────────────▶ status with that end
+//   no child can be had (plugin gone, setup fails, set aside, draining, fenced) ─▶ status, not started
 #pragma once
 
 #include <cstdint>
@@ -29,12 +38,21 @@ struct WorkerLambda {
   std::uint32_t children_max = 1;
   std::int64_t timeout_ns = 0;      // without heartbeat
   std::int64_t timeout_max_ns = 0;  // hard cap
+  // It has a state or write grant: more than one child only if the plugin says that they share it.
+  bool owns_state = false;
+  // Backoff of the probes of a plugin that is set aside: the topology's retry policy.
+  std::int64_t probe_first_ns = 200'000'000;
+  double probe_factor = 2;
+  std::int64_t probe_max_ns = 300'000'000'000;
 };
 struct WorkerPlan {
-  std::vector<WorkerLambda> lambdas;  // by LambdaIndex
-  std::uint32_t jobs_per_child = 64;  // credit
+  std::vector<WorkerLambda> lambdas;              // by LambdaIndex
+  std::uint32_t jobs_per_child = 64;              // credit, and the most that lie in one child's ring
+  std::int64_t start_timeout_ns = 5'000'000'000;  // load, init and create together
+  std::int64_t stop_timeout_ns = 5'000'000'000;   // destroy and deinit, after its last job
   std::int64_t cancel_grace_ns = 200'000'000;
-  std::int64_t lease_ns = 10'000'000'000;
+  std::int64_t take_back_ns = 10'000'000;  // an event that runs longer does not hold up the jobs behind it
+  std::int64_t drain_timeout_ns = 30'000'000'000;  // then what still runs is cancelled and killed
 };
 
 // ---- inputs
@@ -46,11 +64,17 @@ struct PluginServes {  // hash empty: none serves; `trouble` says why
 struct JobArrived {
   wire::RunJob job;
 };
+struct JobRefused {  // the ring of the child has no room for it
+  ChildId child = 0;
+  JobId job = 0;
+};
 struct ChildReported {
   ChildId child = 0;
   child::LambdaReport report;
 };
-struct ChildLooked {  // one look at its shared words
+// One look at its shared words, made right before this step. A child is killed for a hang only after a look
+// in the same step has shown it.
+struct ChildLooked {
   ChildId child = 0;
   child::LambdaChild::Running running;
 };
@@ -58,16 +82,19 @@ struct StartFailed {
   ChildId child = 0;
   std::string reason;
 };
-struct LeaseRenewed {  // the broker answered a heartbeat that was sent at `sent_ns`
-  std::int64_t sent_ns = 0;
+// The broker answered a heartbeat: until `end_ns` (its send time + one lease) it takes this host for alive.
+struct LeaseRenewed {
+  std::int64_t end_ns = 0;
 };
 struct CancelAsked {
   JobId job = 0;
 };
+struct SessionStarted {};  // hello was sent: report every credit
+struct SessionEnded {};    // the broker knows nothing of our jobs: end them, tell nobody, then ReportQuiet
 struct DrainAsked {};
 struct TimePassed {};
-using Input = std::variant<PluginServes, JobArrived, ChildReported, ChildLooked, StartFailed, LeaseRenewed,
-                           CancelAsked, DrainAsked, TimePassed>;
+using Input = std::variant<PluginServes, JobArrived, JobRefused, ChildReported, ChildLooked, StartFailed,
+                           LeaseRenewed, CancelAsked, SessionStarted, SessionEnded, DrainAsked, TimePassed>;
 
 // ---- actions
 struct StartChild {
@@ -77,7 +104,11 @@ struct StartChild {
 };
 struct GiveJob {
   ChildId child = 0;
-  wire::RunJob job;
+  const wire::RunJob* job = nullptr;  // the worker's; valid until the next step
+  bool singly = false;                // one event a call: a call of several died, and nobody knows by which
+};
+struct TakeBack {  // no event that has not begun shall begin; the jobs behind come back as ChildJobDone
+  ChildId child = 0;
 };
 struct CancelChild {
   ChildId child = 0;
@@ -86,7 +117,7 @@ struct KillChild {
   ChildId child = 0;
   Outcome why;
 };
-struct StopChild {
+struct StopChild {  // after the jobs it has
   ChildId child = 0;
 };
 struct ReportStatus {
@@ -97,21 +128,24 @@ struct ReportCredit {
   std::uint32_t jobs_max = 0;
   std::string hash, trouble;
 };
-struct ReportDrained {};  // nothing runs and no child is left
-using Action = std::variant<StartChild, GiveJob, CancelChild, KillChild, StopChild, ReportStatus, ReportCredit,
-                            ReportDrained>;
+struct ReportQuiet {};    // after SessionEnded: no job of it runs any more; a hello may be said
+struct ReportDrained {};  // after DrainAsked: nothing runs and no child is left
+using Action = std::variant<StartChild, GiveJob, TakeBack, CancelChild, KillChild, StopChild, ReportStatus,
+                            ReportCredit, ReportQuiet, ReportDrained>;
 
 class Worker {
- public:
+public:
   explicit Worker(WorkerPlan plan);
   ~Worker();
 
+  // Takes what is in `inputs`. ChildEnded of a child is the last input that names it.
   std::vector<Action> step(std::int64_t now_ns, std::span<Input> inputs);
+  // step() is due then; look at the children first (ChildLooked).
   std::optional<std::int64_t> next_deadline() const;
   std::vector<wire::RunningEvent> running() const;  // for the heartbeat
   bool has_jobs() const;                            // children must be looked at
 
- private:
+private:
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -30,7 +30,7 @@ struct FakeInspections {
 };
 
 class FakeInspection final : public child::Inspection {
-public:
+ public:
   FakeInspection(FakeInspections& log, child::PluginImagePtr image) : log_(log), image_(std::move(image)) {
     ++log_.running;
   }
@@ -52,13 +52,13 @@ public:
     return verdict;
   }
 
-private:
+ private:
   FakeInspections& log_;
   child::PluginImagePtr image_;
 };
 
 class FakeInspector final : public child::Inspector {
-public:
+ public:
   explicit FakeInspector(FakeInspections& log) : log_(log) {}
   Result<std::unique_ptr<child::Inspection>> start(child::PluginImagePtr image, std::int64_t) override {
     if (log_.no_process) return fail(ErrorCode::io, "cannot make a process");
@@ -66,7 +66,7 @@ public:
     return std::make_unique<FakeInspection>(log_, std::move(image));
   }
 
-private:
+ private:
   FakeInspections& log_;
 };
 

@@ -6,79 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/host/fake_inspector.hpp"
-#include "tests/host/temp_dir.hpp"
+#include "tests/host/intake_fixture.hpp"
 
 namespace cape::child {
 namespace {
 
 using test::fake_plugin;
+using test::IntakeTest;
 using test::TempDir;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-// Wall time is the file system's, moved on by hand like boot time.
-class HandClock final : public Clock {
-public:
-  explicit HandClock(const std::int64_t& passed_ns) : passed_ns_(passed_ns) {}
-  Now now() const override {
-    return {.boot_ns = 1'000 * ns_per_s + passed_ns_, .wall_ns = wall_ns() + passed_ns_};
-  }
-
-private:
-  const std::int64_t& passed_ns_;
-};
-
-class IntakeTest : public ::testing::Test {
-protected:
-  void open() {
-    IntakeOptions options{
-        .dirs = {watched.path()}, .builtin_dirs = {builtin.path()}, .file_bytes_max = 1 << 20};
-    Result<std::unique_ptr<Intake>> made =
-        make_intake(std::move(options), {.inspector = std::make_unique<test::FakeInspector>(inspections),
-                                         .clock = std::make_unique<HandClock>(passed_ns)});
-    ASSERT_TRUE(made.has_value()) << made.error().message;
-    intake = std::move(*made);
-  }
-  // Opens it long after the files were written, and takes them in.
-  void open_later() {
-    advance(10'000);
-    open();
-    run();
-  }
-  void advance(std::int64_t ms) { passed_ns += ms * ns_per_ms; }
-  // Steps until nothing is due now.
-  bool run() {
-    bool changed = false;
-    for (int turns = 0; turns < 1'000; ++turns) {
-      changed |= intake->step();
-      if (intake->next_step_boot_ns() > HandClock(passed_ns).now().boot_ns) return changed;
-    }
-    ADD_FAILURE() << "intake does not come to rest";
-    return changed;
-  }
-  // As a loop would: notice, wait until still, take in.
-  bool run_until_still() {
-    bool changed = run();
-    advance(300);
-    return run() || changed;
-  }
-  std::vector<std::string> served() const {
-    std::vector<std::string> all;
-    for (const PluginImagePtr& image : intake->serving()) all.push_back(image->id + " " + image->version);
-    return all;
-  }
-  std::string only_reason() const {
-    const std::vector<wire::SetAside> aside = intake->set_aside();
-    return aside.size() == 1 ? aside[0].reason : "set aside: " + std::to_string(aside.size());
-  }
-
-  TempDir watched, builtin;
-  test::FakeInspections inspections;
-  std::int64_t passed_ns = 0;
-  std::unique_ptr<Intake> intake;
-};
 
 TEST_F(IntakeTest, ServesWhatWasThereAtStartWithoutWaiting) {
   watched.write("a.so", fake_plugin("a", "1.0"));
@@ -354,74 +292,6 @@ TEST_F(IntakeTest, RefusesADirectoryThatIsNotThere) {
   ASSERT_FALSE(made.has_value());
   EXPECT_EQ(made.error().code, ErrorCode::not_found);
   EXPECT_THAT(made.error().message, HasSubstr("missing"));
-}
-
-// ---- each kind of bad file is set aside with its reason, and costs no child
-
-class IntakeBadFile : public IntakeTest {
-protected:
-  void expect_refused(const std::string& reason) {
-    watched.write("good.so", fake_plugin("good", "1.0"));
-    open_later();
-
-    EXPECT_THAT(only_reason(), HasSubstr(reason));
-    EXPECT_THAT(served(), ElementsAre("good 1.0"));
-    EXPECT_EQ(inspections.started_in_all(), 1);
-    EXPECT_TRUE(intake->settled());
-  }
-};
-
-TEST_F(IntakeBadFile, Empty) {
-  watched.write("bad.so", "");
-  expect_refused("it is empty");
-}
-TEST_F(IntakeBadFile, Text) {
-  watched.write("bad.so", "#!/bin/sh\necho this is no library\n");
-  expect_refused("not a shared library");
-}
-TEST_F(IntakeBadFile, Directory) {
-  std::filesystem::create_directory(watched / "bad.so");
-  expect_refused("not a regular file");
-}
-TEST_F(IntakeBadFile, FifoWithoutBlocking) {
-  ASSERT_EQ(::mkfifo((watched / "bad.so").c_str(), 0600), 0);
-  expect_refused("not a regular file");
-}
-TEST_F(IntakeBadFile, Symlink) {
-  builtin.write("target", fake_plugin("a", "1.0"));
-  std::filesystem::create_symlink(builtin / "target", watched / "bad.so");
-  expect_refused("symbolic link");
-}
-TEST_F(IntakeBadFile, ThirtyTwoBit) {
-  std::string bytes = fake_plugin("a", "1.0");
-  bytes[EI_CLASS] = ELFCLASS32;
-  watched.write("bad.so", bytes);
-  expect_refused("32-bit");
-}
-TEST_F(IntakeBadFile, OtherMachine) {
-  std::string bytes = fake_plugin("a", "1.0");
-  bytes[offsetof(Elf64_Ehdr, e_machine)] = static_cast<char>(EM_RISCV);
-  watched.write("bad.so", bytes);
-  expect_refused("another machine");
-}
-TEST_F(IntakeBadFile, Program) {
-  std::string bytes = fake_plugin("a", "1.0");
-  bytes[sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr)] = PT_INTERP;
-  watched.write("bad.so", bytes);
-  expect_refused("a program");
-}
-TEST_F(IntakeBadFile, StaticArchive) {
-  watched.write("bad.so", "!<arch>\nmember.o/       0           0     0     644     8         `\n");
-  expect_refused("static archive");
-}
-TEST_F(IntakeBadFile, SparseFourGigabytes) {
-  watched.write("bad.so", fake_plugin("a", "1.0"));
-  std::filesystem::resize_file(watched / "bad.so", std::uintmax_t{4} << 30);
-  expect_refused("it has 4294967296 bytes; a plugin has at most 1048576");
-}
-TEST_F(IntakeBadFile, CutOff) {
-  watched.write("bad.so", fake_plugin("a", "1.0").substr(0, 150));
-  expect_refused("cut off");
 }
 
 }  // namespace

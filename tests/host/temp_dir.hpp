@@ -13,7 +13,7 @@
 namespace cape::test {
 
 class TempDir {
-public:
+ public:
   TempDir() {
     std::string name = "/tmp/cape-test-XXXXXX";
     path_ = ::mkdtemp(name.data());
@@ -33,7 +33,7 @@ public:
     return path_ / name;
   }
 
-private:
+ private:
   std::filesystem::path path_;
 };
 
