@@ -16,7 +16,8 @@ set(CAPE_SANITIZE "" CACHE STRING "Sanitizers of the unit and sim labels, as -fs
 include(CheckPIESupported)
 check_pie_supported()
 
-add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+# Designated initializers leave out what has a default on purpose.
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wshadow -Werror $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 if(CAPE_SANITIZE)
   add_compile_options(-fsanitize=${CAPE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CAPE_SANITIZE})

@@ -1,0 +1,227 @@
+#include "broker/admin_methods.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+namespace cape::broker {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t behind_rows_max = 2000;  // counted on the loop: a few milliseconds at most
+
+json error_body(std::string_view code, std::string message) {
+  return {{"error", std::move(message)}, {"code", code}};
+}
+
+wire::AdminReply reply(bool ok, const json& body) {
+  return {ok, body.dump(-1, ' ', false, json::error_handler_t::replace)};
+}
+
+std::optional<DomainIndex> domain_index(const Config& config, std::string_view name) {
+  auto at = std::ranges::find(config.domains, name, &DomainConfig::name);
+  if (at == config.domains.end()) return std::nullopt;
+  return static_cast<DomainIndex>(at - config.domains.begin());
+}
+
+json topologies_of_subject(BrokerState& b, const scheduler::SubjectView& view) {
+  json list = json::array();
+  for (const scheduler::TopologyView& t : view.topologies)
+    list.push_back({{"topology", b.plan.topologies[t.topology].name},
+                    {"cursor", t.cursor},
+                    {"state", scheduler::name_of(t.state)},
+                    {"attempt", t.attempt},
+                    {"reason", t.reason}});
+  return list;
+}
+
+wire::AdminReply subject_method(BrokerState& b, const json& body) {
+  const auto domain_name = body.value("domain", std::string());
+  const auto subject = body.value("subject", std::string());
+  const auto domain = domain_index(b.config(), domain_name);
+  if (!domain) return reply(false, error_body("not_found", "no domain '" + printable(domain_name, 80) + "' in the config"));
+  if (auto mistake = subject_mistake(subject); !mistake.empty()) return reply(false, error_body("invalid", std::string(mistake)));
+  auto found = b.subjects.find(*domain, subject);
+  if (!found) return reply(false, error_body(name_of(found.error().code), found.error().message));
+  const auto view = b.scheduler.view(found->id, *domain, found->stored ? &*found->stored : nullptr);
+  return reply(true, {{"domain", domain_name},
+                      {"subject", subject},
+                      {"latest", found->id == 0 ? json(nullptr) : json(view.latest)},
+                      {"topologies", topologies_of_subject(b, view)}});
+}
+
+json latency_of(const LatencyHistogram& h) {
+  return {{"count", h.count()}, {"p50", h.quantile_us(0.5)}, {"p95", h.quantile_us(0.95)}, {"p99", h.quantile_us(0.99)}};
+}
+
+// The lowest level any running child reached; "-" while none runs.
+std::string worst_level(const BrokerState& b) {
+  char worst = '-';
+  auto see = [&](char level) {
+    if (level >= 'A' && level <= 'D') worst = worst == '-' ? level : std::max(worst, level);
+  };
+  for (const SourceLink& link : b.links) see(link.status().level);
+  for (const auto& [id, session] : b.hosts.sessions())
+    for (const wire::ChildReport& child : session.report.children) see(child.level);
+  return {worst};
+}
+
+json counters_of(BrokerState& b) {
+  const scheduler::Counters c = b.scheduler.counters();
+  const auto& t = b.tracker.counters();
+  const auto& f = b.frontend->counters();
+  return {{"events_done", c.events_done},
+          {"jobs_issued", c.jobs_issued},
+          {"jobs_done", c.jobs_done},
+          {"jobs_in_flight", c.jobs_in_flight},
+          {"attempts_failed", c.attempts_failed},
+          {"parked", c.parked},
+          {"stale_statuses", c.stale_statuses + b.hosts.stale()},
+          {"hosts", c.hosts},
+          {"hosts_lost", c.hosts_lost},
+          {"subjects_in_memory", c.subjects_in_memory},
+          {"waiting_bytes", c.waiting_bytes},
+          {"timers", c.timers},
+          {"pings", {{"received", f.pings}, {"acknowledged", f.acknowledged}, {"busy", f.busy}, {"refused", f.refused},
+                     {"merged", t.merged}, {"dropped", t.full}}},
+          {"source", {{"calls", t.calls}, {"queries", t.queries}, {"answers", t.answers}, {"failures", t.failures},
+                      {"not_found", t.not_found}}},
+          {"refresh", {{"subjects_seen", b.refresh.subjects_seen()}, {"pings", b.refresh.pings()}}},
+          {"commits", b.saver.commits()},
+          {"store_trouble", b.store_trouble},
+          {"waiting_for_hosts", b.hosts.awaited()},
+          {"sandbox_level", worst_level(b)},
+          {"uptime_s", (boot_ns() - b.started_ns) / ns_per_s},
+          {"latency_us", latency_of(b.latencies.ping_to_start())},
+          {"run_us", latency_of(b.latencies.run())}};
+}
+
+struct BehindCount {
+  std::vector<std::uint64_t> behind, parked;  // by TopologyIndex
+  bool whole = true;
+};
+
+BehindCount count_behind(BrokerState& b) {
+  BehindCount count;
+  count.behind.resize(b.plan.topologies.size());
+  count.parked.resize(b.plan.topologies.size());
+  auto rows = b.options.store.behind(0, behind_rows_max);
+  count.whole = rows && rows->size() < behind_rows_max;
+  if (!rows) return count;
+  for (const storage::StoredSubject& row : *rows) {
+    const auto domain = domain_index(b.config(), row.domain);
+    if (!domain) continue;
+    const auto view = b.scheduler.view(row.id, *domain, &row.info);
+    for (const scheduler::TopologyView& t : view.topologies) {
+      if (t.cursor < view.latest) ++count.behind[t.topology];
+      if (t.state == scheduler::SubjectState::parked) ++count.parked[t.topology];
+    }
+  }
+  return count;
+}
+
+wire::AdminReply topologies_method(BrokerState& b) {
+  const BehindCount count = count_behind(b);
+  json list = json::array();
+  for (TopologyIndex i = 0; i < b.plan.topologies.size(); ++i) {
+    const scheduler::TopologySpec& t = b.plan.topologies[i];
+    json lambdas = json::array();
+    for (LambdaIndex l = t.first_lambda; l < t.first_lambda + t.lambda_count; ++l)
+      lambdas.push_back({{"lambda", b.plan.lambdas[l].name}, {"plugin", b.plan.lambdas[l].plugin}});
+    json entry = {{"topology", t.name},
+                  {"domain", b.config().domains[t.domain].name},
+                  {"mode", "strict"},
+                  {"lambdas", std::move(lambdas)},
+                  {"behind", count.whole ? json(count.behind[i]) : json(nullptr)},
+                  {"parked", count.whole ? json(count.parked[i]) : json(nullptr)}};
+    if (auto failure = b.last_failures.find(i); failure != b.last_failures.end())
+      entry["last_failure"] = {{"subject", failure->second.subject},
+                               {"sequence", failure->second.sequence},
+                               {"reason", failure->second.reason}};
+    list.push_back(std::move(entry));
+  }
+  return reply(true, {{"topologies", std::move(list)}});
+}
+
+json lambda_name(const BrokerState& b, LambdaIndex index) {
+  const scheduler::LambdaSpec& lambda = b.plan.lambdas[index];
+  return b.plan.topologies[lambda.topology].name + "." + lambda.name;
+}
+
+// One entry for each plugin file that serves, wherever it does; its children beside it.
+wire::AdminReply plugins_method(BrokerState& b) {
+  json plugins = json::array(), set_aside = json::array();
+  for (const SourceLink& link : b.links) {
+    const SourceLink::Status s = link.status();
+    json entry = {{"id", s.plugin}, {"version", s.version}, {"hash", s.hash}, {"file", s.file}, {"kind", "source"},
+                  {"domain", s.domain}, {"state", s.trouble.empty() ? "serving" : "not_serving"},
+                  {"trouble", s.trouble}, {"children", json::array()}};
+    if (s.pid > 0)
+      entry["children"].push_back({{"pid", s.pid}, {"level", std::string(1, s.level)}, {"restarts", s.restarts}, {"missing", s.missing}});
+    plugins.push_back(std::move(entry));
+  }
+  for (const auto& [id, session] : b.hosts.sessions()) {
+    for (const wire::PluginOffer& offer : session.offers) {
+      json children = json::array();
+      for (const wire::ChildReport& c : session.report.children)
+        if (c.hash == offer.hash && c.lambda < b.plan.lambdas.size())
+          children.push_back({{"pid", c.pid}, {"level", std::string(1, c.level)}, {"lambda", lambda_name(b, c.lambda)},
+                              {"restarts", c.restarts}, {"missing", c.missing}});
+      json trouble = json::object();
+      for (const auto& [lambda, credit] : session.credit)
+        if (!credit.trouble.empty() && b.plan.lambdas[lambda].plugin == offer.id) trouble[lambda_name(b, lambda)] = credit.trouble;
+      plugins.push_back({{"id", offer.id}, {"version", offer.version}, {"hash", offer.hash}, {"file", offer.file},
+                         {"kind", "lambda"}, {"host", session.name}, {"state", trouble.empty() ? "serving" : "not_serving"},
+                         {"trouble", std::move(trouble)}, {"children", std::move(children)}});
+    }
+    for (const wire::SetAside& bad : session.report.set_aside)
+      set_aside.push_back({{"file", bad.file}, {"hash", bad.hash}, {"reason", bad.reason}});
+  }
+  return reply(true, {{"plugins", std::move(plugins)}, {"set_aside", std::move(set_aside)}});
+}
+
+}  // namespace
+
+wire::AdminReply answer_admin(BrokerState& b, const wire::AdminRequest& request) {
+  const json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+  if (!body.is_object()) return reply(false, error_body("invalid", "the request's body is not a JSON object"));
+  try {  // nlohmann reports a member of the wrong type by throwing
+    if (request.method == "subject") return subject_method(b, body);
+    if (request.method == "topologies") return topologies_method(b);
+    if (request.method == "plugins") return plugins_method(b);
+    if (request.method == "status") {
+      wire::AdminReply answer = reply(true, counters_of(b));
+      if (body.value("reset_latency", false)) b.latencies.reset();
+      return answer;
+    }
+  } catch (const json::exception& e) {
+    return reply(false, error_body("invalid", e.what()));
+  }
+  return reply(false, error_body("not_found", "no method '" + printable(request.method, 64) + "'; this broker answers subject, topologies, plugins, status"));
+}
+
+std::string stats_message(BrokerState& b) {
+  const std::vector<std::uint8_t> bytes = json::to_msgpack(counters_of(b));
+  return {bytes.begin(), bytes.end()};
+}
+
+void print_behind(BrokerState& b) {
+  auto rows = b.options.store.behind(0, 20);
+  if (!rows) return;
+  for (const storage::StoredSubject& row : *rows) {
+    const auto domain = domain_index(b.config(), row.domain);
+    if (!domain) continue;
+    const auto view = b.scheduler.view(row.id, *domain, &row.info);
+    for (const scheduler::TopologyView& t : view.topologies) {
+      if (t.cursor >= view.latest) continue;
+      std::fprintf(stderr, "why: %s '%s' %s: cursor %lld, latest %lld, %s, attempt %u%s%s\n", row.domain.c_str(),
+                   printable(row.subject, 255).c_str(), b.plan.topologies[t.topology].name.c_str(),
+                   static_cast<long long>(t.cursor), static_cast<long long>(view.latest), scheduler::name_of(t.state),
+                   t.attempt, t.reason.empty() ? "" : ": ", t.reason.c_str());
+    }
+  }
+}
+
+}  // namespace cape::broker

@@ -1,0 +1,43 @@
+#include "broker/admin_server.hpp"
+
+#include <zmq.hpp>
+
+#include "wire/codec.hpp"
+#include "wire/zmq/endpoint.hpp"
+#include "wire/zmq/envelope.hpp"
+
+namespace cape::broker {
+namespace {
+
+class ZmqAdminServer final : public AdminServer {
+ public:
+  explicit ZmqAdminServer(zmq::context_t& context) : socket_(context, zmq::socket_type::router) {}
+  Result<void> bind(const std::string& endpoint) { return wire::bind_endpoint(socket_, endpoint); }
+
+  void serve(std::size_t max, const std::function<wire::AdminReply(const wire::AdminRequest&)>& answer) override {
+    for (std::size_t i = 0; i < max; ++i) {
+      auto envelope = wire::receive_envelope(socket_);
+      if (!envelope) return;
+      auto request = wire::decode_admin_request(envelope->payload);
+      const wire::AdminReply reply =
+          request ? answer(*request)
+                  : wire::AdminReply{false, R"({"code":"invalid","error":"the request is malformed; see docs/protocol.md"})"};
+      wire::send_envelope(socket_, envelope->route, wire::encode(reply));
+    }
+  }
+
+  void* socket() override { return socket_.handle(); }
+
+ private:
+  zmq::socket_t socket_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<AdminServer>> AdminServer::open(zmq::context_t& context, const Config& config) {
+  auto server = std::make_unique<ZmqAdminServer>(context);
+  if (auto bound = server->bind(config.listen.admin); !bound) return std::unexpected(bound.error());
+  return server;
+}
+
+}  // namespace cape::broker

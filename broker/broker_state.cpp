@@ -1,0 +1,28 @@
+#include "broker/broker_state.hpp"
+
+namespace cape::broker {
+namespace {
+
+std::vector<SourceLink> make_links(const Config& config, int life_fd) {
+  std::vector<SourceLink> links;
+  links.reserve(config.domains.size());
+  for (const DomainConfig& domain : config.domains) links.emplace_back(config, domain, life_fd);
+  return links;
+}
+
+}  // namespace
+
+BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease> recorded, std::int64_t now_ns)
+    : options(std::move(given)),
+      plan(scheduler::make_plan(options.config)),
+      scheduler(plan, options.store.epoch()),
+      subjects(options.config, scheduler, options.store),
+      links(make_links(options.config, options.life_fd)),
+      tracker(options.config, scheduler, subjects, links, pinged_subjects_max),
+      refresh(options.config, scheduler, subjects, options.store, links, tracker),
+      saver(options.config, options.store),
+      hosts(plan, options.store.epoch(), options.transport, saver, std::move(recorded), now_ns),
+      publisher(plan, hosts, options.transport),
+      started_ns(now_ns) {}
+
+}  // namespace cape::broker

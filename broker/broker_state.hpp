@@ -1,0 +1,66 @@
+// broker/broker_state.hpp
+// BrokerState holds the parts of one broker, wired to each other. Private to the dispatcher and to the files
+// that read it for people (admin methods, monitor). Made once, in the order of the members; never moved.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "broker/admin_server.hpp"
+#include "broker/dispatcher.hpp"
+#include "broker/frontend.hpp"
+#include "broker/hosts.hpp"
+#include "broker/idle_check.hpp"
+#include "broker/latencies.hpp"
+#include "broker/monitor.hpp"
+#include "broker/publisher.hpp"
+#include "broker/refresh.hpp"
+#include "broker/saver.hpp"
+#include "broker/scheduler/scheduler.hpp"
+#include "broker/source_link.hpp"
+#include "broker/subjects.hpp"
+#include "broker/tracker/tracker.hpp"
+#include "core/clock.hpp"
+#include "host/child/intake.hpp"
+#include "storage/journal/journal_db.hpp"
+
+namespace cape::broker {
+
+inline constexpr std::size_t pinged_subjects_max = 200'000;
+
+struct BrokerState {
+  BrokerState(DispatcherOptions given, std::vector<storage::HostLease> recorded, std::int64_t now_ns);
+
+  DispatcherOptions options;
+  scheduler::SchedulerPlan plan;
+  scheduler::Scheduler scheduler;
+  Subjects subjects;
+  std::vector<SourceLink> links;  // by DomainIndex
+  tracker::Tracker tracker;
+  Refresh refresh;
+  Saver saver;
+  Hosts hosts;
+  Publisher publisher;
+  Latencies latencies;
+  std::map<DomainIndex, storage::JournalDb> journals;  // held open for the broker's whole life
+
+  // Opened after construction, since each can fail.
+  std::unique_ptr<child::Intake> intake;
+  std::unique_ptr<Frontend> frontend;
+  std::unique_ptr<AdminServer> admin;
+  std::unique_ptr<Monitor> monitor;
+
+  struct LastFailure {  // of a topology, for people
+    std::string subject, reason;
+    Sequence sequence = 0;
+  };
+  std::map<TopologyIndex, LastFailure> last_failures;
+  std::string store_trouble;  // why the last commit failed; empty: it did not
+  std::int64_t started_ns = 0;
+
+  const Config& config() const { return options.config; }
+};
+
+}  // namespace cape::broker

@@ -1,0 +1,72 @@
+// broker/hosts.hpp
+// Hosts keeps the sessions of worker hosts: hello, offers, credit, heartbeat, goodbye. A session takes jobs
+// only after its lease is on disk, and none does after a broker start until every host recorded before has
+// said hello in this epoch (so that nothing of an older epoch runs there) or its lease has surely passed.
+// Thread: broker loop only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/saver.hpp"
+#include "broker/scheduler/messages.hpp"
+#include "broker/scheduler/plan.hpp"
+#include "wire/transport.hpp"
+
+namespace cape::broker {
+
+class Hosts {
+ public:
+  // `recorded`: what the store held at start. Borrowed values must outlive it.
+  Hosts(const scheduler::SchedulerPlan& plan, std::uint32_t epoch, wire::BrokerEnd& transport, Saver& saver,
+        std::vector<storage::HostLease> recorded, std::int64_t now_ns);
+
+  // Appends what the scheduler must know.
+  void on_message(wire::FromHost message, std::int64_t now_ns, std::vector<scheduler::Input>& inputs);
+  void on_lease_saved(const std::string& host, std::int64_t now_ns, std::vector<scheduler::Input>& inputs);
+  void step(std::int64_t now_ns, std::vector<scheduler::Input>& inputs);  // opens the gate when it is time
+  std::optional<std::int64_t> next_deadline() const;
+  // The scheduler gave it up: it must say hello anew before it gets work.
+  void on_lost(scheduler::HostId host);
+
+  std::optional<wire::PeerId> peer(scheduler::HostId host) const;
+  void drain_all();  // asks every host to finish and say goodbye
+  bool none() const { return sessions_.empty(); }
+
+  struct Session {
+    wire::PeerId peer = 0;
+    scheduler::HostId id = 0;
+    SessionId session = 0;
+    std::string name;
+    bool recorded = false;  // its lease is on disk
+    bool up = false;        // the scheduler knows it
+    std::vector<wire::PluginOffer> offers;
+    std::map<LambdaIndex, wire::HostCredit> credit;
+    wire::HostReport report;
+  };
+  const std::map<scheduler::HostId, Session>& sessions() const { return sessions_; }
+  std::uint64_t stale() const { return stale_; }
+  std::vector<std::string> awaited() const;  // hosts the gate waits for
+
+ private:
+  void on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_ns, std::vector<scheduler::Input>& inputs);
+  void on_goodbye(Session& session, std::vector<scheduler::Input>& inputs);
+  void bring_up(Session& session, std::vector<scheduler::Input>& inputs);
+  void bring_up_all(std::vector<scheduler::Input>& inputs);
+  Session* find(wire::PeerId peer, SessionId session);
+  void unknown(wire::PeerId peer);
+
+  const scheduler::SchedulerPlan& plan_;
+  std::uint32_t epoch_;
+  wire::BrokerEnd& transport_;
+  Saver& saver_;
+  std::map<scheduler::HostId, Session> sessions_;
+  std::map<std::string, std::int64_t> awaited_;  // host name -> when its lease has surely passed
+  scheduler::HostId next_id_ = 1;
+  std::uint64_t stale_ = 0;
+};
+
+}  // namespace cape::broker

@@ -1,0 +1,81 @@
+// broker/refresh.hpp
+// Refresh finds what no ping told about: it walks every source in subject order at a throttled rate, compares
+// what the source has with what is stored or in work, and pings what is behind, subjects Cape has never heard
+// of included. It also walks the stored records that are behind, after a start and when the scheduler had to
+// let subjects go. It stops while the tracker has no room. Thread: broker loop only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/scheduler/scheduler.hpp"
+#include "broker/source_link.hpp"
+#include "broker/subjects.hpp"
+#include "broker/tracker/tracker.hpp"
+#include "core/config/config.hpp"
+
+namespace cape::broker {
+
+class Refresh {
+ public:
+  Refresh(const Config& config, const scheduler::Scheduler& scheduler, Subjects& subjects, storage::CursorStore& store,
+          std::vector<SourceLink>& links, tracker::Tracker& tracker);
+
+  void step(std::int64_t now_ns);
+  std::optional<std::int64_t> next_deadline() const;
+
+  void on_scan(DomainIndex domain, child::ScanAnswer answer, std::int64_t now_ns);
+  void on_source_lost(DomainIndex domain, std::int64_t now_ns);
+  void walk_behind();   // from the first stored record on
+  void start_at_once(); // every walk begins again now, unthrottled until stop_hurrying()
+  void stop_hurrying() { hurry_ = false; }
+
+  // What the last whole walk of a domain that began after start_at_once() saw.
+  struct Finding {
+    std::string subject;
+    DomainIndex domain = 0;
+    bool stopped = false;  // every topology that is behind is parked or paused
+  };
+  struct Sweep {
+    bool complete = false;               // of every domain
+    std::uint64_t behind = 0;            // subjects behind that can go on
+    std::uint64_t stopped = 0;           // subjects behind that wait for an operator
+    std::vector<Finding> first;          // up to 20
+  };
+  const Sweep& sweep() const { return sweep_; }
+  std::uint64_t subjects_seen() const { return subjects_seen_; }
+  std::uint64_t pings() const { return pings_; }
+  bool walking_behind() const { return walking_behind_; }
+
+ private:
+  struct Walk {
+    std::string token;
+    std::optional<child::CallId> call;
+    std::int64_t next_ns = 0;
+    bool whole = false;   // since start_at_once()
+    bool began = false;
+  };
+  void step_walk(DomainIndex domain, std::int64_t now_ns);
+  void step_behind(std::int64_t now_ns);
+  enum class Standing : std::uint8_t { up_to_date, behind, stopped };
+  Standing standing(DomainIndex domain, const child::ScannedSubject& seen, const storage::StoredSubject* stored);
+  void note(DomainIndex domain, const child::ScannedSubject& seen, Standing standing, std::int64_t now_ns);
+  std::int64_t pause_ns() const;
+
+  const Config& config_;
+  const scheduler::Scheduler& scheduler_;
+  Subjects& subjects_;
+  storage::CursorStore& store_;
+  std::vector<SourceLink>& links_;
+  tracker::Tracker& tracker_;
+  std::vector<Walk> walks_;  // by domain
+  bool hurry_ = false;
+  Sweep sweep_;
+  bool walking_behind_ = false;
+  SubjectId behind_token_ = 0;
+  std::uint64_t subjects_seen_ = 0, pings_ = 0;
+};
+
+}  // namespace cape::broker

@@ -1,0 +1,101 @@
+#include "broker/saver.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/clock.hpp"
+
+namespace cape::broker {
+namespace {
+
+// How long a cursor may wait for company: a commit costs far more than a row.
+constexpr std::int64_t gather_ns = 4 * ns_per_ms;
+constexpr std::int64_t retry_ns = 200 * ns_per_ms;
+
+}  // namespace
+
+Saver::Saver(const Config& config, storage::CursorStore& store) : config_(config), store_(store) {}
+
+void Saver::save(scheduler::SaveCursor save, std::int64_t now_ns) {
+  const std::string& domain = config_.domains[save.domain].name;
+  if (save.inbox_generation > 0)
+    pending_.inbox_clears.push_back({.domain = domain, .subject = save.name, .generation = save.inbox_generation});
+  pending_rows_.push_back({save.subject, save.version});
+  pending_.cursors.push_back({.id = save.subject,
+                              .domain = domain,
+                              .subject = std::move(save.name),
+                              .behind = save.behind,
+                              .info = std::move(save.info)});
+  due_ns_ = std::min(due_ns_, now_ns + gather_ns);
+}
+
+void Saver::put_inbox(storage::InboxRow row, AckId ack) {
+  pending_.inbox.push_back(std::move(row));
+  pending_acks_.push_back(ack);
+}
+
+void Saver::clear_inbox(storage::InboxClear clear, std::int64_t now_ns) {
+  pending_.inbox_clears.push_back(std::move(clear));
+  due_ns_ = std::min(due_ns_, now_ns + gather_ns);
+}
+
+void Saver::put_lease(storage::HostLease lease) { pending_.leases.push_back(std::move(lease)); }
+
+void Saver::remove_lease(std::string host) {
+  pending_.leases_removed.push_back(std::move(host));
+  sync_asked_ = true;
+}
+
+void Saver::sync() { sync_asked_ = true; }
+
+void Saver::flush(std::int64_t now_ns) {
+  if (groups_.size() >= groups_out_max) return;  // the next one grows meanwhile
+  const bool due = urgent() || now_ns >= due_ns_ || pending_.cursors.size() >= rows_per_group;
+  if (!due || (pending_.empty() && !sync_asked_)) return;
+  pending_.sync = urgent();
+  Group group{.ticket = 0,
+              .rows = std::exchange(pending_rows_, {}),
+              .acks = std::exchange(pending_acks_, {}),
+              .leases = pending_.leases,
+              .clears = pending_.inbox_clears};
+  group.ticket = store_.submit(std::exchange(pending_, {}));
+  groups_.push_back(std::move(group));
+  sync_asked_ = false;
+  due_ns_ = INT64_MAX;
+  ++commits_;
+}
+
+std::optional<std::int64_t> Saver::next_deadline() const {
+  if (groups_.size() >= groups_out_max) return std::nullopt;  // the store wakes us
+  if (urgent()) return 0;
+  if (due_ns_ == INT64_MAX) return std::nullopt;
+  return due_ns_;
+}
+
+Saver::Done Saver::poll() {
+  Done done;
+  for (storage::CommitDone& commit : store_.poll()) {
+    CAPE_CHECK(!groups_.empty() && groups_.front().ticket == commit.ticket);
+    Group group = std::move(groups_.front());
+    groups_.pop_front();
+    const bool ok = commit.result.has_value();
+    for (const SavedRow& row : group.rows) {
+      if (ok) done.saved.push_back(scheduler::CursorSaved{row.subject, row.version});
+      else done.saved.push_back(scheduler::CursorSaveFailed{row.subject, row.version});
+    }
+    auto& acks = ok ? done.acknowledged : done.refused;
+    acks.insert(acks.end(), group.acks.begin(), group.acks.end());
+    if (ok) {
+      for (storage::HostLease& lease : group.leases) done.leases.push_back(std::move(lease.host));
+      continue;
+    }
+    done.error = std::move(commit.result.error());
+    // Cursors are asked for again by the scheduler and pings by their sender; these would be forgotten.
+    for (storage::HostLease& lease : group.leases) pending_.leases.push_back(std::move(lease));
+    for (storage::InboxClear& clear : group.clears) pending_.inbox_clears.push_back(std::move(clear));
+    due_ns_ = boot_ns() + retry_ns;
+  }
+  return done;
+}
+
+}  // namespace cape::broker

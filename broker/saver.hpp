@@ -1,0 +1,77 @@
+// broker/saver.hpp
+// Saver gathers what must be stored and hands it to the store in groups: cursor records after a few
+// milliseconds or a full group, acknowledged pings and host leases at once, synced. It tells which are done.
+// Nothing is acknowledged, and no cursor counts as saved, before the store has said so. Thread: broker loop.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/scheduler/messages.hpp"
+#include "core/config/config.hpp"
+#include "storage/cursor_store.hpp"
+
+namespace cape::broker {
+
+using AckId = std::uint64_t;  // the frontend's number of a ping that waits for its answer
+
+class Saver {
+ public:
+  Saver(const Config& config, storage::CursorStore& store);  // both must outlive it
+
+  void save(scheduler::SaveCursor save, std::int64_t now_ns);
+  void put_inbox(storage::InboxRow row, AckId ack);
+  void clear_inbox(storage::InboxClear clear, std::int64_t now_ns);
+  void put_lease(storage::HostLease lease);
+  void remove_lease(std::string host);
+  void sync();  // everything given so far is on disk when it is done
+
+  void flush(std::int64_t now_ns);  // submits what is due
+  std::optional<std::int64_t> next_deadline() const;
+
+  struct Done {
+    std::vector<scheduler::Input> saved;  // CursorSaved, CursorSaveFailed
+    std::vector<AckId> acknowledged;
+    std::vector<AckId> refused;           // the store failed; `error` says how
+    std::vector<std::string> leases;      // hosts whose lease is on disk
+    std::optional<Error> error;
+  };
+  Done poll();
+
+  bool idle() const { return pending_.empty() && !sync_asked_ && groups_.empty(); }
+  bool has_room() const { return pending_acks_.size() < acks_max; }
+  std::uint64_t commits() const { return commits_; }
+
+ private:
+  static constexpr std::size_t rows_per_group = 2000;
+  static constexpr std::size_t groups_out_max = 2;
+  static constexpr std::size_t acks_max = 16'384;
+
+  struct SavedRow {
+    SubjectId subject;
+    std::uint64_t version;
+  };
+  struct Group {
+    storage::Ticket ticket;
+    std::vector<SavedRow> rows;
+    std::vector<AckId> acks;
+    std::vector<storage::HostLease> leases;
+    std::vector<storage::InboxClear> clears;
+  };
+  bool urgent() const { return !pending_.inbox.empty() || !pending_.leases.empty() || sync_asked_; }
+
+  const Config& config_;
+  storage::CursorStore& store_;
+  storage::WriteBatch pending_;
+  std::vector<SavedRow> pending_rows_;
+  std::vector<AckId> pending_acks_;
+  bool sync_asked_ = false;
+  std::int64_t due_ns_ = INT64_MAX;  // of the oldest pending row
+  std::deque<Group> groups_;
+  std::uint64_t commits_ = 0;
+};
+
+}  // namespace cape::broker

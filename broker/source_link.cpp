@@ -1,0 +1,141 @@
+#include "broker/source_link.hpp"
+
+#include <algorithm>
+
+#include "core/clock.hpp"
+#include "core/log.hpp"
+#include "broker/json.hpp"
+
+namespace cape::broker {
+namespace {
+
+constexpr std::int64_t backoff_first_ns = 100 * ns_per_ms;
+constexpr std::int64_t backoff_max_ns = 30 * ns_per_s;
+constexpr std::int64_t hang_look_ns = 1 * ns_per_s;
+
+child::ChildSpec make_spec(const Config& config, const DomainConfig& domain, int life_fd) {
+  child::ChildSpec spec{.kind = child::ChildKind::source,
+                        .domain = domain.name,
+                        .config_json = domain.config_json,
+                        .config_dir = config.base_dir(),
+                        .grant = domain.grant,
+                        .state_dir = config.state_dir(domain),
+                        .limits = domain.limits,
+                        .payload_bytes_max = config.payload_bytes_max,
+                        .require_level = config.sandbox_require,
+                        .life_fd = life_fd};
+  if (domain.source == journal_source) {  // the one built-in grant: its own domain's journal
+    const fs::path dir = config.journal_dir(domain);
+    spec.grant.read.push_back(dir);
+    spec.config_json = with_text_member(spec.config_json, "dir", dir.string());
+  }
+  return spec;
+}
+
+}  // namespace
+
+SourceLink::SourceLink(const Config& config, const DomainConfig& domain, int life_fd)
+    : config_(config), domain_(domain), spec_(make_spec(config, domain, life_fd)) {}
+
+void SourceLink::set_image(child::PluginImagePtr image, std::string why) {
+  const bool same = image && spec_.image && image->hash == spec_.image->hash;
+  if (!image) trouble_ = std::move(why);
+  if (same || (!image && !spec_.image)) return;
+  spec_.image = std::move(image);
+  backoff_ns_ = 0;
+  next_start_ns_ = 0;
+  if (child_) {
+    ready_ = false;
+    child_->stop();
+  }
+}
+
+void SourceLink::step(std::int64_t now_ns) {
+  if (ended_) {
+    child_.reset();
+    ended_ = false;
+  }
+  if (!child_ && spec_.image && !stopped_ && now_ns >= next_start_ns_) start(now_ns);
+  if (!child_ || !ready_) return;
+  const std::int64_t since = child_->waiting_since_ns();
+  if (since == 0 || now_ns - since < domain_.timeout_ms * ns_per_ms) return;
+  child_->kill({OutcomeKind::hung, fmt::format("source '{}' of domain '{}' made no progress for {} ms", domain_.source,
+                                               domain_.name, domain_.timeout_ms)});
+  ready_ = false;
+}
+
+std::optional<std::int64_t> SourceLink::next_deadline() const {
+  if (ended_) return 0;
+  if (!child_) return spec_.image && !stopped_ ? std::optional(next_start_ns_) : std::nullopt;
+  if (ready_ && child_->calls_out() > 0) return boot_ns() + std::min(hang_look_ns, domain_.timeout_ms * ns_per_ms);
+  return std::nullopt;
+}
+
+void SourceLink::start(std::int64_t now_ns) {
+  ++starts_;
+  auto started = child::start_source_child(spec_);
+  if (started) {
+    child_ = std::move(*started);
+    trouble_ = "starting";
+    return;
+  }
+  trouble_ = started.error().message;
+  backoff_ns_ = std::clamp(backoff_ns_ * 2, backoff_first_ns, backoff_max_ns);
+  next_start_ns_ = now_ns + backoff_ns_;
+  log::error("broker", "source '{}' of domain '{}' does not start: {}; next try in {} ms", domain_.source, domain_.name,
+             trouble_, backoff_ns_ / ns_per_ms);
+}
+
+void SourceLink::poll(std::vector<child::SourceReport>& out, std::int64_t now_ns) {
+  if (!child_ || ended_) return;
+  const std::size_t before = out.size();
+  child_->poll(out);
+  for (std::size_t i = before; i < out.size(); ++i) note_report(out[i], now_ns);
+}
+
+void SourceLink::note_report(const child::SourceReport& report, std::int64_t now_ns) {
+  if (const auto* up = std::get_if<child::ChildReady>(&report)) {
+    ready_ = !stopped_;
+    sandbox_ = up->sandbox;
+    trouble_.clear();
+    log::info("broker", "source '{}' of domain '{}' runs (pid {}, sandbox level {}: {}{}{})", domain_.source, domain_.name,
+              child_->pid(), sandbox_.level, sandbox_.layers, sandbox_.missing.empty() ? "" : "; missing: ",
+              sandbox_.missing);
+  } else if (const auto* line = std::get_if<child::ChildLog>(&report)) {
+    log::info("plugin", "{} ({}): {}", domain_.source, domain_.name, line->text);
+  } else if (const auto* end = std::get_if<child::ChildEnded>(&report)) {
+    // One that had worked is replaced at once; one that dies again and again waits longer each time.
+    backoff_ns_ = ready_ && end->end.kind != OutcomeKind::setup ? backoff_first_ns
+                                                                : std::clamp(backoff_ns_ * 2, backoff_first_ns, backoff_max_ns);
+    next_start_ns_ = now_ns + (ready_ ? 0 : backoff_ns_);
+    ready_ = false;
+    ended_ = true;
+    trouble_ = fmt::format("{}: {}", name_of(end->end.kind), end->end.reason);
+    if (end->end.kind != OutcomeKind::ok)
+      log::warning("broker", "source '{}' of domain '{}' ended: {}", domain_.source, domain_.name, trouble_);
+  }
+}
+
+void SourceLink::stop() {
+  stopped_ = true;
+  ready_ = false;
+  if (child_ && !ended_) child_->stop();
+}
+
+SourceLink::Status SourceLink::status() const {
+  Status s{.domain = domain_.name,
+           .plugin = domain_.source,
+           .trouble = trouble_,
+           .level = ready_ ? sandbox_.level : '-',
+           .missing = sandbox_.missing,
+           .restarts = starts_ > 0 ? starts_ - 1 : 0};
+  if (spec_.image) {
+    s.version = spec_.image->version;
+    s.hash = spec_.image->hash;
+    s.file = spec_.image->file;
+  }
+  if (child_) s.pid = child_->pid();
+  return s;
+}
+
+}  // namespace cape::broker

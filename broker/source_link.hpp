@@ -1,0 +1,65 @@
+// broker/source_link.hpp
+// SourceLink keeps one domain's event source running: starts its child when the plugin is there, replaces it
+// when it ends (at once after it worked, with backoff when it does not even start), kills it when a call
+// makes no progress. What the child answers goes to its owner. Thread: broker loop; never blocks.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/config/config.hpp"
+#include "host/child/source_child.hpp"
+
+namespace cape::broker {
+
+class SourceLink {
+ public:
+  // `config` must outlive it. `life_fd`: see ChildSpec::life_fd.
+  SourceLink(const Config& config, const DomainConfig& domain, int life_fd);
+
+  // The plugin bytes to run; null: none serves, `why` tells the reason. A running child of other bytes is
+  // asked to stop; its successor starts when it has.
+  void set_image(child::PluginImagePtr image, std::string why);
+
+  void step(std::int64_t now_ns);  // starts, restarts, kills what hangs
+  std::optional<std::int64_t> next_deadline() const;
+  int fd() const { return child_ ? child_->fd() : -1; }
+  // Appends what the child said. After a ChildEnded every call that is out has failed.
+  void poll(std::vector<child::SourceReport>& out, std::int64_t now_ns);
+
+  bool ready() const { return ready_; }
+  child::SourceChild& child() { return *child_; }  // requires ready()
+  void stop();                                     // no more calls; the child ends in its own time
+
+  struct Status {
+    std::string domain, plugin, version, hash, file;
+    std::string trouble;  // why it does not run; empty: it does
+    int pid = 0;
+    char level = '-';
+    std::string missing;
+    std::uint32_t restarts = 0;
+  };
+  Status status() const;
+  const std::string& trouble() const { return trouble_; }
+
+ private:
+  void start(std::int64_t now_ns);
+  void note_report(const child::SourceReport& report, std::int64_t now_ns);
+
+  const Config& config_;
+  const DomainConfig& domain_;
+  child::ChildSpec spec_;
+  std::unique_ptr<child::SourceChild> child_;
+  bool ready_ = false;
+  bool ended_ = false;   // its end was reported; the object goes at the next step
+  bool stopped_ = false;
+  std::int64_t next_start_ns_ = 0;
+  std::int64_t backoff_ns_ = 0;
+  std::uint32_t starts_ = 0;
+  child::SandboxReport sandbox_;
+  std::string trouble_ = "the plugin directories are still being read";
+};
+
+}  // namespace cape::broker

@@ -1,0 +1,171 @@
+#include "broker/tracker/tracker.hpp"
+
+#include <algorithm>
+
+#include "core/clock.hpp"
+#include "core/log.hpp"
+
+namespace cape::tracker {
+namespace {
+
+constexpr std::size_t subjects_per_call = 64;
+constexpr std::size_t calls_out_max = 3;  // per source: enough to keep it busy while one is answered
+constexpr std::int64_t retry_first_ns = 50 * ns_per_ms;
+constexpr std::int64_t retry_max_ns = 10 * ns_per_s;
+// Asks for `latest` alone: no event has this sequence, so the answer is empty.
+constexpr Sequence latest_only = INT64_MAX - 1;
+
+}  // namespace
+
+Tracker::Tracker(const Config& config, const scheduler::Scheduler& scheduler, broker::Subjects& subjects,
+                 std::vector<broker::SourceLink>& links, std::size_t subjects_max)
+    : config_(config),
+      scheduler_(scheduler),
+      subjects_(subjects),
+      links_(links),
+      subjects_max_(subjects_max),
+      book_(config.domains.size(), subjects_max),
+      domains_(config.domains.size()) {
+  for (const TopologyConfig& topology : config.topologies) {
+    Domain& domain = domains_[topology.domain];
+    domain.batch_events = std::max(domain.batch_events, topology.batch_events);
+    domain.batch_bytes = std::max(domain.batch_bytes, topology.batch_bytes);
+  }
+}
+
+Taken Tracker::ping(const PingIn& ping) {
+  const Taken taken = book_.add(ping);
+  ++counters_.pings;
+  if (taken == Taken::merged) ++counters_.merged;
+  if (taken == Taken::full) ++counters_.full;
+  return taken;
+}
+
+void Tracker::pump(std::int64_t now_ns) {
+  book_.wake_rested(now_ns);
+  for (DomainIndex domain = 0; domain < domains_.size(); ++domain) {
+    while (book_.queued(domain) > 0 && links_[domain].ready() && domains_[domain].calls.size() < calls_out_max)
+      if (!send_call(domain, now_ns)) break;
+  }
+}
+
+// Positions of the topologies that can run now.
+Result<std::vector<Sequence>> Tracker::positions_of(DomainIndex domain, std::string_view subject) {
+  auto found = subjects_.find(domain, subject);
+  if (!found) return std::unexpected(found.error());
+  std::vector<Sequence> positions;
+  const storage::CursorInfo* stored = found->stored ? &*found->stored : nullptr;
+  for (const auto& at : scheduler_.positions(found->id, domain, stored))
+    if (at.can_run) positions.push_back(at.position);
+  return positions;
+}
+
+// One call for up to subjects_per_call subjects. false: nothing could be sent now.
+bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
+  std::vector<child::SourceQuery> queries;
+  std::vector<ReadId> reads;
+  while (reads.size() < subjects_per_call) {
+    const auto read = book_.begin(domain);
+    if (!read) break;
+    auto positions = positions_of(domain, book_.subject(*read));
+    if (!positions) {
+      log::error("broker", "reading the cursors of '{}': {}", printable(book_.subject(*read), 80), positions.error().message);
+      settle(*read, true, now_ns);
+      continue;
+    }
+    // The source's latest is not known before it answers, so every cursor counts as behind it.
+    std::vector<PlannedQuery> planned = plan_by_vicinity(std::move(*positions), latest_only, domains_[domain].batch_events);
+    if (planned.empty()) planned.push_back({.start = latest_only, .events_max = 1});
+    book_.outstanding(*read) = static_cast<std::uint32_t>(planned.size());
+    for (const PlannedQuery& query : planned)
+      queries.push_back({.tag = *read, .subject = std::string(book_.subject(*read)), .start = query.start});
+    reads.push_back(*read);
+  }
+  if (reads.empty()) return false;
+  auto call = links_[domain].child().query(queries, domains_[domain].batch_events, domains_[domain].batch_bytes);
+  if (!call) {  // its ring is full: an answer will make room
+    for (ReadId read : reads) book_.put_back(read);
+    return false;
+  }
+  ++counters_.calls;
+  counters_.queries += queries.size();
+  for (ReadId read : reads) book_.set_call(read, *call);
+  domains_[domain].calls.push_back({*call, std::move(reads)});
+  return true;
+}
+
+Tracker::Step Tracker::on_answer(DomainIndex domain, child::QueryAnswer answer, std::int64_t now_ns) {
+  const auto read = static_cast<ReadId>(answer.tag);
+  ++counters_.answers;
+  if (answer.status == OutcomeKind::not_found) return on_not_found(domain, read, now_ns);
+  if (answer.status != OutcomeKind::ok) {
+    log::warning("broker", "source of domain '{}' could not read '{}': {} {}", config_.domains[domain].name,
+                 printable(book_.subject(read), 80), name_of(answer.status), answer.reason);
+    settle(read, true, now_ns);
+    return {};
+  }
+  auto found = subjects_.find(domain, book_.subject(read));
+  if (!found) {
+    settle(read, true, now_ns);
+    return {.error = found.error()};
+  }
+  scheduler::SchedulingRequest request{.subject = 0,
+                                       .domain = domain,
+                                       .name = std::string(book_.subject(read)),
+                                       .stored = std::move(found->stored),
+                                       .latest = answer.latest,
+                                       .block = std::move(answer.block),
+                                       .ping_ns = book_.ping_ns(read),
+                                       .inbox_generation = book_.generation(read),
+                                       .last = book_.outstanding(read) <= 1};
+  request.subject = subjects_.hold(domain, request.name, found->id);
+  settle(read, false, now_ns);
+  return {.request = std::move(request)};
+}
+
+// The source does not know the subject. Nothing moves; a scheduler that waits for this read must hear of it.
+Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns) {
+  ++counters_.not_found;
+  Step step{.gone_generation = book_.generation(read), .gone_subject = std::string(book_.subject(read))};
+  const SubjectId held = subjects_.named(domain, step.gone_subject);
+  if (held != 0 && scheduler_.holds(held))
+    step.request = scheduler::SchedulingRequest{.subject = held,
+                                                .domain = domain,
+                                                .name = step.gone_subject,
+                                                .block = std::make_shared<const EventBlock>(),
+                                                .ping_ns = book_.ping_ns(read),
+                                                .last = book_.outstanding(read) <= 1,
+                                                .gone = true};
+  settle(read, false, now_ns);
+  return step;
+}
+
+// One answer of `read` is in, or will not come. A read with a failed part is repeated as a whole.
+void Tracker::settle(ReadId read, bool failed, std::int64_t now_ns) {
+  if (failed) {
+    ++counters_.failures;
+    book_.mark_failed(read);
+  }
+  std::uint32_t& outstanding = book_.outstanding(read);
+  if (outstanding > 0) --outstanding;
+  if (outstanding > 0) return;
+  if (!book_.failed(read)) return book_.finish(read);
+  const auto doublings = std::min<std::uint32_t>(book_.failures(read), 10);
+  book_.retry_later(read, now_ns + std::min(retry_first_ns << doublings, retry_max_ns));
+}
+
+void Tracker::on_call_done(DomainIndex domain, child::CallId call) {
+  std::erase_if(domains_[domain].calls, [&](const Call& out) { return out.id == call; });
+}
+
+void Tracker::on_source_lost(DomainIndex domain, std::int64_t now_ns) {
+  for (const Call& call : domains_[domain].calls)
+    for (ReadId read : call.reads) {
+      if (!book_.is_reading(read, call.id)) continue;
+      book_.outstanding(read) = 1;
+      settle(read, true, now_ns);
+    }
+  domains_[domain].calls.clear();
+}
+
+}  // namespace cape::tracker

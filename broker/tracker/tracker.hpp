@@ -1,0 +1,79 @@
+// broker/tracker/tracker.hpp
+// Tracker turns pings into scheduling requests: it asks each domain's source what lies after the cursors, in
+// few calls for many subjects, and hands the answers on. It keeps no cursors: positions come from the
+// scheduler's view, else from the store. Thread: broker loop only; never blocks beyond a local read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "broker/scheduler/messages.hpp"
+#include "broker/scheduler/scheduler.hpp"
+#include "broker/source_link.hpp"
+#include "broker/subjects.hpp"
+#include "broker/tracker/read_book.hpp"
+#include "broker/tracker/vicinity.hpp"
+
+namespace cape::tracker {
+
+struct TrackerCounters {
+  std::uint64_t pings = 0, merged = 0, full = 0;
+  std::uint64_t calls = 0, queries = 0, answers = 0, failures = 0, not_found = 0;
+};
+
+class Tracker {
+ public:
+  // Everything borrowed must outlive it. `links` by DomainIndex.
+  Tracker(const Config& config, const scheduler::Scheduler& scheduler, broker::Subjects& subjects,
+          std::vector<broker::SourceLink>& links, std::size_t subjects_max);
+
+  Taken ping(const PingIn& ping);
+  // Sends the queries of queued subjects to the sources that are ready.
+  void pump(std::int64_t now_ns);
+
+  // What an answer leads to.
+  struct Step {
+    std::optional<scheduler::SchedulingRequest> request;
+    // The subject is unknown to its source: acknowledged pings up to this generation are answered for.
+    std::uint64_t gone_generation = 0;
+    std::string gone_subject;
+    std::optional<Error> error;  // the store could not be read
+  };
+  Step on_answer(DomainIndex domain, child::QueryAnswer answer, std::int64_t now_ns);
+  void on_call_done(DomainIndex domain, child::CallId call);
+  // The child ended: every read that was out is tried again later.
+  void on_source_lost(DomainIndex domain, std::int64_t now_ns);
+
+  std::optional<std::int64_t> next_deadline() const { return book_.next_deadline(); }
+  bool idle() const { return book_.size() == 0; }
+  std::size_t size() const { return book_.size(); }
+  bool has_room() const { return book_.size() < subjects_max_ / 2; }
+  const TrackerCounters& counters() const { return counters_; }
+
+ private:
+  struct Call {
+    child::CallId id;
+    std::vector<ReadId> reads;
+  };
+  Step on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns);
+  bool send_call(DomainIndex domain, std::int64_t now_ns);
+  Result<std::vector<Sequence>> positions_of(DomainIndex domain, std::string_view subject);
+  void settle(ReadId read, bool failed, std::int64_t now_ns);
+
+  const Config& config_;
+  const scheduler::Scheduler& scheduler_;
+  broker::Subjects& subjects_;
+  std::vector<broker::SourceLink>& links_;
+  std::size_t subjects_max_;
+  ReadBook book_;
+  struct Domain {
+    std::uint32_t batch_events = 1;
+    std::uint64_t batch_bytes = 1;
+    std::vector<Call> calls;     // out at the source
+  };
+  std::vector<Domain> domains_;
+  TrackerCounters counters_;
+};
+
+}  // namespace cape::tracker

@@ -1,0 +1,220 @@
+#include "tests/system/site.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+extern char** environ;
+
+namespace cape::test {
+namespace {
+
+std::string read_all(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+struct Files {  // of a process to start
+  fs::path in, out, err;
+};
+
+pid_t start(const fs::path& program, const std::vector<std::string>& args, const Files& files, const fs::path& dir) {
+  std::vector<std::string> words{program.string()};
+  words.insert(words.end(), args.begin(), args.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, dir.c_str());
+  posix_spawn_file_actions_addopen(&actions, 0, files.in.c_str(), O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, files.out.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  posix_spawn_file_actions_addopen(&actions, 2, files.err.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) throw std::runtime_error("cannot start " + program.string());
+  return pid;
+}
+
+int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+}  // namespace
+
+fs::path build_bin(const std::string& name) { return fs::read_symlink("/proc/self/exe").parent_path() / name; }
+
+fs::path zoo_plugin(const std::string& name) { return build_bin("").parent_path().parent_path() / "zoo" / (name + ".so"); }
+
+Site::Site() {
+  char name[] = "/tmp/cape-site-XXXXXX";
+  if (!mkdtemp(name)) throw std::runtime_error("mkdtemp failed");
+  dir_ = name;
+  fs::create_directory(dir_ / "plugins");
+  fs::create_directory(dir_ / "io");
+}
+
+Site::~Site() {
+  if (up_pid_ > 0) kill_up(SIGKILL);
+  eventually([&] { return left_processes().empty(); }, std::chrono::seconds(5));
+  std::error_code ignored;  // a directory that stays in /tmp fails no test
+  fs::remove_all(dir_, ignored);
+}
+
+void Site::configure(const std::string& rest) {
+  std::ofstream(dir_ / "cape.toml") << "data_dir = \"data\"\nplugins = [\"plugins\"]\n" << rest;
+}
+
+void Site::add_plugin(const std::string& name) {
+  const fs::path from = zoo_plugin(name), to = dir_ / "plugins" / (name + ".so");
+  fs::copy_file(from, to);
+  fs::last_write_time(to, fs::last_write_time(from));
+}
+
+Finished Site::cape(const std::vector<std::string>& args, const std::string& input) const {
+  static int calls = 0;
+  const std::string id = std::to_string(++calls);
+  const Files files{dir_ / "io" / ("in" + id), dir_ / "io" / ("out" + id), dir_ / "io" / ("err" + id)};
+  std::ofstream(files.in, std::ios::binary) << input;
+  const pid_t pid = start(build_bin("cape"), args, files, dir_);
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return {exit_code(status), read_all(files.out), read_all(files.err)};
+}
+
+bool Site::up(const std::vector<std::string>& args) {
+  const fs::path out = dir_ / "io" / "up.out";
+  fs::remove(out);
+  std::vector<std::string> words{"up"};
+  words.insert(words.end(), args.begin(), args.end());
+  up_pid_ = start(build_bin("cape"), words, {"/dev/null", out, dir_ / "io" / "up.err"}, dir_);
+  bool ready = false;
+  eventually(
+      [&] {
+        ready = read_all(out).find("ready\n") != std::string::npos;
+        return ready || wait_up(std::chrono::seconds(0)) >= 0;
+      },
+      std::chrono::seconds(30));
+  return ready;
+}
+
+void Site::kill_up(int signal) {
+  if (up_pid_ <= 0) return;
+  ::kill(up_pid_, signal);
+  waitpid(up_pid_, nullptr, 0);
+  up_pid_ = -1;
+}
+
+int Site::wait_up(std::chrono::seconds limit) {
+  int code = -1;
+  eventually(
+      [&] {
+        int status = 0;
+        if (up_pid_ <= 0 || waitpid(up_pid_, &status, WNOHANG) != up_pid_) return false;
+        up_pid_ = -1;
+        code = exit_code(status);
+        return true;
+      },
+      limit);
+  return code;
+}
+
+std::string Site::up_log() const { return read_all(dir_ / "io" / "up.err"); }
+
+std::vector<pid_t> Site::descendants(pid_t pid) {
+  std::multimap<pid_t, pid_t> children;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (!std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); })) continue;
+    const std::string stat = read_all(entry.path() / "stat");
+    const std::size_t behind_name = stat.rfind(')');
+    if (behind_name == std::string::npos) continue;
+    std::istringstream fields(stat.substr(behind_name + 1));
+    std::string state;
+    pid_t parent = 0;
+    fields >> state >> parent;
+    children.emplace(parent, std::stoi(name));
+  }
+  std::vector<pid_t> found{pid};
+  for (std::size_t i = 0; i < found.size(); ++i)
+    for (auto [at, end] = children.equal_range(found[i]); at != end; ++at) found.push_back(at->second);
+  found.erase(found.begin());
+  std::ranges::sort(found);
+  return found;
+}
+
+std::vector<pid_t> Site::left_processes() const {
+  std::vector<pid_t> found;
+  const fs::path lock = data() / "children.lock";
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (!std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); })) continue;
+    std::error_code gone;
+    for (fs::directory_iterator fd(entry.path() / "fd", gone), end; !gone && fd != end; fd.increment(gone)) {
+      std::error_code unreadable;
+      if (fs::read_symlink(fd->path(), unreadable) != lock || unreadable) continue;
+      found.push_back(std::stoi(name));
+      break;
+    }
+  }
+  return found;
+}
+
+bool Site::eventually(const std::function<bool()>& what, std::chrono::milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    if (what()) return true;
+    if (std::chrono::steady_clock::now() >= end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+std::vector<std::string> lines_of(const fs::path& file) {
+  const std::string text = read_all(file);
+  std::vector<std::string> lines;
+  std::size_t from = 0;
+  for (std::size_t at; (at = text.find('\n', from)) != std::string::npos; from = at + 1)
+    lines.push_back(text.substr(from, at - from));
+  return lines;
+}
+
+std::vector<Recorded> recorded(const fs::path& log) {
+  std::vector<Recorded> all;
+  for (const std::string& line : lines_of(log)) {
+    std::istringstream in(line);
+    Recorded r;
+    in >> r.subject >> r.sequence >> r.attempt >> r.fence;
+    all.push_back(std::move(r));
+  }
+  return all;
+}
+
+std::vector<Recorded> audited(const fs::path& state_dir) {
+  std::vector<fs::path> files;
+  std::error_code none;
+  for (fs::directory_iterator at(state_dir, none), end; !none && at != end; ++at)
+    if (at->path().extension() == ".jsonl") files.push_back(at->path());
+  std::ranges::sort(files);
+  std::vector<Recorded> all;
+  for (const fs::path& file : files)
+    for (const std::string& line : lines_of(file)) {
+      const auto event = nlohmann::json::parse(line);
+      all.push_back({event.at("subject"), event.at("sequence"), 0, event.at("fence")});
+    }
+  return all;
+}
+
+}  // namespace cape::test
