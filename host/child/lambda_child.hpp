@@ -39,6 +39,9 @@ struct ChildEnded {
   // What it leaves: jobs given to it and not reported, in the order given. The first may have run in part:
   // its `status` then tells what is known done; started says whether the event after that was running.
   std::vector<wire::JobStatus> left;
+  // Several events were in one call (or one batch before its flush), so nobody knows which one did it: none is
+  // counted, and the first `rerun_singly` of `left` are to be submitted again with `singly`.
+  std::size_t rerun_singly = 0;
 };
 using LambdaReport = std::variant<ChildReady, ChildLog, ChildJobDone, ChildEnded>;
 
@@ -49,11 +52,15 @@ class LambdaChild {
   // Readable when poll() has something to do.
   virtual int fd() const = 0;
   virtual int pid() const = 0;  // of its reaper, in our pid namespace; 0 once ended
-  // Appends what the child reported since.
+  // Appends what the child reported since. Call it when fd() is readable, and at least every few hundred ms
+  // until ChildReady (it watches the start timeout) and while jobs are out (a result published just before a
+  // slow event may come without a doorbell).
   virtual void poll(std::vector<LambdaReport>& out) = 0;
 
-  // Queues a job behind those given before. false: its ring is full; nothing changed. Copies the events.
-  virtual bool submit(const wire::RunJob& job) = 0;
+  // Queues a job behind those given before. false: its ring is full, or the child still owes the answer to a
+  // take_back(); nothing changed. Copies the events. Of a job larger than the ring the first events are
+  // given, and the others come back as CANCELLED and not started. `singly`: one event a call and a flush.
+  virtual bool submit(const wire::RunJob& job, bool singly = false) = 0;
   virtual void wake() = 0;  // after one or more submits: rings the doorbell if the child sleeps
 
   // Jobs given and not reported; of the oldest unfinished event: when it started or last sent a heartbeat
@@ -69,7 +76,8 @@ class LambdaChild {
   virtual Running running() = 0;
 
   // No event above those already started will start; what had not begun comes back as CANCELLED and not
-  // started. The handshake is exact (docs/protocol.md).
+  // started. The handshake is exact (docs/protocol.md): jobs above the running one are reported by the next
+  // poll(), without waiting for the child; the rest of the running one when its event has ended.
   virtual void take_back() = 0;
   virtual void cancel() = 0;                        // is_cancelled() turns true for the running event
   virtual void set_lease_end(std::int64_t boot_ns) = 0;  // the reaper kills the child when it has passed

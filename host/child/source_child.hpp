@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -20,6 +21,8 @@ namespace cape::child {
 
 using CallId = std::uint64_t;
 
+inline constexpr std::size_t queries_per_call_max = 1024;
+
 struct SourceQuery {
   std::uint64_t tag = 0;  // the caller's; comes back in the answer
   std::string subject;
@@ -28,7 +31,8 @@ struct SourceQuery {
 struct QueryAnswer {
   CallId call = 0;
   std::uint64_t tag = 0;
-  OutcomeKind status = OutcomeKind::ok;  // ok, not_found, or the source's failure
+  // ok, not_found, or the source's failure; protocol: the event at `start` is over payload_bytes_max.
+  OutcomeKind status = OutcomeKind::ok;
   std::string reason;
   Sequence latest = 0;
   bool more = false;
@@ -42,8 +46,9 @@ struct ScanAnswer {
   CallId call = 0;
   OutcomeKind status = OutcomeKind::ok;
   std::string reason;
-  std::vector<ScannedSubject> subjects;  // rising byte order, all above the token
+  std::vector<ScannedSubject> subjects;  // rising byte order, all above the token; well-formed
   bool more = false;
+  std::string token;  // for the next scan: the last subject seen, even if it was ill-formed and left out
 };
 struct SourcePing {  // from the source itself
   std::string subject;
@@ -62,7 +67,8 @@ class SourceChild {
   virtual int pid() const = 0;
   virtual void poll(std::vector<SourceReport>& out) = 0;
 
-  // One call with many subjects: `latest` and up to max_events events of each from `start` on.
+  // One call with many subjects: `latest` and up to max_events events of each from `start` on. Answers come
+  // in the order asked, then CallDone. At most queries_per_call_max, at least one.
   // nullopt: the ring is full; nothing changed.
   virtual std::optional<CallId> query(const std::vector<SourceQuery>& queries, std::uint32_t max_events,
                                       std::uint64_t max_bytes) = 0;

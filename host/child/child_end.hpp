@@ -1,0 +1,44 @@
+// How a child ended, in a person's words: the taxonomy of ends and the sentence that goes with each. The
+// first cause wins. Pure but for the resolving of system call names.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/types.hpp"
+#include "host/child/child_spec.hpp"
+#include "host/child/layout.hpp"
+#include "host/child/process.hpp"
+
+namespace cape::child {
+
+// The child's last words, copied once out of its shared header and bounded.
+struct LastWords {
+  std::uint32_t kind = 0;  // as ResponseHeader::last_kind
+  std::int32_t signal = 0, syscall = 0;
+  std::uint64_t address = 0;
+  std::string text;  // printable
+};
+LastWords read_last_words(const ResponseHeader& header);
+Phase read_phase(const ResponseHeader& header);  // a value out of range is Phase::start
+const char* name_of(Phase phase);
+
+struct EndFacts {
+  ProcessEnd process;
+  Phase phase = Phase::start;
+  LastWords words;
+  bool ready = false;  // it had reported ChildReady
+  bool stop_asked = false;
+  std::optional<std::string> breach;  // of the protocol, found by us before the end
+  std::optional<Outcome> kill_why;    // we killed it for this
+  std::string running;                // "event 17 of 'subject'"; empty: none
+  std::string stderr_tail;            // its last line on stderr; printable
+};
+
+// "lambda 'geo' (geo-1.3.so, 9f2c1a7d)"
+std::string name_child(const ChildSpec& spec);
+// ok: it was asked to stop (or only to inspect) and did. The reason is printable and bounded.
+Outcome describe_end(const ChildSpec& spec, const EndFacts& facts);
+
+}  // namespace cape::child

@@ -1,0 +1,74 @@
+// ChildLink joins the host to one child: request frames in, response frames out, doorbells, and the facts of
+// its end. It knows frames, not what they mean. Everything the child wrote is checked here or in
+// responses.hpp. Thread: one. Never blocks.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/child/child_end.hpp"
+#include "host/child/doorbell.hpp"
+#include "host/child/given_jobs.hpp"
+#include "host/child/lambda_child.hpp"
+#include "host/child/process.hpp"
+#include "host/child/ring.hpp"
+
+namespace cape::child {
+
+class ChildLink {
+ public:
+  ChildLink(ChildSpec spec, std::unique_ptr<ChildProcess> process);
+
+  const ChildSpec& spec() const { return spec_; }
+  ChildProcess& process() const { return *process_; }
+  RequestHeader& request() { return process_->request(); }
+  bool takes_requests() const { return !breach_ && !kill_why_ && !stop_asked_ && process_->end() == nullptr; }
+  std::uint64_t request_body_bytes_max() const { return body_bytes_max(process_->ring_bytes()); }
+
+  // Place of the body of a new request; nullptr: no room now. publish() makes it visible to the child.
+  std::uint8_t* open_request(FrameKind kind, std::uint64_t body_bytes);
+  void publish_request();
+  void wake();
+
+  // One poll: begin, next until nullopt, and if ended() then end_facts().
+  ChildProcess::Events begin_poll();
+  std::optional<Frame> next();
+  bool ended() const { return seen_end_; }
+  EndFacts end_facts() const;
+
+  void set_ready() { ready_ = true; }
+  bool ready() const { return ready_; }
+  ChildWords words() const;
+  std::uint64_t heartbeat() const;
+
+  void stop();
+  void kill(Outcome why);
+  // The child broke the contract: nothing it says is read any more, and it is killed.
+  void break_off(const Error& error);
+
+ private:
+  void watch_start();
+  void publish_tail();
+  bool sleep_again();
+  void put_off();
+
+  ChildSpec spec_;
+  std::unique_ptr<ChildProcess> process_;
+  RingWriter writer_;
+  PeerIndex request_tail_{"request_tail"};
+  CopyingReader reader_;
+  DoorbellOnce doorbell_;
+  std::uint64_t poll_bytes_left_ = 0;
+  std::int64_t start_deadline_ns_;
+  bool ready_ = false, stop_asked_ = false, seen_end_ = false;
+  std::optional<std::string> breach_;
+  std::optional<Outcome> kill_why_;
+  std::string stderr_tail_;
+};
+
+// ChildLogs of what the plugin wrote on stderr.
+std::vector<ChildLog> to_logs(const ChildProcess::Events& events);
+
+}  // namespace cape::child

@@ -1,0 +1,125 @@
+#include "host/child/runner/call.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "core/types.hpp"
+#include "host/child/runner/abi_bytes.hpp"
+
+namespace cape::child {
+void beat(ResponseHeader& response) {
+  // One writer at a time: the thread of the call.
+  std::atomic<std::uint64_t>& word = response.heartbeat.value;
+  word.store(word.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+void refuse_all(cape_call& table) {
+  table.struct_size = sizeof table;
+  table.emit = [](cape_call*, std::uint32_t, cape_bytes) -> cape_status { return CAPE_UNSUPPORTED; };
+  table.reserve = [](cape_call*, std::uint32_t, std::uint64_t, std::uint8_t**) -> cape_status {
+    return CAPE_UNSUPPORTED;
+  };
+  table.commit = [](cape_call*, std::uint64_t) -> cape_status { return CAPE_UNSUPPORTED; };
+  table.emit_event = [](cape_call*, const cape_event*) -> cape_status { return CAPE_UNSUPPORTED; };
+  table.emit_subject = [](cape_call*, cape_bytes, std::int64_t) -> cape_status { return CAPE_UNSUPPORTED; };
+  table.begin_query = [](cape_call*, std::uint32_t) -> cape_status { return CAPE_UNSUPPORTED; };
+  table.set_error = [](cape_call*, std::uint32_t, std::int32_t, cape_bytes) {};
+  table.heartbeat = [](cape_call*) {};
+  table.is_cancelled = [](const cape_call*) -> std::int32_t { return 0; };
+  table.deadline_ns = [](const cape_call*) -> std::uint64_t { return 0; };
+}
+
+LambdaCall::LambdaCall(Channel& channel, std::uint32_t output_bytes_max)
+    : channel_(channel),
+      output_bytes_max_(
+          std::min<std::uint64_t>(output_bytes_max, channel.body_bytes_max() - sizeof(OutputFrame))) {
+  refuse_all(table_);
+  table_.call_data = this;
+  table_.emit = emit;
+  table_.reserve = reserve;
+  table_.commit = commit;
+  table_.set_error = set_error;
+  table_.heartbeat = heartbeat;
+  table_.is_cancelled = is_cancelled;
+}
+
+cape_call* LambdaCall::begin(std::uint32_t events, std::uint64_t progress) {
+  progress_ = progress;
+  outputs_.assign(events, {});
+  arena_.clear();
+  reserving_ = false;
+  complaints_.clear();
+  return &table_;
+}
+
+const LambdaCall::Complaint* LambdaCall::complaint(std::uint32_t index) const {
+  const auto found = std::ranges::find(complaints_, index, &Indexed::index);
+  return found == complaints_.end() ? nullptr : &found->complaint;
+}
+
+cape_status LambdaCall::check_output(std::uint32_t index, std::uint64_t bytes) const {
+  if (index >= outputs_.size() || outputs_[index].emitted) return CAPE_BAD_INPUT;
+  return bytes > output_bytes_max_ ? CAPE_LIMIT : CAPE_OK;
+}
+
+void LambdaCall::store(std::uint32_t index, std::string_view output) {
+  const std::uint64_t offset = arena_.size();
+  arena_ += output;
+  outputs_[index] = {.emitted = true, .offset = offset, .bytes = output.size()};
+}
+
+cape_status LambdaCall::emit(cape_call* call, std::uint32_t index, cape_bytes output) try {
+  LambdaCall& me = self(call);
+  if (const cape_status refused = me.check_output(index, output.len); refused != CAPE_OK) return refused;
+  me.store(index, text_of(output));
+  return CAPE_OK;
+} catch (const std::bad_alloc&) {
+  return CAPE_NO_MEMORY;
+}
+
+cape_status LambdaCall::reserve(cape_call* call, std::uint32_t index, std::uint64_t n,
+                                std::uint8_t** dst) try {
+  LambdaCall& me = self(call);
+  if (dst == nullptr) return CAPE_BAD_INPUT;
+  if (const cape_status refused = me.check_output(index, n); refused != CAPE_OK) return refused;
+  me.reserved_.resize(n);
+  me.reserved_index_ = index;
+  me.reserving_ = true;
+  *dst = reinterpret_cast<std::uint8_t*>(me.reserved_.data());
+  return CAPE_OK;
+} catch (const std::bad_alloc&) {
+  return CAPE_NO_MEMORY;
+}
+
+cape_status LambdaCall::commit(cape_call* call, std::uint64_t used) try {
+  LambdaCall& me = self(call);
+  if (!me.reserving_ || used > me.reserved_.size()) return CAPE_BAD_INPUT;
+  me.reserving_ = false;
+  if (const cape_status refused = me.check_output(me.reserved_index_, used); refused != CAPE_OK)
+    return refused;
+  me.store(me.reserved_index_, std::string_view(me.reserved_).substr(0, used));
+  return CAPE_OK;
+} catch (const std::bad_alloc&) {
+  return CAPE_NO_MEMORY;
+}
+
+void LambdaCall::set_error(cape_call* call, std::uint32_t index, std::int32_t app_code,
+                           cape_bytes message) try {
+  LambdaCall& me = self(call);
+  if (index >= me.outputs_.size()) return;
+  std::erase_if(me.complaints_, [&](const Indexed& c) { return c.index == index; });
+  me.complaints_.push_back({index, {app_code, std::string(text_of(message).substr(0, reason_bytes_max))}});
+} catch (const std::bad_alloc&) {
+  // The status alone will have to do.
+}
+
+void LambdaCall::heartbeat(cape_call* call) {
+  beat(self(call).channel_.response());
+}
+
+std::int32_t LambdaCall::is_cancelled(const cape_call* call) {
+  const LambdaCall& me = self(call);
+  return me.channel_.request().cancel.value.load(std::memory_order_relaxed) == me.progress_ ? 1 : 0;
+}
+
+}  // namespace cape::child

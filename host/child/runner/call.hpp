@@ -1,0 +1,71 @@
+// The cape_call that a lambda sees: outputs and error texts of the events of one call, kept in private memory
+// until the call has returned. Thread: the one that made the call, except is_cancelled.
+#pragma once
+
+#include <cape/plugin.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/child/runner/channel.hpp"
+
+namespace cape::child {
+
+class LambdaCall {
+ public:
+  LambdaCall(Channel& channel, std::uint32_t output_bytes_max);
+  LambdaCall(const LambdaCall&) = delete;
+  LambdaCall& operator=(const LambdaCall&) = delete;
+
+  // Forgets the call before. `progress` is what the cancel word must say to mean this call.
+  cape_call* begin(std::uint32_t events, std::uint64_t progress);
+
+  struct Complaint {
+    std::int32_t app_code = 0;
+    std::string text;
+  };
+  bool has_output(std::uint32_t index) const { return outputs_[index].emitted; }
+  std::string_view output(std::uint32_t index) const {
+    return std::string_view(arena_).substr(outputs_[index].offset, outputs_[index].bytes);
+  }
+  const Complaint* complaint(std::uint32_t index) const;  // null: none
+
+ private:
+  struct Output {
+    bool emitted = false;
+    std::uint64_t offset = 0, bytes = 0;
+  };
+  static LambdaCall& self(const cape_call* call) { return *static_cast<LambdaCall*>(call->call_data); }
+  static cape_status emit(cape_call* call, std::uint32_t index, cape_bytes output);
+  static cape_status reserve(cape_call* call, std::uint32_t index, std::uint64_t n, std::uint8_t** dst);
+  static cape_status commit(cape_call* call, std::uint64_t used);
+  static void set_error(cape_call* call, std::uint32_t index, std::int32_t app_code, cape_bytes message);
+  static void heartbeat(cape_call* call);
+  static std::int32_t is_cancelled(const cape_call* call);
+  cape_status check_output(std::uint32_t index, std::uint64_t bytes) const;
+  void store(std::uint32_t index, std::string_view output);
+
+  Channel& channel_;
+  std::uint64_t output_bytes_max_;
+  cape_call table_{};
+  std::uint64_t progress_ = 0;
+  std::vector<Output> outputs_;
+  std::string arena_;
+  std::string reserved_;  // what reserve handed out
+  std::uint32_t reserved_index_ = 0;
+  bool reserving_ = false;
+  struct Indexed {
+    std::uint32_t index;
+    Complaint complaint;
+  };
+  std::vector<Indexed> complaints_;
+};
+
+// Fills what lambdas and sources share and refuses the rest.
+void refuse_all(cape_call& table);
+// One more sign of life in the shared header.
+void beat(ResponseHeader& response);
+
+}  // namespace cape::child

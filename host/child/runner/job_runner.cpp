@@ -1,0 +1,187 @@
+#include "host/child/runner/job_runner.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/clock.hpp"
+#include "host/child/runner/abi_bytes.hpp"
+
+namespace cape::child {
+namespace {
+
+constexpr cape_status unset_status = std::numeric_limits<cape_status>::min();
+
+// What a person reads about a status that is neither OK nor SKIPPED.
+std::string describe(const Verdict& verdict, const LambdaCall::Complaint* complaint) {
+  std::string text = verdict.text;
+  if (verdict.status == unset_status)
+    text = "process_batch gave no status for it";
+  else if (text.empty() &&
+           static_cast<cape_status>(outcome_of_plugin_status(verdict.status)) != verdict.status)
+    text = "returned " + std::to_string(verdict.status) + ", which is not a status of a lambda";
+  if (complaint != nullptr && !complaint->text.empty()) text += (text.empty() ? "" : ": ") + complaint->text;
+  return text.substr(0, reason_bytes_max);
+}
+
+}  // namespace
+
+std::optional<JobView> JobView::read(std::span<const std::uint8_t> body) {
+  BodyReader reader(body);
+  JobView job;
+  if (!reader.read(job.frame)) return std::nullopt;
+  job.rows = reader.rest();
+  std::string_view rows;
+  if (!reader.read_text(std::uint64_t{job.frame.count} * sizeof(EventRow), rows)) return std::nullopt;
+  job.bytes = {reinterpret_cast<const char*>(reader.rest().data()), reader.rest().size()};
+  return job;
+}
+
+EventRow JobView::row(std::uint32_t index) const {
+  EventRow row;
+  std::memcpy(&row, rows.data() + index * sizeof row, sizeof row);
+  return row;
+}
+
+JobRunner::JobRunner(const Setup& setup, Channel& channel, const cape_lambda& lambda, void* self)
+    : setup_(setup),
+      channel_(channel),
+      lambda_(lambda),
+      self_(self),
+      call_(channel, setup.output_bytes),
+      flush_call_(channel, 0) {
+  for (std::size_t i = 0; i < events_.size(); ++i) pointers_[i] = &events_[i];
+}
+
+JobResult JobRunner::run(const JobView& job, std::int64_t now_ns) {
+  JobResult result{};
+  result.job = job.frame.job;
+  channel_.set_phase(Phase::process);
+  std::uint32_t at = 0;
+  while (at < job.frame.count) {
+    const bool full = output_bytes_ > outputs_soft_bytes_max;  // what is left comes again as another job
+    const std::uint32_t events = full ? 0 : start(job.frame.first_number + at, call_size(job, at));
+    if (events == 0) {
+      result.end = OutcomeKind::cancelled;
+      result.text = full ? "the outputs before it fill a batch" : "taken back before it began";
+      break;
+    }
+    if (at == 0) result.first_start_ns = now_ns;
+    fill_events(job, at, events);
+    call(job, job.frame.first_number + at + events, events);
+    if (!settle(job, at, events, result)) break;
+    at += events;
+  }
+  result.end_ns = boot_ns();
+  return result;
+}
+
+std::uint32_t JobRunner::call_size(const JobView& job, std::uint32_t at) const {
+  const bool together = lambda_.process_batch != nullptr && (lambda_.flags & CAPE_LAMBDA_ORDERED_BATCH) != 0;
+  return together && !job.singly() ? std::min(job.frame.count - at, call_events_max) : 1;
+}
+
+// The child's half of take-back: store progress, then load take_back. How many of them may start.
+std::uint32_t JobRunner::start(std::uint64_t number, std::uint32_t events) {
+  channel_.response().progress.value.store(number + events);
+  beat(channel_.response());
+  const std::uint64_t take_back = channel_.request().take_back.value.load();
+  if (take_back >= number + events) return events;
+  return take_back > number ? static_cast<std::uint32_t>(take_back - number) : 0;
+}
+
+void JobRunner::fill_events(const JobView& job, std::uint32_t at, std::uint32_t events) {
+  for (std::uint32_t i = 0; i < events; ++i) {
+    const EventRow row = job.row(at + i);
+    cape_event& e = events_[i];
+    e.sequence = row.sequence;
+    e.time_ns = row.time_ns;
+    e.domain = bytes_of(setup_.domain);
+    e.subject = bytes_of(job.subject());
+    e.type = bytes_of(job.bytes.substr(row.type_offset, row.type_bytes));
+    e.payload = bytes_of(job.bytes.substr(row.payload_offset, row.payload_bytes));
+    e.fence = job.frame.job;
+    e.attempt = at + i == 0 ? job.frame.attempt : 0;
+    e.flags = (job.frame.flags & job_may_repeat) != 0 ? CAPE_EVENT_MAY_REPEAT : 0;
+    e.struct_size = sizeof e;
+  }
+}
+
+// Leaves one verdict an event.
+void JobRunner::call(const JobView& job, std::uint64_t progress, std::uint32_t events) {
+  cape_call* call = call_.begin(events, progress);
+  if (events == 1) {
+    verdicts_[0] = guard([&] { return lambda_.process(self_, call, &events_[0]); });
+    if (!has_flush() || !job.singly() || verdicts_[0].status != CAPE_OK) return;
+    if (Verdict flushed = flush(); flushed.status != CAPE_OK) verdicts_[0] = std::move(flushed);
+    channel_.set_phase(Phase::process);
+    return;
+  }
+  std::fill_n(statuses_.begin(), events, unset_status);
+  const Verdict whole =
+      guard([&] { return lambda_.process_batch(self_, call, pointers_.data(), events, statuses_.data()); });
+  for (std::uint32_t i = 0; i < events; ++i)
+    verdicts_[i] = whole.status == CAPE_OK ? Verdict{.status = statuses_[i], .text = {}} : whole;
+}
+
+// Takes the verdicts in order up to the first failure; false: there is one. An output is published before its
+// event counts as finished: if the child dies in between, the host has both or neither.
+bool JobRunner::settle(const JobView& job, std::uint32_t at, std::uint32_t events, JobResult& result) {
+  std::uint32_t done = 0;
+  OutcomeKind kind = OutcomeKind::ok;
+  for (; done < events; ++done) {
+    kind = outcome_of_plugin_status(verdicts_[done].status);
+    if (!is_done(kind)) break;
+    if (call_.has_output(done)) send_output(job.frame.job, at + done, done);
+    note_done(kind, result);
+  }
+  channel_.response().finished.value.store(job.frame.first_number + at + done);
+  if (done == events) return true;
+  note_failure(done, kind, result);
+  return false;
+}
+
+void JobRunner::note_done(OutcomeKind kind, JobResult& result) {
+  ++result.events_done;
+  if (kind == OutcomeKind::ok) result.any_ok = true;
+  if (!result.any_ok) ++result.skipped_first;
+}
+
+void JobRunner::note_failure(std::uint32_t index, OutcomeKind kind, JobResult& result) {
+  const LambdaCall::Complaint* complaint = call_.complaint(index);
+  result.end = kind;
+  result.started = true;
+  result.app_code = complaint != nullptr ? complaint->app_code : 0;
+  result.text = describe(verdicts_[index], complaint);
+}
+
+void JobRunner::send_output(std::uint64_t job, std::uint32_t event, std::uint32_t index) {
+  const std::string_view output = call_.output(index);
+  output_bytes_ += output.size();
+  const OutputFrame frame{
+      .job = job, .index = event, .output_bytes = static_cast<std::uint32_t>(output.size())};
+  channel_.send(FrameKind::output, sizeof frame + output.size(), [&](BodyWriter& body) {
+    body.write(frame);
+    body.write_text(output);
+  });
+}
+
+Verdict JobRunner::flush() {
+  channel_.set_phase(Phase::flush);
+  cape_call* call = flush_call_.begin(1, channel_.response().progress.value.load(std::memory_order_relaxed));
+  Verdict verdict = guard([&] { return lambda_.flush(self_, call); });
+  if (is_done(outcome_of_plugin_status(verdict.status))) return {};
+  verdict.text = "flush: " + describe(verdict, flush_call_.complaint(0));
+  return verdict;
+}
+
+void JobRunner::apply_flush(const Verdict& verdict, JobResult& result) {
+  const OutcomeKind kind = outcome_of_plugin_status(verdict.status);
+  if (is_done(kind) || !result.any_ok) return;
+  result.events_done = result.skipped_first;
+  result.end = kind;
+  result.app_code = 0;
+  result.started = true;
+  result.text = verdict.text;
+}
+
+}  // namespace cape::child

@@ -1,0 +1,481 @@
+// A lambda's child from end to end: the real runner in the real sandbox, with plugins that do as told.
+#include <gmock/gmock.h>
+
+#include "tests/child/driver.hpp"
+
+namespace cape::child {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Reports = std::vector<LambdaReport>;
+
+class LambdaChildTest : public testing::Test {
+ protected:
+  void start(const std::string& plugin, const std::string& config = "{}") {
+    ChildSpec spec = spec_of(plugin, ChildKind::lambda);
+    spec.config_json = config;
+    start(spec);
+  }
+  void start(const ChildSpec& spec) {
+    Result<std::unique_ptr<LambdaChild>> started = start_lambda_child(spec);
+    ASSERT_TRUE(started) << started.error().message;
+    child_ = std::move(*started);
+  }
+  void give(const wire::RunJob& job, bool singly = false) {
+    ASSERT_TRUE(child_->submit(job, singly));
+    child_->wake();
+  }
+  std::vector<ChildJobDone> wait_done(std::size_t count) {
+    const Reports reports = poll_until<LambdaReport>(*child_, at_least<ChildJobDone, LambdaReport>(count));
+    return pick<ChildJobDone>(reports);
+  }
+  ChildEnded wait_end() {
+    const Reports reports = poll_until<LambdaReport>(*child_, at_least<ChildEnded, LambdaReport>(1));
+    const auto ended = pick<ChildEnded>(reports);
+    return ended.empty() ? ChildEnded{} : ended.front();
+  }
+  // Runs one job of one event, alone.
+  ChildJobDone run(const std::string& plugin, const std::string& payload) {
+    start(plugin);
+    give(job_of(1, "s", {payload}));
+    const auto done = wait_done(1);
+    return done.empty() ? ChildJobDone{} : done.front();
+  }
+  void wait_running(JobId job, Sequence sequence) {
+    const std::int64_t deadline_ns = boot_ns() + patience_ms * ns_per_ms;
+    for (LambdaChild::Running at; at.job != job || at.sequence != sequence; at = child_->running()) {
+      Reports reports;
+      child_->poll(reports);
+      ASSERT_LT(boot_ns(), deadline_ns) << "it never ran";
+    }
+  }
+
+  std::unique_ptr<LambdaChild> child_;
+};
+
+TEST_F(LambdaChildTest, TellsItsSandboxAndManifestWhenReady) {
+  start("acts");
+
+  const Reports reports = poll_until<LambdaReport>(*child_, at_least<ChildReady, LambdaReport>(1));
+
+  const ChildReady ready = pick<ChildReady>(reports).at(0);
+  EXPECT_EQ(ready.manifest.id, "acts");
+  EXPECT_EQ(ready.manifest.version, "1.0.0");
+  EXPECT_FALSE(ready.manifest.has_flush);
+  EXPECT_THAT(ready.sandbox.layers, HasSubstr("process"));
+}
+
+TEST_F(LambdaChildTest, RunsJobsInOrderAndEventsWithAllTheyCarry) {
+  start("acts");
+  wire::RunJob job = job_of(77, "user-1", {"tell", "tell"});
+  job.attempt = 3;
+  job.may_repeat = true;
+  give(job);
+  give(job_of(78, "user-2", {"skip", "ok", "size:xyz"}));
+
+  const auto done = wait_done(2);
+
+  ASSERT_EQ(done.size(), 2u);
+  EXPECT_EQ(done[0].status.end.kind, OutcomeKind::ok);
+  EXPECT_EQ(done[0].status.done_to, 2);
+  EXPECT_THAT(done[0].outputs, ElementsAre("history/user-1/1@1000 type fence=77 attempt=3 flags=1 size=1",
+                                           "history/user-1/2@1001 type fence=77 attempt=0 flags=1 size=1"));
+  EXPECT_EQ(done[1].status.job, 78u);
+  EXPECT_EQ(done[1].status.events_done, 3u);
+  EXPECT_THAT(done[1].outputs, ElementsAre("", "", "8"));
+  EXPECT_EQ(child_->jobs_out(), 0u);
+}
+
+TEST_F(LambdaChildTest, StopsAJobAtTheFirstFailureAndGoesOnWithTheNext) {
+  start("acts");
+  give(job_of(1, "a", {"ok", "fail:no such user", "ok"}));
+  give(job_of(2, "b", {"ok"}));
+
+  const auto done = wait_done(2);
+
+  const wire::JobStatus& failed = done.at(0).status;
+  EXPECT_EQ(failed.end.kind, OutcomeKind::failed);
+  EXPECT_EQ(failed.end.reason, "no such user");
+  EXPECT_EQ(failed.app_code, 7);
+  EXPECT_EQ(failed.done_to, 1);
+  EXPECT_EQ(failed.failed_sequence, 2);
+  EXPECT_TRUE(failed.started);
+  EXPECT_EQ(done.at(1).status.end.kind, OutcomeKind::ok);
+}
+
+TEST_F(LambdaChildTest, StampsStartAndEndWithinTheTimeItHadTheJob) {
+  start("acts");
+  const std::int64_t before_ns = boot_ns();
+  give(job_of(1, "a", {"ok"}));
+
+  const auto done = wait_done(1);
+
+  EXPECT_GE(done.at(0).status.first_start_ns, before_ns);
+  EXPECT_GE(done.at(0).status.end_ns, done.at(0).status.first_start_ns);
+  EXPECT_LE(done.at(0).status.end_ns, boot_ns());
+}
+
+struct StatusCase {
+  const char* payload;
+  OutcomeKind kind;
+  const char* reason;
+};
+std::string name_case(const testing::TestParamInfo<StatusCase>& tested) {
+  std::string name = tested.param.payload;
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return name;
+}
+class LambdaStatus : public LambdaChildTest, public testing::WithParamInterface<StatusCase> {};
+
+TEST_P(LambdaStatus, BecomesItsOutcome) {
+  const ChildJobDone done = run("acts", GetParam().payload);
+
+  EXPECT_EQ(done.status.end.kind, GetParam().kind);
+  EXPECT_THAT(done.status.end.reason, HasSubstr(GetParam().reason));
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, LambdaStatus,
+    testing::Values(StatusCase{"status:2", OutcomeKind::retry, "RETRY without a reason"},
+                    StatusCase{"status:-2", OutcomeKind::bad_input, ""},
+                    StatusCase{"status:-8", OutcomeKind::internal, ""},
+                    StatusCase{"status:77", OutcomeKind::failed, "returned 77, which is not a status"},
+                    StatusCase{"status:-102", OutcomeKind::failed, "returned -102, which is not a status"},
+                    StatusCase{"status:3", OutcomeKind::failed, "returned 3, which is not a status"},
+                    StatusCase{"emit_twice", OutcomeKind::bad_input, ""},
+                    StatusCase{"emit_large:1048577", OutcomeKind::limit, ""},
+                    StatusCase{"reserve", OutcomeKind::ok, ""}),
+    name_case);
+
+TEST_F(LambdaChildTest, TurnsUncaughtExceptionsIntoRetryWithTheirWords) {
+  start("throws");
+  give(job_of(1, "a", {"runtime_error"}));
+  give(job_of(2, "b", {"bad_alloc"}));
+  give(job_of(3, "c", {"int"}));
+  give(job_of(4, "d", {"fine"}));
+
+  const auto done = wait_done(4);
+
+  EXPECT_EQ(done.at(0).status.end.kind, OutcomeKind::retry);
+  EXPECT_THAT(done.at(0).status.end.reason, HasSubstr("the index is locked"));
+  EXPECT_EQ(done.at(1).status.end.kind, OutcomeKind::no_memory);
+  EXPECT_EQ(done.at(2).status.end.kind, OutcomeKind::retry);
+  EXPECT_EQ(done.at(3).status.end.kind, OutcomeKind::ok);
+}
+
+// ---- ends
+
+TEST_F(LambdaChildTest, NamesTheEventThatCrashedAndKeepsWhatWasDoneBefore) {
+  start("acts");
+  give(job_of(1, "a", {"ok"}));
+  give(job_of(2, "b", {"ok", "emit:kept", "segv", "ok"}));
+  give(job_of(3, "c", {"ok"}));
+
+  const Reports reports = poll_until<LambdaReport>(*child_, at_least<ChildEnded, LambdaReport>(1));
+
+  EXPECT_EQ(pick<ChildJobDone>(reports).size(), 1u);
+  const ChildEnded ended = pick<ChildEnded>(reports).at(0);
+  EXPECT_EQ(ended.end.kind, OutcomeKind::signaled);
+  EXPECT_THAT(ended.end.reason,
+              AllOf(HasSubstr(
+                  "lambda 'acts' (acts.so, aaaaaaaa): SIGNALED in event 3 of 'b': SIGSEGV at address 0x8")));
+  EXPECT_TRUE(ended.had_started_an_event);
+  ASSERT_EQ(ended.left.size(), 2u);
+  EXPECT_EQ(ended.left[0].job, 2u);
+  EXPECT_EQ(ended.left[0].done_to, 2);
+  EXPECT_EQ(ended.left[0].failed_sequence, 3);
+  EXPECT_TRUE(ended.left[0].started);
+  EXPECT_EQ(ended.left[0].end.kind, OutcomeKind::signaled);
+  EXPECT_EQ(ended.left[1].job, 3u);
+  EXPECT_FALSE(ended.left[1].started);
+  EXPECT_EQ(ended.left[1].end.kind, OutcomeKind::cancelled);
+  EXPECT_EQ(ended.rerun_singly, 0u);
+  EXPECT_EQ(child_->pid(), 0);
+}
+
+class LambdaEnd : public LambdaChildTest, public testing::WithParamInterface<StatusCase> {};
+
+TEST_P(LambdaEnd, IsNamedByKindAndReason) {
+  start("acts");
+  give(job_of(1, "a", {GetParam().payload}));
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.end.kind, GetParam().kind) << ended.end.reason;
+  EXPECT_THAT(ended.end.reason, HasSubstr(GetParam().reason));
+  EXPECT_THAT(ended.end.reason, HasSubstr("in event 1 of 'a'"));
+  ASSERT_EQ(ended.left.size(), 1u);
+  EXPECT_TRUE(ended.left[0].started);
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, LambdaEnd,
+    testing::Values(StatusCase{"exit:0", OutcomeKind::exited, "exited with code 0"},
+                    StatusCase{"exit:3", OutcomeKind::exited, "exited with code 3"},
+                    StatusCase{"pthread_exit", OutcomeKind::exited, "exited with code 0"},
+                    StatusCase{"abort", OutcomeKind::signaled, "SIGABRT"},
+                    StatusCase{"complain_and_abort:the index is torn", OutcomeKind::signaled,
+                               "the index is torn"},
+                    StatusCase{"socket", OutcomeKind::violation, "is not allowed in profile pure"}),
+    name_case);
+
+TEST_F(LambdaChildTest, KilledForAHangIsHungInTheEventThatRan) {
+  start("acts");
+  give(job_of(1, "a", {"ok", "hang"}));
+  wait_running(1, 2);
+  child_->kill({OutcomeKind::hung, "no heartbeat for 300 s"});
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.end.kind, OutcomeKind::hung);
+  EXPECT_THAT(ended.end.reason, AllOf(HasSubstr("in event 2 of 'a'"), HasSubstr("no heartbeat for 300 s")));
+  EXPECT_EQ(ended.left.at(0).done_to, 1);
+  EXPECT_TRUE(ended.left.at(0).started);
+}
+
+TEST_F(LambdaChildTest, CancelReachesTheRunningEvent) {
+  start("acts");
+  give(job_of(1, "a", {"wait", "ok"}));
+  wait_running(1, 1);
+  child_->cancel();
+
+  const auto done = wait_done(1);
+
+  EXPECT_EQ(done.at(0).status.end.kind, OutcomeKind::cancelled);
+  EXPECT_TRUE(done.at(0).status.started);
+}
+
+TEST_F(LambdaChildTest, HeartbeatsAreSeenFromOutside) {
+  start("acts");
+  give(job_of(1, "a", {"wait"}));
+  wait_running(1, 1);
+
+  const LambdaChild::Running first = child_->running();
+  LambdaChild::Running later = first;
+  const std::int64_t deadline_ns = boot_ns() + patience_ms * ns_per_ms;
+  while (later.seen_heartbeat_ns == first.seen_heartbeat_ns && boot_ns() < deadline_ns)
+    later = child_->running();
+
+  EXPECT_GT(later.seen_heartbeat_ns, first.seen_heartbeat_ns);
+  EXPECT_EQ(later.seen_started_ns, first.seen_started_ns);
+}
+
+TEST_F(LambdaChildTest, TakesBackWhatHasNotBegunAtOnceAndTheRestOfTheRunningJobLater) {
+  start("acts");
+  give(job_of(1, "a", {"wait", "ok"}));
+  wait_running(1, 1);
+  give(job_of(2, "b", {"abort"}));
+  child_->take_back();
+
+  const auto given_back = wait_done(1);
+
+  ASSERT_EQ(given_back.size(), 1u);
+  EXPECT_EQ(given_back[0].status.job, 2u);
+  EXPECT_EQ(given_back[0].status.end.kind, OutcomeKind::cancelled);
+  EXPECT_FALSE(given_back[0].status.started);
+  EXPECT_FALSE(child_->submit(job_of(3, "c", {"ok"}))) << "its numbers could not start yet";
+
+  child_->cancel();
+  EXPECT_EQ(wait_done(1).at(0).status.job, 1u);
+  Reports rest;
+  const std::int64_t deadline_ns = boot_ns() + patience_ms * ns_per_ms;
+  while (!child_->submit(job_of(3, "c", {"ok"})) && boot_ns() < deadline_ns) child_->poll(rest);
+  child_->wake();
+  EXPECT_EQ(wait_done(1).at(0).status.job, 3u) << "and the job taken back never ran: it would have aborted";
+}
+
+TEST_F(LambdaChildTest, StopsAfterTheJobsItHas) {
+  start("acts");
+  for (JobId id = 1; id <= 20; ++id) give(job_of(id, "a", {"ok"}));
+  child_->stop();
+
+  const Reports reports = poll_until<LambdaReport>(*child_, at_least<ChildEnded, LambdaReport>(1));
+
+  EXPECT_EQ(pick<ChildJobDone>(reports).size(), 20u);
+  EXPECT_EQ(pick<ChildEnded>(reports).at(0).end.kind, OutcomeKind::ok)
+      << pick<ChildEnded>(reports).at(0).end.reason;
+}
+
+TEST_F(LambdaChildTest, NamesThePhaseOfAHangInDestroy) {
+  start("acts", R"({"destroy": {"mode": "hang"}})");
+  give(job_of(1, "a", {"ok"}));
+  wait_done(1);
+  child_->stop();
+  child_->kill({OutcomeKind::hung, "it did not stop"});
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.end.kind, OutcomeKind::hung);
+}
+
+TEST_F(LambdaChildTest, RefusedCreateIsSetupWithThePluginsWords) {
+  start("acts", R"({"create": {"mode": "refuse"}})");
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.end.kind, OutcomeKind::setup);
+  EXPECT_THAT(ended.end.reason,
+              AllOf(HasSubstr("in phase create"), HasSubstr("BAD_CONFIG"), HasSubstr("`root` is missing")));
+  EXPECT_FALSE(ended.had_started_an_event);
+}
+
+TEST_F(LambdaChildTest, CrashInCreateIsSetupAndLeavesTheJobsUnstarted) {
+  start("acts", R"({"create": {"mode": "segv"}})");
+  give(job_of(1, "a", {"ok"}));
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.end.kind, OutcomeKind::setup);
+  EXPECT_THAT(ended.end.reason, AllOf(HasSubstr("in phase create"), HasSubstr("SIGSEGV")));
+  EXPECT_FALSE(ended.left.at(0).started);
+}
+
+TEST_F(LambdaChildTest, HangInCreateEndsWithTheStartTimeout) {
+  ChildSpec spec = spec_of("acts", ChildKind::lambda);
+  spec.config_json = R"({"create": {"mode": "hang"}})";
+  spec.start_timeout_ms = 500;
+  start(spec);
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.end.kind, OutcomeKind::setup);
+  EXPECT_THAT(ended.end.reason, AllOf(HasSubstr("in phase create"), HasSubstr("not ready after 500 ms")));
+}
+
+TEST_F(LambdaChildTest, InspectionLoadsReportsAndEnds) {
+  start(spec_of("acts_flush", ChildKind::inspect));
+
+  const Reports reports = poll_until<LambdaReport>(*child_, at_least<ChildEnded, LambdaReport>(1));
+
+  EXPECT_EQ(pick<ChildReady>(reports).at(0).manifest.id, "acts_flush");
+  EXPECT_TRUE(pick<ChildReady>(reports).at(0).manifest.has_flush);
+  EXPECT_EQ(pick<ChildEnded>(reports).at(0).end.kind, OutcomeKind::ok)
+      << pick<ChildEnded>(reports).at(0).end.reason;
+}
+
+// ---- flush, batches, bounds
+
+TEST_F(LambdaChildTest, FailedFlushTakesTheSuccessOfItsBatch) {
+  start("acts_flush");
+  give(job_of(1, "a", {"skip", "flush:2", "ok"}));
+
+  const auto done = wait_done(1);
+
+  EXPECT_EQ(done.at(0).status.end.kind, OutcomeKind::retry);
+  EXPECT_THAT(done.at(0).status.end.reason, HasSubstr("flush: the disk is full"));
+  EXPECT_EQ(done.at(0).status.done_to, 1) << "the skipped event stays done";
+  EXPECT_EQ(done.at(0).status.failed_sequence, 2);
+}
+
+TEST_F(LambdaChildTest, CrashBetweenFlushesCountsNoAttemptAndAsksForSingleRuns) {
+  start("acts_flush");
+  give(job_of(1, "a", {"ok", "abort"}));
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.left.at(0).events_done, 0u) << "nothing of it was flushed";
+  EXPECT_FALSE(ended.left.at(0).started);
+  EXPECT_EQ(ended.rerun_singly, 1u);
+}
+
+TEST_F(LambdaChildTest, SinglyRunJobNamesTheEventEvenWithFlush) {
+  start("acts_flush");
+  give(job_of(1, "a", {"emit:x", "abort"}), true);
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.left.at(0).done_to, 1);
+  EXPECT_EQ(ended.left.at(0).failed_sequence, 2);
+  EXPECT_TRUE(ended.left.at(0).started);
+  EXPECT_EQ(ended.rerun_singly, 0u);
+}
+
+TEST_F(LambdaChildTest, CrashInFlushOfOneEventBlamesIt) {
+  start("acts_flush");
+  give(job_of(1, "a", {"flush:99"}));
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_THAT(ended.end.reason, HasSubstr("in the flush of a batch from event 1 of 'a'"));
+  EXPECT_TRUE(ended.left.at(0).started);
+}
+
+TEST_F(LambdaChildTest, OrderedBatchGetsRunsOfAJob) {
+  start("acts_batch");
+  give(job_of(1, "a", std::vector<std::string>(100, "calls")));
+
+  const auto done = wait_done(1);
+
+  ASSERT_EQ(done.at(0).outputs.size(), 100u);
+  EXPECT_EQ(done.at(0).outputs[0], "64");
+  EXPECT_EQ(done.at(0).outputs[99], "36");
+}
+
+TEST_F(LambdaChildTest, CrashInACallOfManyCountsNoAttemptAndSingleRunsFindTheEvent) {
+  start("acts_batch");
+  const wire::RunJob job = job_of(1, "a", {"ok", "ok", "abort", "ok"});
+  give(job);
+
+  const ChildEnded together = wait_end();
+  EXPECT_FALSE(together.left.at(0).started);
+  EXPECT_EQ(together.rerun_singly, 1u);
+
+  start("acts_batch");
+  give(job, true);
+  const ChildEnded alone = wait_end();
+  EXPECT_EQ(alone.left.at(0).done_to, 2);
+  EXPECT_TRUE(alone.left.at(0).started);
+}
+
+TEST_F(LambdaChildTest, JobLargerThanTheRingRunsInParts) {
+  start("acts");
+  give(job_of(1, "a", std::vector<std::string>(10, "size:" + std::string(600'000, 'x'))));
+
+  const auto done = wait_done(1);
+
+  EXPECT_GE(done.at(0).status.events_done, 1u);
+  EXPECT_LT(done.at(0).status.events_done, 10u);
+  EXPECT_EQ(done.at(0).status.end.kind, OutcomeKind::cancelled);
+  EXPECT_FALSE(done.at(0).status.started);
+  EXPECT_EQ(done.at(0).outputs.at(0), "600005");
+}
+
+TEST_F(LambdaChildTest, OutputsBeyondTheRingAreAllDelivered) {
+  start("acts");
+  for (JobId id = 1; id <= 20; ++id) give(job_of(id, "a", std::vector<std::string>(20, "fill:65536")));
+
+  const auto done = wait_done(20);
+
+  ASSERT_EQ(done.size(), 20u);
+  for (const ChildJobDone& job : done) {
+    EXPECT_EQ(job.status.events_done, 20u);
+    ASSERT_EQ(job.outputs.size(), 20u);
+    EXPECT_EQ(job.outputs.back(), std::string(65536, 'f'));
+  }
+}
+
+TEST_F(LambdaChildTest, JobWhoseOutputsFillABatchEndsEarlyWithTheRestUntouched) {
+  start("acts");
+  give(job_of(1, "a", std::vector<std::string>(20, "fill:1048576")));
+
+  const auto done = wait_done(1);
+
+  EXPECT_EQ(done.at(0).status.events_done, 17u) << "16 MiB, and the event that went over it";
+  EXPECT_EQ(done.at(0).status.end.kind, OutcomeKind::cancelled);
+  EXPECT_FALSE(done.at(0).status.started);
+}
+
+TEST_F(LambdaChildTest, FloodOfLogLinesIsCutAndCountedAndPrintable) {
+  start("acts");
+  give(job_of(1, "a", {"log:10000"}));
+  poll_until<LambdaReport>(*child_, at_least<ChildJobDone, LambdaReport>(1));
+  give(job_of(2, "a", {"ok"}));
+  child_->stop();
+
+  const Reports reports = poll_until<LambdaReport>(*child_, at_least<ChildEnded, LambdaReport>(1));
+
+  EXPECT_LT(pick<ChildLog>(reports).size(), 1000u);
+}
+
+}  // namespace
+}  // namespace cape::child
