@@ -153,6 +153,7 @@ void name_process(const Setup& setup) {
   context.request = static_cast<const RequestHeader*>(map(fd_request, PROT_READ));
   context.response = static_cast<ResponseHeader*>(map(fd_response, PROT_READ | PROT_WRITE));
   if (!context.request || !context.response) _exit(exit_code_setup);
+  context.response->magic = layout_magic;
   Result<Setup> setup = read_setup();
   if (!setup) fail_setup(context.response, Phase::start, setup.error().message);
   context.setup = std::move(*setup);

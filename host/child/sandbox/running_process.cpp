@@ -1,6 +1,7 @@
 #include "host/child/sandbox/running_process.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -34,9 +35,11 @@ RunningProcess::RunningProcess(SharedMemory memory, ProcessEnds ends, Spawned sp
     : memory_(std::move(memory)), ends_(std::move(ends)), spawned_(std::move(spawned)), namespaces_(namespaces) {}
 
 RunningProcess::~RunningProcess() {
-  if (reaped_) return;
   kill();
-  bury(true);
+  if (!reaped_) bury(true);
+  if (namespaces_ || hung_up_) return;
+  pollfd plugin = {ends_.control.get(), 0, 0};  // for its hang-up alone: it got SIGKILL with the reaper's end
+  while (::poll(&plugin, 1, -1) < 0 && errno == EINTR) {}
 }
 
 Result<void> RunningProcess::watch() {

@@ -32,6 +32,11 @@ struct Launch {
   int error = 0;
 };
 
+// What the runner needs to mount, to read every granted path, to change its id and to lock the rest away.
+constexpr unsigned long runner_capabilities[] = {CAP_SYS_ADMIN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+                                                 CAP_FOWNER,    CAP_SETUID,       CAP_SETGID,
+                                                 CAP_SETPCAP};
+
 // The ids of a new user namespace are unmapped at exec, which would cost all capabilities; ambient ones stay.
 bool keep_capabilities_over_exec() {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -39,8 +44,8 @@ bool keep_capabilities_over_exec() {
   if (syscall(SYS_capget, &header, words) != 0) return false;
   for (auto& word : words) word.inheritable = word.permitted;
   if (syscall(SYS_capset, &header, words) != 0) return false;
-  for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; ++capability)
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);  // those that are permitted
+  for (const unsigned long capability : runner_capabilities)
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0) return false;
   return true;
 }
 
