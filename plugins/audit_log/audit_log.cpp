@@ -19,7 +19,7 @@
 namespace {
 
 class AuditLog {
-public:
+ public:
   AuditLog(const cape::Config& config, const cape::Host& host)
       : dir_(host.state_dir()), sync_(config.get("sync", false)), host_(host) {
     if (dir_.empty()) {
@@ -44,12 +44,12 @@ public:
     if (sync_ && file_.is_open()) file_.sync();
   }
 
-private:
+ private:
   static constexpr std::size_t lines_bytes_max = 4u << 20;
 
   // Nothing of a batch outlives it: lines that were not written come again with their events.
   class BatchEnd {
-  public:
+   public:
     explicit BatchEnd(AuditLog& log) : log_(log) {}
     ~BatchEnd() {
       log_.lines_.clear();
@@ -58,7 +58,7 @@ private:
     BatchEnd(const BatchEnd&) = delete;
     BatchEnd& operator=(const BatchEnd&) = delete;
 
-  private:
+   private:
     AuditLog& log_;
   };
 

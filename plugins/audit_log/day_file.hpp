@@ -15,7 +15,7 @@ namespace audit_log {
 std::string day_name(std::time_t seconds);
 
 class DayFile {
-public:
+ public:
   DayFile() = default;
   // Opens `path` and cuts an incomplete last line. create: it is made if need be; else a missing file leaves
   // this closed.
@@ -35,7 +35,7 @@ public:
   // Data and, after the file was opened, its directory entry are on disk when it returns.
   void sync();
 
-private:
+ private:
   std::uint64_t size() const;
   void cut_incomplete_line();
   void write_all(std::string_view lines);

@@ -16,7 +16,7 @@
 namespace {
 
 class Journal {
-public:
+ public:
   Journal(const cape::Config& config, const cape::Host& host)
       : host_(host), path_(config.require<std::string>("dir") + "/events.db") {
     if (path_.front() != '/') throw cape::ConfigError("config key 'dir' must be an absolute path");
@@ -35,7 +35,7 @@ public:
     return reading([&](journal::Reader& reader) { return reader.scan(token, subjects_max, subjects); });
   }
 
-private:
+ private:
   template <class Body>
   std::invoke_result_t<Body, journal::Reader&> reading(Body&& body) {
     try {

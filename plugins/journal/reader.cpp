@@ -21,7 +21,7 @@ class SubjectFailure : public cape::Failure {
 
 // One snapshot from here on. Its end cannot fail for a reader; if it did, the next BEGIN reports it.
 class Reader::Transaction {
-public:
+ public:
   explicit Transaction(Reader& reader) : reader_(reader) {
     const Run run(reader_.begin_);
     reader_.begin_.step();
@@ -37,7 +37,7 @@ public:
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
-private:
+ private:
   Reader& reader_;
 };
 

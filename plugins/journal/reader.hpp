@@ -17,7 +17,7 @@
 namespace journal {
 
 class Reader {
-public:
+ public:
   Reader(std::string path, const cape::Host& host);
 
   std::optional<std::int64_t> latest(std::string_view subject);
@@ -25,7 +25,7 @@ public:
   void query_batch(cape::QueryBatch& batch);
   bool scan(std::string_view token, std::uint32_t subjects_max, cape::SubjectSink& subjects);
 
-private:
+ private:
   struct Subject {
     std::int64_t id = 0;
     std::int64_t latest = 0;

@@ -52,7 +52,9 @@ Connection::Connection(std::string path) : path_(std::move(path)) {
   handle_.reset(opened);
   if (code != SQLITE_OK) fail_with(path_, opened, code);
   sqlite3_extended_result_codes(opened, 1);
-  // The sandbox has no place for temporary files, and a child has little memory.
+  // The sandbox has no place for temporary files. Mapped pages of a file that is cut under us would be a
+  // SIGBUS. Pages come from the kernel's cache: over 25 MB of events a cache of 8 MiB here took as much CPU
+  // as one of 2.
   run("PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA query_only = 1");
 }
 

@@ -15,14 +15,14 @@ struct sqlite3_stmt;
 namespace journal {
 
 class Connection {
-public:
+ public:
   // Opens an existing database. Nothing is written, not even -shm: some writing connection keeps it in being.
   explicit Connection(std::string path);
 
   [[noreturn]] void fail() const;  // with the last error of this connection
   sqlite3* handle() const { return handle_.get(); }
 
-private:
+ private:
   struct Close {
     void operator()(sqlite3* handle) const;
   };
@@ -34,7 +34,7 @@ private:
 
 // One prepared statement. Bound text is borrowed until the run ends.
 class Statement {
-public:
+ public:
   Statement(const Connection& connection, std::string_view sql);
 
   Statement& bind(int parameter, std::int64_t value);
@@ -45,7 +45,7 @@ public:
   std::int64_t integer(int column) const;
   std::string_view bytes(int column) const;  // until the next step or reset
 
-private:
+ private:
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
@@ -55,13 +55,13 @@ private:
 
 // Ends a run of `statement` on every way out, so that no read lock outlives the call.
 class Run {
-public:
+ public:
   explicit Run(Statement& statement) : statement_(statement) {}
   ~Run() { statement_.reset(); }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-private:
+ private:
   Statement& statement_;
 };
 

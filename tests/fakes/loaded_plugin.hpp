@@ -16,7 +16,7 @@
 namespace cape::test {
 
 class LoadedPlugin {
-public:
+ public:
   explicit LoadedPlugin(const std::string& path) : library_(::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
     if (!library_) throw std::runtime_error(::dlerror());
     entry_ = static_cast<const cape_entry*>(::dlsym(library_.get(), "cape_entry_v1"));
@@ -33,7 +33,7 @@ public:
     return *static_cast<const Factory*>(found);
   }
 
-private:
+ private:
   struct Close {
     void operator()(void* library) const { ::dlclose(library); }
   };
@@ -44,7 +44,7 @@ private:
 // An instance between create and destroy. created() must be CAPE_OK before anything else is called.
 template <class Factory>
 class Instance {
-public:
+ public:
   Instance(const Factory& factory, const FakeHost& host, std::string_view json = "{}")
       : factory_(factory), created_(factory.create(host.table(), bytes(json), &self_)) {}
   ~Instance() {
@@ -55,20 +55,20 @@ public:
 
   cape_status created() const { return created_; }
 
-protected:
+ protected:
   void* self() const {
     if (created_ != CAPE_OK) throw std::runtime_error("create returned " + std::to_string(created_));
     return self_;
   }
   const Factory& factory_;
 
-private:
+ private:
   void* self_ = nullptr;
   cape_status created_;
 };
 
 class LambdaInstance : public Instance<cape_lambda> {
-public:
+ public:
   using Instance::Instance;
 
   cape_status process(FakeCall& call, const FakeEvent& event) {
@@ -94,7 +94,7 @@ struct QueryResult {
 };
 
 class SourceInstance : public Instance<cape_source> {
-public:
+ public:
   using Instance::Instance;
 
   cape_status latest(FakeCall& call, std::string_view subject, std::int64_t& bound) {

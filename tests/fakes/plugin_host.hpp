@@ -24,7 +24,7 @@ inline std::string text(cape_bytes value) {
 }
 
 class FakeHost {
-public:
+ public:
   FakeHost() {
     table_.struct_size = sizeof table_;
     table_.abi_major = CAPE_ABI_MAJOR;
@@ -71,7 +71,7 @@ public:
   std::vector<std::string> pings;             // "subject hint"
   std::vector<std::pair<std::string, double>> metrics;
 
-private:
+ private:
   static FakeHost& of(const cape_host* host) { return *static_cast<FakeHost*>(host->host_data); }
 
   std::string state_dir_;
@@ -91,7 +91,7 @@ struct SeenSubject {
 };
 
 class FakeCall {
-public:
+ public:
   FakeCall() {
     table_.struct_size = sizeof table_;
     table_.call_data = this;
@@ -123,7 +123,7 @@ public:
   std::size_t rows_max = std::numeric_limits<std::size_t>::max();  // events or subjects; beyond: LIMIT
   std::function<void(std::uint32_t)> on_begin_query;
 
-private:
+ private:
   static FakeCall& of(const cape_call* call) { return *static_cast<FakeCall*>(call->call_data); }
 
   void add_lambda_functions() {

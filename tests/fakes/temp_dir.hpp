@@ -15,7 +15,7 @@
 namespace cape::test {
 
 class TempDir {
-public:
+ public:
   TempDir() {
     std::string name = "/tmp/cape-test-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no directory could be made below /tmp");
@@ -31,7 +31,7 @@ public:
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
 
-private:
+ private:
   std::filesystem::path path_;
 };
 

@@ -27,7 +27,7 @@ namespace cape {
 inline namespace plugin_v1 {
 
 class Config {
-public:
+ public:
   Config(const cape_host* host, cape_bytes json) : host_(host), json_(json) {}
 
   template <class T>
@@ -57,7 +57,7 @@ public:
   // The whole table as UTF-8 JSON.
   std::string_view json() const { return text_of(json_); }
 
-private:
+ private:
   static std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
   [[noreturn]] static void refuse(std::string_view key, std::string_view text, const std::string& expected) {

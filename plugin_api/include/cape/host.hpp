@@ -17,19 +17,19 @@ inline namespace plugin_v1 {
 
 // A counter or gauge of the plugin's own. One that the host refused counts nothing.
 class Metric {
-public:
+ public:
   Metric(const cape_host* host, std::uint32_t id) : host_(host), id_(id) {}
   void add(double value) const {
     if (id_ != 0) host_->metric_add(host_, id_, value);
   }
 
-private:
+ private:
   const cape_host* host_;
   std::uint32_t id_;
 };
 
 class Host {
-public:
+ public:
   explicit Host(const cape_host* table) : table_(table) {}
 
   std::string_view domain() const { return text_of(table_->domain); }
@@ -54,13 +54,13 @@ public:
 
   const cape_host* table() const { return table_; }
 
-private:
+ private:
   const cape_host* table_;
 };
 
 // The part of a call that lambdas and sources share. Thread: worker, inside the call.
 class CallControl {
-public:
+ public:
   explicit CallControl(cape_call* table) : table_(table) {}
 
   // Restarts the hang timer (`timeout`), not the hard cap (`timeout_max`).
@@ -75,7 +75,7 @@ public:
   }
   cape_call* table() const { return table_; }
 
-protected:
+ protected:
   cape_call* table_;
 };
 

@@ -37,7 +37,7 @@ inline namespace plugin_v1 {
 
 // One event, borrowed for the call: every view lies in read-only memory and is gone when the call returns.
 class Event {
-public:
+ public:
   explicit Event(const cape_event* event) : event_(event) {}
 
   std::string_view domain() const { return text_of(event_->domain); }
@@ -64,7 +64,7 @@ public:
   }
   const cape_event* table() const { return event_; }
 
-private:
+ private:
   bool has(std::uint32_t flag) const { return (event_->flags & flag) != 0; }
 
   const cape_event* event_;
@@ -72,7 +72,7 @@ private:
 
 // The call an event runs in.
 class Call : public CallControl {
-public:
+ public:
   Call(cape_call* table, const Host& host, std::uint32_t index)
       : CallControl(table), host_(&host), index_(index) {}
 
@@ -91,7 +91,7 @@ public:
   std::string_view state_dir() const { return host_->state_dir(); }
   const Host& host() const { return *host_; }
 
-private:
+ private:
   static void accept(cape_status status) {
     if (status != CAPE_OK) throw Failure(Outcome::of(status, "the host refused the event's output"));
   }
@@ -103,7 +103,7 @@ private:
 // The events of one call of batch(): events of one subject are adjacent and rising. Give each one an outcome,
 // in order; after the first of a subject that is not done leave the later ones of that subject untouched.
 class Batch {
-public:
+ public:
   Batch(cape_call* call, const Host& host, const cape_event* const* events, std::uint32_t size,
         cape_status* out)
       : call_(call), host_(&host), events_(events), size_(size), out_(out) {
@@ -124,7 +124,7 @@ public:
     }
   }
 
-private:
+ private:
   static constexpr cape_status unset = std::numeric_limits<cape_status>::min();
 
   // The event before is of the same subject and is not done. Outcomes before `i` are all set by then.

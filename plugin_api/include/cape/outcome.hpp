@@ -31,7 +31,7 @@ inline std::string_view text_of(cape_bytes bytes) {
 
 // What became of one event. The reason is read by a person beside the outcome; cut at 1 KiB.
 class [[nodiscard]] Outcome {
-public:
+ public:
   static Outcome ok() { return Outcome(CAPE_OK, {}); }
   // Filtered on purpose; counts as processed.
   static Outcome skipped(std::string reason = {}) { return Outcome(CAPE_SKIPPED, std::move(reason)); }
@@ -60,7 +60,7 @@ public:
   std::int32_t app_code() const { return app_code_; }
   bool is_done() const { return status_ == CAPE_OK || status_ == CAPE_SKIPPED; }
 
-private:
+ private:
   Outcome(cape_status status, std::string reason) : status_(status), reason_(std::move(reason)) {}
 
   cape_status status_;
@@ -70,18 +70,18 @@ private:
 
 // Ends the call with an outcome from any depth: throw cape::Failure(cape::Outcome::retry("index is locked"));
 class Failure : public std::exception {
-public:
+ public:
   explicit Failure(Outcome outcome) : outcome_(std::move(outcome)) {}
   const Outcome& outcome() const { return outcome_; }
   const char* what() const noexcept override { return outcome_.reason().c_str(); }
 
-private:
+ private:
   Outcome outcome_;
 };
 
 // The operator's config cannot be used. The message names the key and the next step.
 class ConfigError : public std::runtime_error {
-public:
+ public:
   using std::runtime_error::runtime_error;
 };
 

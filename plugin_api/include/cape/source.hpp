@@ -54,7 +54,7 @@ struct QueryAnswer {
 };
 
 class EventSink : public CallControl {
-public:
+ public:
   using CallControl::CallControl;
 
   // Copies. false: the answer is full and this event is not in it; stop and set next_start at or below it.
@@ -73,7 +73,7 @@ public:
 };
 
 class SubjectSink : public CallControl {
-public:
+ public:
   using CallControl::CallControl;
 
   // Copies. false: the answer is full and this subject is not in it; stop and return true for more.
@@ -88,7 +88,7 @@ public:
 // Many queries in one call. Each is begun, emitted and answered before the next one is begun, in order. One
 // that is left without an answer has failed with INTERNAL; an exception fails the whole batch.
 class QueryBatch {
-public:
+ public:
   QueryBatch(cape_call* call, cape_source_query* queries, std::uint32_t size, std::uint32_t events_max,
              std::uint64_t bytes_max)
       : call_(call), queries_(queries), size_(size), events_max_(events_max), bytes_max_(bytes_max) {
@@ -117,7 +117,7 @@ public:
     queries_[i].status = detail::settle(call_, i, outcome);
   }
 
-private:
+ private:
   cape_call* call_;
   cape_source_query* queries_;
   std::uint32_t size_;

@@ -4,11 +4,11 @@
 namespace {
 
 class Guest : public zoo::Animal {
-public:
+ public:
   Guest(const cape::Config& config, const cape::Host& host)
       : Animal(config, host), heartbeat_(config.get("heartbeat", false)) {}
 
-private:
+ private:
   cape::Outcome misbehave(const cape::Event&, cape::Call& call) override {
     for (volatile bool forever = true; forever;) {
       if (heartbeat_) call.heartbeat();

@@ -19,7 +19,7 @@ constexpr std::int64_t latest_sequence = 10;
 constexpr std::array<std::string_view, 3> names = {"a", "b", "c"};
 
 class Guest {
-public:
+ public:
   explicit Guest(const cape::Config& config) : lie_(config.get("lie", "order")) {}
 
   std::optional<std::int64_t> latest(std::string_view subject) {
@@ -48,7 +48,7 @@ public:
     return false;
   }
 
-private:
+ private:
   static bool emit(cape::EventSink& events, std::int64_t sequence) {
     return events.emit({sequence, sequence * 1'000, "tick", "payload"});
   }

@@ -10,7 +10,7 @@
 namespace {
 
 class Guest {
-public:
+ public:
   Guest(const cape::Config& config, const cape::Host& host)
       : recorder_(host),
         sleep_(config.get<std::int64_t>("sleep_us", 0)),
@@ -25,7 +25,7 @@ public:
     return cape::Outcome::ok();
   }
 
-private:
+ private:
   zoo::Recorder recorder_;
   std::chrono::microseconds sleep_;
   std::optional<std::string> slow_subject_;

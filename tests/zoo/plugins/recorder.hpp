@@ -19,7 +19,7 @@
 namespace zoo {
 
 class Recorder {
-public:
+ public:
   explicit Recorder(const cape::Host& host) {
     if (host.state_dir().empty()) return;
     const std::string path = std::string(host.state_dir()) + "/record.log";
@@ -44,13 +44,13 @@ public:
     }
   }
 
-private:
+ private:
   int fd_ = -1;
 };
 
 // A lambda that records and then misbehaves on its subject: the animal says how.
 class Animal {
-public:
+ public:
   Animal(const cape::Config& config, const cape::Host& host)
       : recorder_(host), subject_(config.find<std::string>("subject")) {}
   virtual ~Animal() = default;
@@ -61,10 +61,10 @@ public:
     return misbehave(event, call);
   }
 
-protected:
+ protected:
   virtual cape::Outcome misbehave(const cape::Event& event, cape::Call& call) = 0;
 
-private:
+ private:
   Recorder recorder_;
   std::optional<std::string> subject_;
 };

@@ -5,11 +5,11 @@
 namespace {
 
 class Guest : public zoo::Animal {
-public:
+ public:
   Guest(const cape::Config& config, const cape::Host& host)
       : Animal(config, host), attempts_(config.get<std::uint32_t>("attempts", 3)) {}
 
-private:
+ private:
   cape::Outcome misbehave(const cape::Event& event, cape::Call&) override {
     if (event.attempt() >= attempts_) return cape::Outcome::ok();
     return cape::Outcome::retry("attempt " + std::to_string(event.attempt()) + " is not enough");

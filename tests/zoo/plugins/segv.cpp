@@ -7,7 +7,7 @@ class Guest : public zoo::Animal {
   using Animal::Animal;
 
   cape::Outcome misbehave(const cape::Event&, cape::Call&) override {
-    int* volatile nowhere = nullptr;
+    volatile int* volatile nowhere = nullptr;  // both: else the store may go
     *nowhere = 1;
     return cape::Outcome::ok();
   }

@@ -9,7 +9,7 @@ namespace {
 constexpr std::array<std::string_view, 3> names = {"a", "b", "c"};
 
 class Guest {
-public:
+ public:
   explicit Guest(const cape::Config& config) : subject_(config.get("subject", "b")) {}
 
   std::optional<std::int64_t> latest(std::string_view) { return 1; }
@@ -33,7 +33,7 @@ public:
     return false;
   }
 
-private:
+ private:
   std::string subject_;
 };
 
