@@ -150,6 +150,23 @@ json lambda_name(const BrokerState& b, LambdaIndex index) {
   return b.plan.topologies[lambda.topology].name + "." + lambda.name;
 }
 
+// Plugins that the config names and no host offers.
+void add_missing(BrokerState& b, json& plugins) {
+  for (LambdaIndex l = 0; l < b.plan.lambdas.size(); ++l) {
+    const std::string& id = b.plan.lambdas[l].plugin;
+    const auto offers = [&](const auto& entry) {
+      return std::ranges::find(entry.second.offers, id, &wire::PluginOffer::id) != entry.second.offers.end();
+    };
+    if (std::ranges::any_of(b.hosts.sessions(), offers)) continue;
+    std::string trouble = "no host offers it: put its .so into a plugin directory";
+    for (const auto& [host, session] : b.hosts.sessions())
+      if (auto credit = session.credit.find(l); credit != session.credit.end() && !credit->second.trouble.empty())
+        trouble = credit->second.trouble;
+    plugins.push_back({{"id", id}, {"version", ""}, {"hash", ""}, {"file", ""}, {"kind", "lambda"}, {"state", "missing"},
+                       {"trouble", {{lambda_name(b, l), trouble}}}, {"children", json::array()}});
+  }
+}
+
 // One entry for each plugin file that serves, wherever it does; its children beside it.
 wire::AdminReply plugins_method(BrokerState& b) {
   json plugins = json::array(), set_aside = json::array();
@@ -179,6 +196,7 @@ wire::AdminReply plugins_method(BrokerState& b) {
     for (const wire::SetAside& bad : session.report.set_aside)
       set_aside.push_back({{"file", bad.file}, {"hash", bad.hash}, {"reason", bad.reason}});
   }
+  add_missing(b, plugins);
   return reply(true, {{"plugins", std::move(plugins)}, {"set_aside", std::move(set_aside)}});
 }
 

@@ -72,7 +72,7 @@ TEST(BadInput, RandomBytesOnEverySocketAreRefusedAndNothingIsLost) {
   throw_at_socket(context, zmq::socket_type::push, "ipc://" + run + "/push.sock", random);
   throw_at_socket(context, zmq::socket_type::dealer, "ipc://" + run + "/ping.sock", random);
   throw_at_socket(context, zmq::socket_type::dealer, "ipc://" + run + "/admin.sock", random);
-  throw_at_socket(context, zmq::socket_type::sub, "ipc://" + run + "/monitor.sock", random);
+  throw_at_socket(context, zmq::socket_type::xsub, "ipc://" + run + "/monitor.sock", random);
   ASSERT_EQ(site.cape({"append", "history", "after"}).exit, 0);
 
   const fs::path log = site.data() / "state" / "seen" / "record" / "record.log";
@@ -107,8 +107,7 @@ TEST(BadInput, AMissingPluginIsNamedAndRunsOnceItIsThere) {
   ASSERT_TRUE(site.up()) << site.up_log();
   ASSERT_EQ(site.cape({"append", "history", "a"}).exit, 0);
 
-  EXPECT_TRUE(Site::eventually([&] { return site.cape({"plugin", "list"}).out.find("record") != std::string::npos ||
-                                            site.up_log().find("record") != std::string::npos; },
+  EXPECT_TRUE(Site::eventually([&] { return site.cape({"plugin", "list"}).out.find("record") != std::string::npos; },
                                std::chrono::seconds(10)));
   site.add_plugin("record");
 
@@ -124,7 +123,7 @@ TEST(BadInput, ADataDirectoryThatCannotBeMadeStopsTheStartWithItsName) {
   EXPECT_FALSE(site.up());
 
   EXPECT_EQ(site.wait_up(std::chrono::seconds(1)), -1) << "it has ended already";
-  EXPECT_THAT(site.up_log(), ::testing::HasSubstr("file/data"));
+  EXPECT_THAT(site.up_log(), ::testing::HasSubstr((site.dir() / "file").string()));
 }
 
 TEST(BadInput, ASecondBrokerOnTheSameDataIsRefused) {

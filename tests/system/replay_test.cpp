@@ -45,7 +45,7 @@ grant  = { state = true }
   const std::string second = replay(*config, *recording);
 
   EXPECT_EQ(first, second);
-  EXPECT_GE(std::ranges::count(first, '\n'), 200);
+  EXPECT_GE(std::ranges::count(first, '\n'), 100) << "the run was too small to tell anything";
 }
 
 }  // namespace
