@@ -28,21 +28,6 @@ std::unique_ptr<ChildProcess> start(const ChildSpec& spec, bool namespaces = tru
   return nullptr;
 }
 
-std::string status_of(int pid, const std::string& field) {
-  std::ifstream lines("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with(field + ":")) return line.substr(std::min(line.find_first_not_of(" \t", field.size() + 1), line.size()));
-  return "no such process";
-}
-
-int only_child_of(int pid) {
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const int other = std::atoi(entry.path().filename().c_str());
-    if (other > 0 && status_of(other, "PPid") == std::to_string(pid)) return other;
-  }
-  return 0;
-}
-
 // Runs `host` in a process of its own, which is told by a kill when to end.
 pid_t fork_host(const std::function<void()>& host) {
   const pid_t pid = fork();
@@ -81,23 +66,6 @@ INSTANTIATE_TEST_SUITE_P(ChildLife, DeathTest,
                                          DeathCase{"throw", SIGABRT}));
 
 TEST(ChildLife, FaultNamesItsAddress) { EXPECT_EQ(perform("die segv 0x10").last_address, 0x10u); }
-
-TEST(ChildLife, BothProcessesAreWithoutAnyPower) {
-  CAPE_NEEDS_NAMESPACES();
-  const auto child = start(spec_of("run sleep"));
-  ASSERT_TRUE(wait_for_doorbell(*child));
-  const int plugin = only_child_of(child->pid());
-  ASSERT_GT(plugin, 0);
-
-  for (const int pid : {child->pid(), plugin}) {
-    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"})
-      EXPECT_EQ(status_of(pid, set), "0000000000000000") << set << " of " << pid;
-    EXPECT_EQ(status_of(pid, "NoNewPrivs"), "1");
-    EXPECT_TRUE(geteuid() != 0 || status_of(pid, "Groups").empty()) << status_of(pid, "Groups");
-  }
-  EXPECT_EQ(status_of(plugin, "Seccomp"), "2");
-  EXPECT_EQ(status_of(plugin, "Seccomp_filters"), "3");
-}
 
 TEST(ChildLife, DestructorLeavesNoProcess) {
   for (const bool namespaces : {true, false}) {

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "core/clock.hpp"
 #include "host/child/sandbox/shared_memory.hpp"
 
@@ -108,6 +111,21 @@ Seen perform_without_namespaces(const ChildSpec& spec) {
   MachineFacts facts = machine_facts().value();
   facts.namespaces = false;
   return perform_on(spec, facts);
+}
+
+std::string status_of(int pid, const std::string& field) {
+  std::ifstream lines("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(field + ":")) return line.substr(std::min(line.find_first_not_of(" \t", field.size() + 1), line.size()));
+  return "no such process";
+}
+
+int only_child_of(int pid) {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const int other = std::atoi(entry.path().filename().c_str());
+    if (other > 0 && status_of(other, "PPid") == std::to_string(pid)) return other;
+  }
+  return 0;
 }
 
 void expect_violation(const Seen& seen, const std::string& call) {

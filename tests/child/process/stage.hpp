@@ -60,6 +60,11 @@ Seen perform(const std::string& act);
 // As on a machine without user namespaces.
 Seen perform_without_namespaces(const ChildSpec& spec);
 
+// A field of /proc/PID/status; "no such process" if there is none.
+std::string status_of(int pid, const std::string& field);
+// The process whose parent `pid` is; 0 if none.
+int only_child_of(int pid);
+
 void expect_violation(const Seen& seen, const std::string& call);
 
 // Skips the calling test, with the reason, where the machine allows no user namespaces.
