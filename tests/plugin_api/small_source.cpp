@@ -1,5 +1,7 @@
 // A source of one subject, with the optional batch.
 #include <cape/source.hpp>
+#include <stdexcept>
+#include <string>
 
 namespace {
 
@@ -26,6 +28,7 @@ struct SmallSource {
         continue;
       }
       if (batch.query(i).subject == "forgotten") continue;
+      if (batch.query(i).subject == "thrown") throw std::runtime_error("the database is gone");
       cape::EventSink events = batch.begin(i);
       batch.answer(i, query(batch.query(i), events));
     }

@@ -42,13 +42,18 @@ TEST_F(SmallSource, FullAnswerIsNoError) {
   EXPECT_EQ(more, 1u);
 }
 
-TEST_F(SmallSource, QueriesOfABatchFailAndSucceedAlone) {
-  std::vector<cape_source_query> queries(4);
-  const char* const subjects[] = {"a", "bad", "forgotten", "unknown"};
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    queries[i].subject = bytes(subjects[i]);
-    queries[i].start = 1;
+std::vector<cape_source_query> queries_for(std::initializer_list<const char*> subjects) {
+  std::vector<cape_source_query> queries;
+  for (const char* subject : subjects) {
+    cape_source_query& query = queries.emplace_back();
+    query.subject = bytes(subject);
+    query.start = 1;
   }
+  return queries;
+}
+
+TEST_F(SmallSource, QueriesOfABatchFailAndSucceedAlone) {
+  std::vector<cape_source_query> queries = queries_for({"a", "bad", "forgotten", "unknown"});
   FakeCall call;
 
   ASSERT_EQ(source_.query_batch(call, queries, 10), CAPE_OK);
@@ -59,6 +64,19 @@ TEST_F(SmallSource, QueriesOfABatchFailAndSucceedAlone) {
   EXPECT_EQ(call.errors[1], "bad subject");
   EXPECT_EQ(queries[2].status, CAPE_INTERNAL) << "an answer that was forgotten is no answer";
   EXPECT_EQ(queries[3].status, CAPE_NOT_FOUND);
+}
+
+TEST_F(SmallSource, ExceptionInABatchFailsWhatHasNoAnswerYet) {
+  std::vector<cape_source_query> queries = queries_for({"a", "thrown", "unknown"});
+  FakeCall call;
+
+  ASSERT_EQ(source_.query_batch(call, queries, 10), CAPE_OK);
+
+  EXPECT_EQ(queries[0].status, CAPE_OK);
+  EXPECT_EQ(queries[1].status, CAPE_RETRY);
+  EXPECT_EQ(queries[2].status, CAPE_RETRY);
+  EXPECT_EQ(call.errors[1], "the database is gone");
+  EXPECT_EQ(call.errors[2], "the database is gone");
 }
 
 }  // namespace

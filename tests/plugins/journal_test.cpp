@@ -276,6 +276,10 @@ TEST_F(Journal, MissingFileIsTriedAgainUntilItIsThere) {
   EXPECT_EQ(source().latest(before, "a", bound), CAPE_RETRY);
   EXPECT_THAT(before.errors[0], HasSubstr("events.db"));
   EXPECT_THAT(before.errors[0], HasSubstr("cape append"));
+  std::vector<cape_source_query> queries(2);
+  EXPECT_EQ(source().query_batch(before, queries, 10), CAPE_OK);
+  EXPECT_EQ(queries[1].status, CAPE_RETRY);
+  EXPECT_THAT(before.errors[1], HasSubstr("cape append"));
 
   file().add("a", 1);
   FakeCall after;

@@ -25,6 +25,7 @@
 #include <cape/detail/adapter.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -85,14 +86,15 @@ class SubjectSink : public CallControl {
   }
 };
 
-// Many queries in one call. Each is begun, emitted and answered before the next one is begun, in order. One
-// that is left without an answer has failed with INTERNAL; an exception fails the whole batch.
+// Many queries in one call. Each is begun, emitted and answered before the next one is begun, in order. An
+// exception fails those that have no answer yet, with its reason; one that is forgotten has failed with
+// INTERNAL.
 class QueryBatch {
  public:
   QueryBatch(cape_call* call, cape_source_query* queries, std::uint32_t size, std::uint32_t events_max,
              std::uint64_t bytes_max)
       : call_(call), queries_(queries), size_(size), events_max_(events_max), bytes_max_(bytes_max) {
-    for (std::uint32_t i = 0; i < size_; ++i) queries_[i].status = CAPE_INTERNAL;
+    for (std::uint32_t i = 0; i < size_; ++i) queries_[i].status = unset;
   }
 
   std::uint32_t size() const { return size_; }
@@ -117,7 +119,19 @@ class QueryBatch {
     queries_[i].status = detail::settle(call_, i, outcome);
   }
 
+  // Called by the adapter when query_batch() has returned or thrown: fails what has no answer.
+  void close(cape_status status, std::string_view why, std::int32_t app_code) const {
+    for (std::uint32_t i = 0; i < size_; ++i) {
+      if (queries_[i].status != unset) continue;
+      (void)call_->begin_query(call_, i);  // the reason belongs to the query that is begun
+      call_->set_error(call_, i, app_code, bytes_of(why));
+      queries_[i].status = status;
+    }
+  }
+
  private:
+  static constexpr cape_status unset = std::numeric_limits<cape_status>::min();
+
   cape_call* call_;
   cape_source_query* queries_;
   std::uint32_t size_;
@@ -172,11 +186,18 @@ cape_status scan(void* self, cape_call* call, cape_bytes token, std::uint32_t ma
 template <class T>
 cape_status query_batch(void* self, cape_call* call, cape_source_query* queries, std::uint32_t size,
                         std::uint32_t max_events, std::uint64_t max_bytes) {
-  return guarded_call(call, 0, [&] {
-    QueryBatch batch(call, queries, size, max_events, max_bytes);
-    instance_of<T>(self).plugin.query_batch(batch);
-    return CAPE_OK;
-  });
+  QueryBatch batch(call, queries, size, max_events, max_bytes);
+  const auto fail_rest = [&](cape_status status, std::string_view why, std::int32_t app_code) {
+    batch.close(status, why, app_code);
+  };
+  (void)guarded(
+      [&] {
+        instance_of<T>(self).plugin.query_batch(batch);
+        batch.close(CAPE_INTERNAL, "query_batch() gave this query no answer", 0);
+        return CAPE_OK;
+      },
+      fail_rest);
+  return CAPE_OK;
 }
 
 template <class T>

@@ -17,27 +17,26 @@ namespace cape {
 inline namespace plugin_v1 {
 namespace detail {
 
-// Runs `body` and turns whatever it throws into a status; `report(reason, app_code)` hears why. Nothing is
-// allocated on the way out, so that running out of memory is reported as what it is.
+// Runs `body` and turns whatever it throws into a status; `report(status, reason, app_code)` hears why.
+// Nothing is allocated on the way out, so that running out of memory is reported as what it is.
 template <class Body, class Report>
 cape_status guarded(Body&& body, Report&& report) {
+  const auto end = [&](cape_status status, std::string_view reason, std::int32_t app_code) {
+    report(status, reason, app_code);
+    return status;
+  };
   try {
     return body();
   } catch (const Failure& failure) {
-    report(std::string_view(failure.outcome().reason()), failure.outcome().app_code());
-    return failure.outcome().status();
+    return end(failure.outcome().status(), failure.outcome().reason(), failure.outcome().app_code());
   } catch (const ConfigError& error) {
-    report(std::string_view(error.what()), 0);
-    return CAPE_BAD_CONFIG;
+    return end(CAPE_BAD_CONFIG, error.what(), 0);
   } catch (const std::bad_alloc&) {
-    report(std::string_view("the plugin ran out of memory"), 0);
-    return CAPE_NO_MEMORY;
+    return end(CAPE_NO_MEMORY, "the plugin ran out of memory", 0);
   } catch (const std::exception& error) {
-    report(std::string_view(error.what()), 0);
-    return CAPE_RETRY;
+    return end(CAPE_RETRY, error.what(), 0);
   } catch (...) {
-    report(std::string_view("the plugin threw something that is not a std::exception"), 0);
-    return CAPE_RETRY;
+    return end(CAPE_RETRY, "the plugin threw something that is not a std::exception", 0);
   }
 }
 
@@ -52,7 +51,7 @@ inline cape_status settle(cape_call* call, std::uint32_t index, const Outcome& o
 // guarded() for a call: reasons go to set_error of event `index`.
 template <class Body>
 cape_status guarded_call(cape_call* call, std::uint32_t index, Body&& body) {
-  return guarded(body, [&](std::string_view why, std::int32_t app_code) {
+  return guarded(body, [&](cape_status, std::string_view why, std::int32_t app_code) {
     call->set_error(call, index, app_code, bytes_of(why));
   });
 }
@@ -87,7 +86,7 @@ cape_status create(const cape_host* host, cape_bytes config, void** self) {
         *self = new Instance<T>(host, config);
         return CAPE_OK;
       },
-      [&](std::string_view why, std::int32_t) { Host(host).log(CAPE_LOG_ERROR, why); });
+      [&](cape_status, std::string_view why, std::int32_t) { Host(host).log(CAPE_LOG_ERROR, why); });
 }
 
 template <class T>
