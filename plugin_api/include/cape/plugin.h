@@ -181,7 +181,9 @@ typedef struct cape_source_query {
 typedef struct cape_source_batch {
   uint32_t struct_size, reserved;
   /* [worker] As n calls of query, in order. Events of queries[i] are emitted between
-   * call->begin_query(call, i) and the next begin_query. max_events and max_bytes hold for each. */
+   * call->begin_query(call, i) and the next begin_query; set_error between them is the reason of
+   * queries[i].status. max_events and max_bytes hold for each. A return other than OK counts for every
+   * query of the call. */
   cape_status (*query_batch)(void *self, struct cape_call *call, cape_source_query *queries, uint32_t n,
                              uint32_t max_events, uint64_t max_bytes);
 } cape_source_batch;
@@ -226,7 +228,8 @@ typedef struct cape_call {
   cape_status (*emit_event)(struct cape_call *call, const cape_event *event);
   cape_status (*emit_subject)(struct cape_call *call, cape_bytes subject, int64_t latest);
   cape_status (*begin_query)(struct cape_call *call, uint32_t index);
-  /* [worker] The reason that a person will read beside the outcome; cut at 1 KiB. */
+  /* [worker] The reason that a person will read beside the outcome; cut at 1 KiB. event_index is 0 in flush
+   * and in a source, where the reason belongs to the query that was begun. */
   void (*set_error)(struct cape_call *call, uint32_t event_index, int32_t app_code, cape_bytes message);
   void (*heartbeat)(struct cape_call *call); /* [worker] restarts the hang timer, not the hard cap */
   int32_t (*is_cancelled)(const struct cape_call *call); /* [worker] one atomic load */
