@@ -229,7 +229,7 @@ typedef struct cape_call {
   cape_status (*emit_subject)(struct cape_call *call, cape_bytes subject, int64_t latest);
   cape_status (*begin_query)(struct cape_call *call, uint32_t index);
   /* [worker] The reason that a person will read beside the outcome; cut at 1 KiB. event_index is 0 in flush
-   * and in a source, where the reason belongs to the query that was begun. */
+   * and not looked at in a source, where the reason belongs to the query that was begun. */
   void (*set_error)(struct cape_call *call, uint32_t event_index, int32_t app_code, cape_bytes message);
   void (*heartbeat)(struct cape_call *call); /* [worker] restarts the hang timer, not the hard cap */
   int32_t (*is_cancelled)(const struct cape_call *call); /* [worker] one atomic load */
