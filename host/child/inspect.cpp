@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kill_poll_ns = 100 * ns_per_ms;
 
 class ChildInspection final : public Inspection {
-public:
+ public:
   ChildInspection(std::unique_ptr<LambdaChild> child, std::int64_t deadline_ns)
       : child_(std::move(child)), deadline_ns_(deadline_ns) {}
 
@@ -33,7 +33,7 @@ public:
     return std::nullopt;
   }
 
-private:
+ private:
   void give_up(std::int64_t now_ns) {
     deadline_ns_ = now_ns + kill_poll_ns;
     if (std::exchange(killed_, true)) return;
@@ -62,7 +62,7 @@ private:
 };
 
 class ChildInspector final : public Inspector {
-public:
+ public:
   explicit ChildInspector(InspectorOptions options) : options_(options) {}
 
   Result<std::unique_ptr<Inspection>> start(PluginImagePtr image, std::int64_t now_ns) override {
@@ -77,7 +77,7 @@ public:
     return std::make_unique<ChildInspection>(std::move(*child), now_ns + options_.timeout_ms * ns_per_ms);
   }
 
-private:
+ private:
   InspectorOptions options_;
 };
 

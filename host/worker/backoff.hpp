@@ -8,7 +8,7 @@
 namespace cape::host {
 
 class Backoff {
-public:
+ public:
   struct Limits {
     std::int64_t first_ns = 0;
     double factor = 2;
@@ -27,7 +27,7 @@ public:
   bool ready(std::int64_t now_ns) const { return now_ns >= next_ns_; }
   std::int64_t next_ns() const { return next_ns_; }  // boot time; 0: at once
 
-private:
+ private:
   Limits limits_;
   std::int64_t delay_ns_ = 0, next_ns_ = 0;
 };

@@ -19,14 +19,14 @@ inline constexpr std::int64_t crash_window_ns = 60 * ns_per_s;
 bool is_crash(OutcomeKind end);  // the child's own fault, while an event ran
 
 class CrashRecord {
-public:
+ public:
   // An event of `subject` crashed its child.
   void crashed(const std::string& subject, std::int64_t now_ns);
   void succeeded();  // an event succeeded
 
   bool is_set_aside() const { return set_aside_; }
 
-private:
+ private:
   std::map<std::string, std::int64_t> crashes_;  // latest of each subject; at most crashed_subjects_max
   bool set_aside_ = false;
 };

@@ -18,7 +18,7 @@ struct HangLimits {
 };
 
 class HangWatch {
-public:
+ public:
   using Running = child::LambdaChild::Running;
 
   void looked(const Running& running, std::int64_t now_ns);
@@ -37,7 +37,7 @@ public:
   const Running& seen() const { return seen_; }  // job 0: nothing runs as far as we know
   std::string reason(const HangLimits& limits) const;
 
-private:
+ private:
   std::int64_t timeout_at(const HangLimits& limits) const;
 
   Running seen_;

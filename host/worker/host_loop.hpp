@@ -21,7 +21,7 @@ struct HostOptions {
 };
 
 class HostLoop {
-public:
+ public:
   static Result<std::unique_ptr<HostLoop>> make(HostOptions options);
   virtual ~HostLoop() = default;
   // Until stop() and then until drained: says goodbye and returns. Error: it cannot go on.

@@ -5,9 +5,6 @@
 namespace cape::host {
 namespace {
 
-// A child that has no job and takes none owes an answer to a take-back; one that never gives it is broken.
-constexpr std::int64_t refuses_max_ns = ns_per_s;
-
 void sooner(std::optional<std::int64_t>& soonest, std::optional<std::int64_t> time_ns) {
   if (time_ns) soonest = std::min(soonest.value_or(*time_ns), *time_ns);
 }
@@ -27,12 +24,12 @@ void LambdaWorker::kill(WorkerChild& child, Outcome why, std::int64_t now_ns, st
   out.emplace_back(KillChild{child.id, std::move(why)});
 }
 
-// It finishes the event that runs and gives back the rest.
+// It finishes the event that runs and gives back the rest, of that event's job too.
 void LambdaWorker::stop(WorkerChild& child, std::int64_t now_ns, std::vector<Action>& out) {
   if (child.phase == Phase::stopping || !child.lives()) return;
   child.phase = Phase::stopping;
   child.phase_ns = now_ns;
-  if (child.out.size() > 1) out.emplace_back(TakeBack{child.id});
+  if (!child.out.empty()) out.emplace_back(TakeBack{child.id});
   out.emplace_back(StopChild{child.id});
 }
 
@@ -45,9 +42,7 @@ void LambdaWorker::watch(WorkerChild& child, const Surroundings& around, std::ve
     const auto reason = fmt::format("it was not ready after {} ms", plan_.start_timeout_ns / ns_per_ms);
     return kill(child, {OutcomeKind::setup, reason}, now_ns, out);
   }
-  if (child.refuses_ns != 0 && child.out.empty() && now_ns - child.refuses_ns >= refuses_max_ns) {
-    return kill(child, {OutcomeKind::protocol, "it does not empty its ring"}, now_ns, out);
-  }
+  if (child.stuck) return kill(child, {OutcomeKind::protocol, "it does not empty its ring"}, now_ns, out);
   watch_events(child, around, out);
   if (around.drain_until_ns) watch_drain(child, around, out);
   const bool outdated = child.hash != hash_ || !blocked_.empty();
@@ -92,7 +87,7 @@ std::optional<std::int64_t> LambdaWorker::deadline_of(const WorkerChild& child,
   sooner(soonest, child.hang.deadline(hang_limits()));
   if (child.phase == Phase::starting) sooner(soonest, child.phase_ns + plan_.start_timeout_ns);
   if (child.idle_ns != 0) sooner(soonest, child.idle_ns + plan_.stop_timeout_ns);
-  if (child.refuses_ns != 0) sooner(soonest, child.retry_ns);
+  if (child.retry_ns > around.now_ns) sooner(soonest, child.retry_ns);
   if (around.drain_until_ns && !child.out.empty()) {
     sooner(soonest, *around.drain_until_ns + (child.drain_cancelled ? plan_.cancel_grace_ns : 0));
   }

@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
+#include "host/child/wishes.hpp"
 #include "host/worker/lambda_worker.hpp"
-#include "plugin_api/include/cape/plugin.h"
 
 namespace cape::host {
 namespace {
 
 constexpr std::int64_t refused_again_ns = ns_per_ms;
+// A child that has no job and takes none owes an answer to a take-back; one that never gives it is broken.
+constexpr std::int64_t refuses_max_ns = ns_per_s;
 
 }  // namespace
 
@@ -61,6 +63,7 @@ void LambdaWorker::refused(ChildId id, JobId job, std::int64_t now_ns) {
   if (std::optional<HeldJob> held = child->remove(job)) wait_again(std::move(*held));
   if (child->refuses_ns == 0) child->refuses_ns = now_ns;
   child->retry_ns = now_ns + refused_again_ns;
+  child->stuck = child->out.empty() && now_ns - child->refuses_ns >= refuses_max_ns;
 }
 
 void LambdaWorker::reported(ChildId id, child::LambdaReport& report, std::int64_t now_ns) {
@@ -77,8 +80,8 @@ void LambdaWorker::is_ready(WorkerChild& child, const child::ChildReady& report,
   child.phase = Phase::ready;
   child.phase_ns = now_ns;
   start_trouble_.clear();
-  const bool shares_state = (report.manifest.lambda_flags & CAPE_LAMBDA_SHARES_STATE) != 0;
-  if (child.hash == hash_ && lambda_.owns_state && lambda_.children_max > 1 && !shares_state) {
+  if (child.hash == hash_ && lambda_.owns_state && lambda_.children_max > 1 &&
+      !child::shares_state(report.manifest)) {
     blocked_ = "the plugin does not say that several children may share its state: set children_max = 1";
   }
 }

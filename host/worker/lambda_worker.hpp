@@ -25,7 +25,7 @@ struct Surroundings {
 };
 
 class LambdaWorker {
-public:
+ public:
   LambdaWorker(LambdaIndex index, const WorkerLambda& lambda, const WorkerPlan& plan);
 
   // ---- inputs
@@ -50,7 +50,7 @@ public:
   bool has_children() const { return !children_.empty(); }
   bool is_quiet() const;  // nothing of an ended session runs
 
-private:
+ private:
   using Phase = WorkerChild::Phase;
 
   // lambda_inputs.cpp

@@ -134,7 +134,7 @@ using Action = std::variant<StartChild, GiveJob, TakeBack, CancelChild, KillChil
                             ReportCredit, ReportQuiet, ReportDrained>;
 
 class Worker {
-public:
+ public:
   explicit Worker(WorkerPlan plan);
   ~Worker();
 
@@ -145,7 +145,7 @@ public:
   std::vector<wire::RunningEvent> running() const;  // for the heartbeat
   bool has_jobs() const;                            // children must be looked at
 
-private:
+ private:
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -33,6 +33,7 @@ struct WorkerChild {
   bool taken_back = false;      // gets no more jobs before those it has are over
   std::int64_t refuses_ns = 0;  // since when its ring takes no job; 0: it does
   std::int64_t retry_ns = 0;    // when to offer one again
+  bool stuck = false;           // it has refused for too long with nothing to do
   HangWatch hang;
 
   bool lives() const { return phase != Phase::killed; }

@@ -1,0 +1,90 @@
+// host/worker/loop.hpp
+// Loop is HostLoop's inside. One turn: wait, gather what happened, let the worker decide, do that, and send.
+//
+//   wait() ─▶ gather() ─▶ decide_and_do() ─▶ finish_turn()
+//     │ inputs_   │ inputs_      └ statuses_ ────┘
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/unique_fd.hpp"
+#include "host/child/intake.hpp"
+#include "host/worker/children.hpp"
+#include "host/worker/host_loop.hpp"
+#include "host/worker/plan.hpp"
+#include "host/worker/session.hpp"
+#include "host/worker/worker.hpp"
+
+namespace cape::host {
+
+class Loop final : public HostLoop {
+ public:
+  Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake, UniqueFd epoll,
+       UniqueFd stop_event);
+
+  Result<void> begin();
+  Result<void> run() override;
+  void stop() override;
+
+ private:
+  enum Tag : std::uint64_t { tag_stop, tag_transport, tag_intake, tag_first_child };
+  static constexpr std::int64_t report_every_ns = ns_per_s;
+
+  // One turn: wait, gather what happened, decide, do.
+  Result<void> wait();
+  void gather();
+  void decide_and_do();
+  void finish_turn();
+
+  void receive();
+  void take(const wire::BrokerWelcome& welcome) { renew_lease(session_.take(welcome)); }
+  void take(wire::RunJobs& jobs);
+  void take(const wire::CancelJob& cancel) { inputs_.emplace_back(CancelAsked{cancel.job}); }
+  void take(const wire::HeartbeatAnswer& answer) { renew_lease(session_.take(answer)); }
+  void take(const wire::HelloPlease&);
+  void take(const wire::DrainHost&) { inputs_.emplace_back(DrainAsked{}); }
+  void renew_lease(std::optional<std::int64_t> end_ns);
+  void step_intake();
+  void tell_what_serves();
+  void look();
+
+  void perform(const StartChild& action);
+  void perform(const GiveJob& action);
+  void perform(const TakeBack& action) { children_.take_back(action.child); }
+  void perform(const CancelChild& action) { children_.cancel(action.child); }
+  void perform(KillChild& action) { children_.kill(action.child, std::move(action.why)); }
+  void perform(const StopChild& action) { children_.stop(action.child); }
+  void perform(ReportStatus& action) { statuses_.push_back(std::move(action.status)); }
+  void perform(ReportCredit& action);
+  void perform(const ReportQuiet&) { begin_session(); }
+  void perform(const ReportDrained&) { drained_ = true; }
+
+  void begin_session();
+  void report();
+  std::int64_t next_ns() const;
+  Result<void> add(int fd, Tag tag);
+  void say_goodbye();
+
+  const Config& config_;
+  wire::HostEnd& transport_;
+  int life_fd_;
+  std::unique_ptr<child::Intake> intake_;
+  UniqueFd epoll_, stop_event_;
+  std::vector<LambdaPlace> places_;
+  Worker worker_;
+  std::int64_t look_every_ns_;
+  Session session_;
+  Shelves shelves_;
+  Children children_;
+
+  std::int64_t now_ns_ = 0;
+  std::vector<Input> inputs_;
+  std::vector<wire::JobStatus> statuses_;
+  std::int64_t looked_ns_ = 0;
+  std::int64_t reported_ns_ = 0;
+  bool report_due_ = true, drained_ = false;
+};
+
+}  // namespace cape::host

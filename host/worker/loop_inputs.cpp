@@ -1,0 +1,57 @@
+// What comes from the broker and from the plugin directories.
+#include <algorithm>
+
+#include "core/log.hpp"
+#include "host/worker/loop.hpp"
+
+namespace cape::host {
+
+void Loop::receive() {
+  transport_.clear_wakeup();
+  while (std::optional<wire::ToHost> message = transport_.receive()) {
+    std::visit([&](auto& what) { take(what); }, *message);
+  }
+}
+
+void Loop::take(wire::RunJobs& jobs) {
+  for (wire::RunJob& job : jobs.jobs) inputs_.emplace_back(JobArrived{std::move(job)});
+}
+
+void Loop::take(const wire::HelloPlease&) {
+  if (!session_.must_begin_anew(now_ns_)) return;
+  log::warning("host",
+               "the broker does not know this host: every job it holds is ended, then it says hello anew");
+  session_.close();
+  children_.set_lease_end(0);
+  inputs_.emplace_back(SessionEnded{});
+}
+
+void Loop::renew_lease(std::optional<std::int64_t> end_ns) {
+  if (!end_ns) return;
+  children_.set_lease_end(*end_ns);
+  inputs_.emplace_back(LeaseRenewed{*end_ns});
+}
+
+void Loop::step_intake() {
+  const bool was_settled = shelves_.settled;
+  const bool changed = intake_->step();
+  shelves_.settled = intake_->settled();
+  if (changed || shelves_.settled != was_settled) tell_what_serves();
+}
+
+void Loop::tell_what_serves() {
+  shelves_.serving = intake_->serving();
+  std::vector<wire::SetAside> aside = intake_->set_aside();
+  for (const wire::SetAside& file : aside) {
+    const bool known = std::ranges::any_of(shelves_.set_aside, [&](const wire::SetAside& old) {
+      return old.file == file.file && old.reason == file.reason;
+    });
+    if (!known) log::warning("host", "{} is set aside: {}", file.file, file.reason);
+  }
+  shelves_.set_aside = std::move(aside);
+  for (LambdaIndex i = 0; i < places_.size(); ++i) inputs_.emplace_back(serving_of(i, places_[i], shelves_));
+  session_.offer(offers_of(shelves_));
+  report_due_ = true;
+}
+
+}  // namespace cape::host

@@ -1,0 +1,100 @@
+#include "host/worker/plan.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "host/child/wishes.hpp"
+
+namespace cape::host {
+namespace {
+
+constexpr std::int64_t look_least_ns = 5 * ns_per_ms;
+constexpr std::int64_t look_most_ns = 250 * ns_per_ms;
+
+WorkerLambda worker_lambda(const LambdaPlace& place) {
+  const RetryPolicy& retry = place.topology->retry;
+  return {.children_max = place.lambda->children_max,
+          .timeout_ns = place.lambda->timeout_ms * ns_per_ms,
+          .timeout_max_ns = place.lambda->timeout_max_ms * ns_per_ms,
+          .owns_state = place.lambda->grant.state || !place.lambda->grant.write.empty(),
+          .probe_first_ns = retry.first_ms * ns_per_ms,
+          .probe_factor = retry.factor,
+          .probe_max_ns = retry.max_ms * ns_per_ms};
+}
+
+std::string missing_plugin(const std::string& id, const Shelves& shelves) {
+  if (!shelves.settled)
+    return fmt::format("plugin '{}' has not been found yet: the files are still looked at", id);
+  for (const wire::SetAside& aside : shelves.set_aside) {
+    if (fs::path(aside.file).stem() == id)
+      return fmt::format("{} is set aside: {}", aside.file, aside.reason);
+  }
+  const std::size_t others = shelves.set_aside.size();
+  return fmt::format(
+      "no plugin '{}': copy its .so into a plugin directory{}", id,
+      others == 0 ? "" : fmt::format(" (set aside: {}; see `cape plugin list`)", others));
+}
+
+}  // namespace
+
+std::vector<LambdaPlace> lambdas_of(const Config& config) {
+  std::vector<LambdaPlace> places;
+  for (const TopologyConfig& topology : config.topologies) {
+    for (const LambdaConfig& lambda : topology.lambdas) places.push_back({&topology, &lambda});
+  }
+  return places;
+}
+
+WorkerPlan plan_of(const Config& config) {
+  WorkerPlan plan;
+  for (const LambdaPlace& place : lambdas_of(config)) plan.lambdas.push_back(worker_lambda(place));
+  return plan;
+}
+
+std::int64_t look_interval_ns(const WorkerPlan& plan) {
+  std::int64_t interval_ns = look_most_ns;
+  for (const WorkerLambda& lambda : plan.lambdas) {
+    interval_ns = std::min({interval_ns, lambda.timeout_ns / 4, lambda.timeout_max_ns / 4});
+  }
+  return std::max(interval_ns, look_least_ns);
+}
+
+child::ChildSpec spec_of(const Config& config, const LambdaPlace& place, child::PluginImagePtr image) {
+  child::ChildSpec spec;
+  spec.kind = child::ChildKind::lambda;
+  spec.image = std::move(image);
+  spec.domain = config.domains[place.topology->domain].name;
+  spec.topology = place.topology->name;
+  spec.lambda = place.lambda->name;
+  spec.config_json = place.lambda->config_json;
+  spec.config_dir = config.base_dir();
+  spec.grant = place.lambda->grant;
+  spec.state_dir = config.state_dir(*place.topology, *place.lambda);
+  spec.limits = place.lambda->limits;
+  spec.payload_bytes_max = config.payload_bytes_max;
+  spec.require_level = config.sandbox_require;
+  return spec;
+}
+
+PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves) {
+  const LambdaConfig& lambda = *place.lambda;
+  const auto image =
+      std::ranges::find_if(shelves.serving, [&](const auto& i) { return i->id == lambda.plugin; });
+  if (image == shelves.serving.end()) {
+    return {.lambda = index, .hash = {}, .trouble = missing_plugin(lambda.plugin, shelves)};
+  }
+  std::string mistake = child::role_mistake(**image, child::ChildKind::lambda, lambda.grant);
+  if (!mistake.empty()) return {.lambda = index, .hash = {}, .trouble = std::move(mistake)};
+  return {.lambda = index, .hash = (*image)->hash, .trouble = {}};
+}
+
+std::vector<wire::PluginOffer> offers_of(const Shelves& shelves) {
+  std::vector<wire::PluginOffer> offers;
+  for (const child::PluginImagePtr& image : shelves.serving) {
+    offers.push_back({.id = image->id, .version = image->version, .hash = image->hash, .file = image->file});
+  }
+  return offers;
+}
+
+}  // namespace cape::host

@@ -1,0 +1,40 @@
+// host/worker/plan.hpp
+// What the config means for a host: the plan of its worker, what a lambda's child is, and which plugin serves
+// a lambda. Pure.
+#pragma once
+
+#include <vector>
+
+#include "core/config/config.hpp"
+#include "host/child/child_spec.hpp"
+#include "host/child/intake.hpp"
+#include "host/worker/worker.hpp"
+
+namespace cape::host {
+
+// One lambda of one topology. Points into the Config.
+struct LambdaPlace {
+  const TopologyConfig* topology = nullptr;
+  const LambdaConfig* lambda = nullptr;
+  std::string name() const { return topology->name + "/" + lambda->name; }
+};
+std::vector<LambdaPlace> lambdas_of(const Config& config);  // by LambdaIndex
+
+WorkerPlan plan_of(const Config& config);
+
+// How often the words of children with jobs must be looked at, so that no timeout is noticed late.
+std::int64_t look_interval_ns(const WorkerPlan& plan);
+
+child::ChildSpec spec_of(const Config& config, const LambdaPlace& place, child::PluginImagePtr image);
+
+// What the plugin directories hold now.
+struct Shelves {
+  std::vector<child::PluginImagePtr> serving;
+  std::vector<wire::SetAside> set_aside;
+  bool settled = false;  // every file has been looked at once
+};
+PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves);
+
+std::vector<wire::PluginOffer> offers_of(const Shelves& shelves);
+
+}  // namespace cape::host

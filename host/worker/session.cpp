@@ -1,0 +1,114 @@
+#include "host/worker/session.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "core/clock.hpp"
+
+namespace cape::host {
+namespace {
+
+constexpr std::int64_t lease_least_ns = 100 * ns_per_ms;
+constexpr std::int64_t lease_most_ns = 3'600 * ns_per_s;
+
+SessionId new_session_id() {
+  SessionId id = 0;
+  while (id == 0) {
+    const ssize_t got = ::getrandom(&id, sizeof id, 0);
+    CAPE_CHECK(got == static_cast<ssize_t>(sizeof id));  // 8 bytes never fail once the machine is up
+  }
+  return id;
+}
+
+}  // namespace
+
+Session::Session(wire::HostEnd& transport, SessionOptions options)
+    : transport_(transport), host_(std::move(options.host)), lease_ns_(options.lease_ns) {}
+
+void Session::begin(std::int64_t now_ns, std::vector<wire::PluginOffer> offers) {
+  id_ = new_session_id();
+  welcomed_ = false;
+  hello_ns_ = heartbeat_ns_ = now_ns;
+  send(wire::HostHello{.host = host_, .session = id_, .offers = std::move(offers)});
+}
+
+void Session::close() {
+  id_ = 0;
+  unsent_.clear();  // all of it is about a session that nobody knows
+}
+
+void Session::offer(std::vector<wire::PluginOffer> offers) {
+  send(wire::HostOffers{.session = id_, .offers = std::move(offers)});
+}
+
+void Session::credit(wire::HostCredit credit) {
+  credit.session = id_;
+  send(std::move(credit));
+}
+
+void Session::report_statuses(std::vector<wire::JobStatus> statuses) {
+  for (std::size_t at = 0; at < statuses.size(); at += wire::statuses_per_message_max) {
+    const std::size_t end = std::min(statuses.size(), at + wire::statuses_per_message_max);
+    const auto from = std::make_move_iterator(statuses.begin());
+    send(wire::JobStatuses{
+        .session = id_,
+        .statuses = {from + static_cast<std::ptrdiff_t>(at), from + static_cast<std::ptrdiff_t>(end)}});
+  }
+}
+
+void Session::report(wire::HostReport report) {
+  report.session = id_;
+  send(std::move(report));
+}
+
+void Session::goodbye() {
+  send(wire::HostGoodbye{.session = id_});
+}
+
+void Session::send(wire::ToBroker message) {
+  if (!is_open()) return;
+  unsent_.push_back(std::move(message));
+}
+
+void Session::flush() {
+  while (!unsent_.empty()) {
+    if (!transport_.send(unsent_.front())) return;
+    unsent_.pop_front();
+  }
+}
+
+std::optional<std::int64_t> Session::heartbeat_due_ns() const {
+  if (!is_open()) return std::nullopt;
+  return heartbeat_ns_ + heartbeat_every_ns();
+}
+
+void Session::heartbeat(std::int64_t now_ns, std::vector<wire::RunningEvent> running) {
+  heartbeat_ns_ = now_ns;
+  if (has_unsent()) return;  // it would arrive late and renew the lease for a time that is past
+  send(wire::HostHeartbeat{.session = id_, .sent_ns = now_ns, .running = std::move(running)});
+}
+
+std::optional<std::int64_t> Session::take(const wire::BrokerWelcome& welcome) {
+  if (!is_open() || welcome.session != id_) return std::nullopt;
+  welcomed_ = true;
+  if (welcome.lease_ms > 0 && welcome.lease_ms <= lease_most_ns / ns_per_ms) {
+    lease_ns_ = std::max(welcome.lease_ms * ns_per_ms, lease_least_ns);
+  }
+  return hello_ns_ + lease_ns_;
+}
+
+std::optional<std::int64_t> Session::take(const wire::HeartbeatAnswer& answer) {
+  if (!is_open() || answer.session != id_) return std::nullopt;
+  if (answer.sent_ns < hello_ns_ || answer.sent_ns > heartbeat_ns_)
+    return std::nullopt;  // not a time of ours
+  return answer.sent_ns + lease_ns_;
+}
+
+// The broker answers in order, so what comes between a hello and its welcome is about older messages, unless
+// the hello itself was lost: then the heartbeats after it ask again.
+bool Session::must_begin_anew(std::int64_t now_ns) const {
+  return is_open() && (welcomed_ || now_ns - hello_ns_ >= 2 * heartbeat_every_ns());
+}
+
+}  // namespace cape::host

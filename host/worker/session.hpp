@@ -1,0 +1,67 @@
+// host/worker/session.hpp
+// Session is the host's side of its talk with the broker: hello, heartbeats, the lease that their answers
+// renew, and what waits to be sent. It decides nothing about jobs. Thread: the host loop.
+//
+//   begin() ── hello ──▶ broker ── welcome ──▶ lease until hello + lease
+//              heartbeat every lease / 3 ── answer ──▶ lease until heartbeat + lease
+//              HelloPlease ──▶ must_begin_anew(): end every job, then begin() with a new session
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "wire/transport.hpp"
+
+namespace cape::host {
+
+struct SessionOptions {
+  std::string host;
+  std::int64_t lease_ns = 0;  // until the broker's welcome says another
+};
+
+class Session {
+ public:
+  // Borrows `transport`, which must outlive it.
+  Session(wire::HostEnd& transport, SessionOptions options);
+
+  // Says hello in a new session.
+  void begin(std::int64_t now_ns, std::vector<wire::PluginOffer> offers);
+  bool is_open() const { return id_ != 0; }
+  // The session is over; nothing is sent until begin().
+  void close();
+
+  void offer(std::vector<wire::PluginOffer> offers);
+  void credit(wire::HostCredit credit);  // the session is filled in
+  void report_statuses(std::vector<wire::JobStatus> statuses);
+  void report(wire::HostReport report);
+  void goodbye();
+  // Sends what can be sent now. What cannot stays queued, in order; the jobs out bound it.
+  void flush();
+  bool has_unsent() const { return !unsent_.empty(); }
+
+  // Boot time; nullopt: no session.
+  std::optional<std::int64_t> heartbeat_due_ns() const;
+  void heartbeat(std::int64_t now_ns, std::vector<wire::RunningEvent> running);
+
+  // ---- what came. The end of the lease, if that renewed it.
+  std::optional<std::int64_t> take(const wire::BrokerWelcome& welcome);
+  std::optional<std::int64_t> take(const wire::HeartbeatAnswer& answer);
+  // HelloPlease came. false: it is about messages sent before our newest hello.
+  bool must_begin_anew(std::int64_t now_ns) const;
+
+ private:
+  void send(wire::ToBroker message);
+  std::int64_t heartbeat_every_ns() const { return lease_ns_ / 3; }
+
+  wire::HostEnd& transport_;
+  std::string host_;
+  std::int64_t lease_ns_;
+  SessionId id_ = 0;
+  bool welcomed_ = false;
+  std::int64_t hello_ns_ = 0, heartbeat_ns_ = 0;  // when each was last sent
+  std::deque<wire::ToBroker> unsent_;
+};
+
+}  // namespace cape::host
