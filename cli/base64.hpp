@@ -1,0 +1,13 @@
+// cli/base64.hpp
+// Standard base64 with padding, RFC 4648 section 4, and nothing else: no line breaks, no URL alphabet.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cape::cli {
+
+std::optional<std::string> decode_base64(std::string_view text);  // nullopt: malformed
+
+}  // namespace cape::cli

@@ -1,0 +1,38 @@
+#include "cli/broker_call.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/answer.hpp"
+#include "wire/admin_client.hpp"
+
+namespace cape::cli {
+namespace {
+
+constexpr std::int64_t answer_timeout_ms = 5'000;  // a loaded broker answers in a few
+
+Trouble trouble_of(const Error& error, const Config& config) {
+  if (error.code != ErrorCode::unavailable) return {.exit = Exit::failed, .message = error.message};
+  return {.exit = Exit::no_broker,
+          .message = fmt::format("no broker was reached at {}: {}; start it with `cape --config {} up`",
+                                 config.listen.admin, error.message, config.file.string())};
+}
+
+}  // namespace
+
+Answer ask_broker(const Config& config, const std::string& method, const std::string& body) {
+  auto client = wire::AdminClient::connect(config.listen.admin);
+  if (!client) return std::unexpected(trouble_of(client.error(), config));
+  auto reply = client->call(method, body, answer_timeout_ms);
+  if (!reply) return std::unexpected(trouble_of(reply.error(), config));
+  if (one_line(reply->body).empty())
+    return std::unexpected(
+        Trouble{.exit = Exit::failed,
+                .message = fmt::format("the broker's answer to \"{}\" is not a JSON object; is "
+                                       "it of this version ({})?",
+                                       method, CAPE_VERSION)});
+  if (!reply->ok)
+    return std::unexpected(Trouble{.exit = Exit::failed, .message = field_text(reply->body, "error")});
+  return std::move(reply->body);
+}
+
+}  // namespace cape::cli

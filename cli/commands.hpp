@@ -1,0 +1,23 @@
+// cli/commands.hpp
+// One function a subcommand, each in the file of its name. It declares arguments and help, and lets parsing
+// set Context::run. `app` and `context` must outlive the parse and the run.
+#pragma once
+
+#include "cli/context.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace cape::cli {
+
+void add_append(CLI::App& app, Context& context);
+void add_config(CLI::App& app, Context& context);
+void add_ping(CLI::App& app, Context& context);
+void add_plugin(CLI::App& app, Context& context);
+void add_status(CLI::App& app, Context& context);
+void add_subject(CLI::App& app, Context& context);
+void add_topology(CLI::App& app, Context& context);
+void add_up(CLI::App& app, Context& context);
+
+}  // namespace cape::cli

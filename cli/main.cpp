@@ -1,0 +1,69 @@
+// The `cape` binary: parse, choose, run. Everything a person can do has its own file beside this one.
+#include <CLI/CLI.hpp>
+#include <span>
+
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "cli/external.hpp"
+
+namespace cape::cli {
+namespace {
+
+constexpr const char* examples =
+    "\nExamples:\n"
+    "  cape config check                         is cape.toml right?\n"
+    "  cape append history order/17 --type paid --payload '{\"amount\":5}'\n"
+    "  cape subject history order/17             how far is each topology?\n"
+    "\n`cape NAME` runs `cape-NAME` when no command has that name.\n"
+    "Exit codes: 0 done; 1 failed; 2 usage or config; 3 parked, paused or behind; 4 no broker reached;\n"
+    "5 timed out.";
+
+void add_commands(CLI::App& app, Context& context) {
+  app.require_subcommand(1);
+  app.fallthrough();  // --config and --json may stand behind the command, too
+  app.set_version_flag("--version", CAPE_VERSION);
+  app.add_option("--config", context.config_file, "The config file; else $CAPE_CONFIG, else ./cape.toml")
+      ->type_name("FILE");
+  app.add_flag("--json", context.json, "Print one JSON value instead of text");
+  app.footer(examples);
+#ifdef CAPE_WITH_UP
+  add_up(app, context);
+#endif
+  add_append(app, context);
+  add_ping(app, context);
+  add_subject(app, context);
+  add_topology(app, context);
+  add_plugin(app, context);
+  add_status(app, context);
+  add_config(app, context);
+}
+
+bool has_command(const CLI::App& app, const std::string& name) {
+  return !app.get_subcommands([&](const CLI::App* command) { return command->check_name(name); }).empty();
+}
+
+int run(int argc, char** argv) {
+  Context context;
+  CLI::App app(
+      "Cape runs your code when your data changes: every change, in order per subject, until it succeeds.",
+      "cape");
+  add_commands(app, context);
+  const auto arguments =
+      std::span<char* const>(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0);
+  if (const auto external =
+          external_command(arguments, [&](const std::string& name) { return has_command(app, name); }))
+    return static_cast<int>(run_external(*external));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+  }
+  return static_cast<int>(flush_stdout(context.run()));
+}
+
+}  // namespace
+}  // namespace cape::cli
+
+int main(int argc, char** argv) {
+  return cape::cli::run(argc, argv);
+}

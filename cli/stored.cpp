@@ -1,0 +1,193 @@
+#include "cli/stored.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/clock.hpp"
+#include "host/child/intake.hpp"
+#include "storage/cursor_store.hpp"
+#include "storage/journal/journal_db.hpp"
+
+namespace cape::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using StorePtr = std::unique_ptr<storage::CursorStore>;  // null: there is none yet
+
+std::unexpected<Trouble> trouble(const Error& error) {
+  return std::unexpected(Trouble{.exit = Exit::failed, .message = error.message});
+}
+
+std::string dump(const Json& value) {
+  return value.dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+Result<StorePtr> open_store(const Config& config) {
+  auto store = storage::open_sqlite_store_read_only(config.data_dir);
+  if (!store && store.error().code == ErrorCode::not_found) return StorePtr();
+  return store;
+}
+
+// The journal's own latest; nullopt: another source, no journal or no such subject in it.
+std::optional<Sequence> journal_latest(const Config& config, const DomainConfig& domain,
+                                       const std::string& subject) {
+  const fs::path directory = config.journal_dir(domain);
+  std::error_code error;
+  if (domain.source != "journal" || !fs::exists(directory / "events.db", error)) return std::nullopt;
+  auto journal = storage::JournalDb::open(directory, config.payload_bytes_max);
+  if (!journal) return std::nullopt;  // not ours to read: then latest is not known
+  const auto latest = journal->latest(subject);
+  return latest ? std::optional(*latest) : std::nullopt;
+}
+
+const storage::LambdaCursor* lambda_in_trouble(const storage::TopologyCursor& cursor) {
+  const auto parked = std::ranges::find_if(cursor.lambdas, [](const auto& lambda) { return lambda.parked; });
+  if (parked != cursor.lambdas.end()) return &*parked;
+  const auto failed =
+      std::ranges::find_if(cursor.lambdas, [](const auto& lambda) { return lambda.failed_sequence != 0; });
+  return failed != cursor.lambdas.end() ? &*failed : nullptr;
+}
+
+Json state_of(const storage::TopologyCursor& cursor, std::optional<Sequence> latest) {
+  if (const auto* lambda = lambda_in_trouble(cursor)) {
+    if (lambda->parked) return "parked";
+    if (lambda->next_try_wall_ns > wall_ns()) return "backing_off";
+  }
+  if (latest && cursor.cursor() >= *latest) return "done";
+  return nullptr;
+}
+
+Json row_of(const storage::TopologyCursor& cursor, std::optional<Sequence> latest) {
+  const auto* lambda = lambda_in_trouble(cursor);
+  return {{"topology", cursor.topology},
+          {"cursor", cursor.cursor()},
+          {"state", state_of(cursor, latest)},
+          {"attempt", lambda ? lambda->attempts : 0},
+          {"reason", lambda ? lambda->reason : std::string()}};
+}
+
+storage::TopologyCursor cursor_of(const storage::CursorInfo& info, const std::string& topology) {
+  for (const auto& cursor : info.topologies)
+    if (cursor.topology == topology) return cursor;
+  return {.topology = topology, .lambdas = {}};
+}
+
+struct Counts {
+  std::uint64_t behind = 0, parked = 0;
+};
+
+void count(const storage::StoredSubject& stored, const TopologyConfig& topology, Counts& counts) {
+  const storage::TopologyCursor cursor = cursor_of(stored.info, topology.name);
+  if (cursor.cursor() >= stored.info.latest) return;
+  ++counts.behind;
+  const auto* lambda = lambda_in_trouble(cursor);
+  if (lambda && lambda->parked) ++counts.parked;
+}
+
+// By topology. A parked subject is behind: its cursor stands before the event.
+Result<std::vector<Counts>> count_all(const Config& config, storage::CursorStore& store) {
+  constexpr std::size_t page = 1000;
+  std::vector<Counts> counts(config.topologies.size());
+  for (SubjectId after = 0;;) {
+    const auto behind = store.behind(after, page);
+    if (!behind) return std::unexpected(behind.error());
+    for (const auto& stored : *behind) {
+      after = stored.id;
+      for (std::size_t i = 0; i < counts.size(); ++i) {
+        const TopologyConfig& topology = config.topologies[i];
+        if (config.domains[topology.domain].name == stored.domain) count(stored, topology, counts[i]);
+      }
+    }
+    if (behind->size() < page) return counts;
+  }
+}
+
+const char* name_of(Mode mode) {
+  switch (mode) {
+    case Mode::strict:
+      return "strict";
+    case Mode::pipelined:
+      return "pipelined";
+    case Mode::latest:
+      return "latest";
+  }
+  return "unknown";
+}
+
+void add_files(const fs::path& directory, Json& plugins) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::directory_iterator it(directory, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.ends_with(".so") && name[0] != '.') files.push_back(it->path().string());
+  }
+  std::ranges::sort(files);
+  for (const std::string& file : files)
+    plugins.push_back({{"id", nullptr},
+                       {"version", nullptr},
+                       {"hash", nullptr},
+                       {"file", file},
+                       {"state", nullptr},
+                       {"kind", nullptr},
+                       {"since", nullptr},
+                       {"children", Json::array()}});
+}
+
+}  // namespace
+
+Answer stored_subject(const Config& config, const DomainConfig& domain, const std::string& subject) {
+  auto store = open_store(config);
+  if (!store) return trouble(store.error());
+  std::optional<storage::StoredSubject> stored;
+  if (*store) {
+    auto loaded = (*store)->load(domain.name, subject);
+    if (!loaded) return trouble(loaded.error());
+    stored = std::move(*loaded);
+  }
+  const std::optional<Sequence> latest = journal_latest(config, domain, subject);
+  Json rows = Json::array();
+  const storage::CursorInfo info = stored ? stored->info : storage::CursorInfo();
+  for (const TopologyConfig& topology : config.topologies)
+    if (&config.domains[topology.domain] == &domain)
+      rows.push_back(row_of(cursor_of(info, topology.name), latest));
+  return dump({{"domain", domain.name},
+               {"subject", subject},
+               {"latest", latest ? Json(*latest) : Json(nullptr)},
+               {"topologies", std::move(rows)}});
+}
+
+Answer stored_topologies(const Config& config) {
+  auto store = open_store(config);
+  if (!store) return trouble(store.error());
+  std::optional<std::vector<Counts>> counts;
+  if (*store) {
+    auto counted = count_all(config, **store);
+    if (!counted) return trouble(counted.error());
+    counts = std::move(*counted);
+  }
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < config.topologies.size(); ++i) {
+    const TopologyConfig& topology = config.topologies[i];
+    Json lambdas = Json::array();
+    for (const LambdaConfig& lambda : topology.lambdas)
+      lambdas.push_back({{"lambda", lambda.name}, {"plugin", lambda.plugin}});
+    rows.push_back({{"topology", topology.name},
+                    {"domain", config.domains[topology.domain].name},
+                    {"mode", name_of(topology.mode)},
+                    {"lambdas", std::move(lambdas)},
+                    {"behind", counts ? Json((*counts)[i].behind) : Json(nullptr)},
+                    {"parked", counts ? Json((*counts)[i].parked) : Json(nullptr)}});
+  }
+  return dump({{"topologies", std::move(rows)}});
+}
+
+Answer plugin_files(const Config& config) {
+  Json plugins = Json::array();
+  for (const fs::path& directory : config.plugins) add_files(directory, plugins);
+  if (const auto builtin = child::builtin_plugin_dir()) add_files(*builtin, plugins);
+  return dump({{"plugins", std::move(plugins)}, {"set_aside", Json::array()}});
+}
+
+}  // namespace cape::cli

@@ -1,0 +1,22 @@
+// cli/stored.hpp
+// What the stores alone can tell while no broker runs, in the JSON shapes of the broker's answers. What only
+// a running broker knows is null. No store is created.
+#pragma once
+
+#include <string>
+
+#include "cli/broker_call.hpp"
+
+namespace cape::cli {
+
+// As admin method "subject". `latest` is the journal's own for source "journal", else null. A state is
+// parked, backing_off, done or null. Trouble: neither a record nor the journal knows the subject.
+Answer stored_subject(const Config& config, const DomainConfig& domain, const std::string& subject);
+
+// As "topologies"; behind and parked count subjects as their records were last stored.
+Answer stored_topologies(const Config& config);
+
+// As "plugins": the files that a host would look at, in the order in which it prefers them.
+Answer plugin_files(const Config& config);
+
+}  // namespace cape::cli
