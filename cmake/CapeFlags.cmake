@@ -18,6 +18,9 @@ check_pie_supported()
 
 # Designated initializers leave out what has a default on purpose.
 add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wshadow -Werror $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  add_compile_options(-Wno-restrict)  # sees overlaps in std::string's operator+ that are not there
+endif()
 if(CAPE_SANITIZE)
   add_compile_options(-fsanitize=${CAPE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CAPE_SANITIZE})

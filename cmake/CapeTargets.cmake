@@ -1,9 +1,37 @@
+# With CAPE_PCH the standard headers that nearly every file reads are compiled once. The presets dev and asan build
+# without it, so every file still has to include what it uses.
+option(CAPE_PCH "Compile the common standard headers once" OFF)
+if(CAPE_PCH)
+  set(CAPE_COMMON_HEADERS <algorithm> <atomic> <chrono> <cstdint> <deque> <expected> <filesystem> <functional> <map>
+    <memory> <optional> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector> <fmt/format.h>)
+endif()
+
+# cape_common_headers(NAME HOME HEADERS...): target NAME reads them compiled; HOME is where that happens, once for all
+# targets with the same flags.
+function(cape_common_headers name home)
+  if(NOT CAPE_PCH)
+    return()
+  endif()
+  if(NOT TARGET ${home})
+    file(WRITE ${CMAKE_BINARY_DIR}/${home}.cpp "")
+    if(home MATCHES "test")
+      add_executable(${home} EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/${home}.cpp)
+    else()
+      add_library(${home} STATIC EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/${home}.cpp)
+    endif()
+    target_link_libraries(${home} PRIVATE fmt::fmt)
+    target_precompile_headers(${home} PRIVATE ${CAPE_COMMON_HEADERS} ${ARGN})
+  endif()
+  target_precompile_headers(${name} REUSE_FROM ${home})
+endfunction()
+
 # cape_library(NAME SOURCES ... PUBLIC targets... PRIVATE targets...): one target per idea, files listed by name.
 function(cape_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  cape_common_headers(${name} cape_common)
 endfunction()
 
 # cape_plugin(NAME SOURCES ... PRIVATE ...): a plugin of ours, plugins/NAME.so in the build tree.
@@ -30,6 +58,7 @@ function(cape_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} GTest::gtest GTest::gtest_main GTest::gmock)
+  cape_common_headers(${name} cape_common_test <gmock/gmock.h> <gtest/gtest.h>)
   set(properties LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
   if(ARG_SERIAL)
     list(APPEND properties RUN_SERIAL ON)
