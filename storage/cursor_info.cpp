@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <msgpack.hpp>
 
@@ -22,11 +23,28 @@ constexpr std::uint32_t fields_short = 2;
 constexpr std::uint32_t fields_full = 7;
 constexpr std::size_t depth_max = 5;
 
+// Records are written by the hundred thousand: the bytes go straight into room that size_bound() made.
 struct Sink {
-  std::string& out;
-  void write(const char* bytes, std::size_t count) { out.append(bytes, count); }
+  char* at;
+  void write(const char* bytes, std::size_t count) {
+    std::memcpy(at, bytes, count);
+    at += count;
+  }
 };
 using Packer = msgpack::packer<Sink>;
+
+constexpr std::size_t header_bytes_max = 9;  // of any value: a type byte and 64 bits
+
+std::size_t size_bound(const CursorInfo& info) {
+  std::size_t bytes = 4 * header_bytes_max;
+  for (const TopologyCursor& topology : info.topologies) {
+    bytes += 3 * header_bytes_max + topology.topology.size();
+    for (const LambdaCursor& lambda : topology.lambdas) {
+      bytes += (1 + fields_full) * header_bytes_max + lambda.lambda.size() + lambda.reason.size();
+    }
+  }
+  return bytes;
+}
 
 void pack_text(Packer& packer, std::string_view text) {
   packer.pack_str(static_cast<std::uint32_t>(text.size()));
@@ -49,6 +67,19 @@ void pack_lambda(Packer& packer, const LambdaCursor& lambda) {
   packer.pack(lambda.next_try_wall_ns);
   packer.pack(lambda.parked);
   pack_text(packer, lambda.reason);
+}
+
+void pack_info(Packer& packer, const CursorInfo& info) {
+  packer.pack_array(3);
+  packer.pack(format_version);
+  packer.pack(info.latest);
+  packer.pack_array(static_cast<std::uint32_t>(info.topologies.size()));
+  for (const TopologyCursor& topology : info.topologies) {
+    packer.pack_array(2);
+    pack_text(packer, topology.topology);
+    packer.pack_array(static_cast<std::uint32_t>(topology.lambdas.size()));
+    for (const LambdaCursor& lambda : topology.lambdas) pack_lambda(packer, lambda);
+  }
 }
 
 // Thrown inside decode_cursor_info alone: it spares each of a dozen fields a branch of its own.
@@ -158,18 +189,12 @@ std::string_view mistake_of(const CursorInfo& info) {
 
 std::string encode(const CursorInfo& info) {
   std::string bytes;
-  Sink sink{bytes};
-  Packer packer(sink);
-  packer.pack_array(3);
-  packer.pack(format_version);
-  packer.pack(info.latest);
-  packer.pack_array(static_cast<std::uint32_t>(info.topologies.size()));
-  for (const TopologyCursor& topology : info.topologies) {
-    packer.pack_array(2);
-    pack_text(packer, topology.topology);
-    packer.pack_array(static_cast<std::uint32_t>(topology.lambdas.size()));
-    for (const LambdaCursor& lambda : topology.lambdas) pack_lambda(packer, lambda);
-  }
+  bytes.resize_and_overwrite(size_bound(info), [&info](char* begin, std::size_t) {
+    Sink sink{begin};
+    Packer packer(sink);
+    pack_info(packer, info);
+    return static_cast<std::size_t>(sink.at - begin);
+  });
   return bytes;
 }
 

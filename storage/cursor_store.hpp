@@ -55,7 +55,8 @@ struct HostLease {
   std::string boot_id;  // of the machine's boot, since boot time restarts with it
 };
 
-// All of it is applied in one transaction, or none of it.
+// All of it is applied in one transaction, or none of it. An empty one with `sync` is done when everything
+// submitted before it is on disk.
 struct WriteBatch {
   std::vector<CursorWrite> cursors;
   std::vector<InboxRow> inbox;
@@ -80,7 +81,7 @@ struct InboxPage {
 };
 
 class CursorStore {
-public:
+ public:
   virtual ~CursorStore() = default;
 
   // Number of this broker start; raised by one and synced when the store was opened.
@@ -98,6 +99,8 @@ public:
                                               std::string_view after_subject) = 0;
   virtual Result<std::vector<HostLease>> leases() = 0;
 
+  // Never blocks. Once the database file was deleted under the store, or a sync failed, every later batch
+  // fails with that error. What was submitted is still committed when the store is destroyed.
   virtual Ticket submit(WriteBatch batch) = 0;
   virtual std::vector<CommitDone> poll() = 0;   // in the order of submission
   virtual int fd() const = 0;                   // readable when poll() has something
@@ -110,13 +113,13 @@ Result<std::unique_ptr<CursorStore>> open_sqlite_store(const fs::path& data_dir)
 Result<std::unique_ptr<CursorStore>> open_sqlite_store_read_only(const fs::path& data_dir);
 // One broker holds a data_dir: a lock file for as long as the value lives. conflict: another process has it.
 class DataDirLock {
-public:
+ public:
   static Result<DataDirLock> take(const fs::path& data_dir);  // creates data_dir if need be
   DataDirLock(DataDirLock&&) noexcept;
   DataDirLock& operator=(DataDirLock&&) noexcept;
   ~DataDirLock();
 
-private:
+ private:
   explicit DataDirLock(int fd);
   int fd_ = -1;
 };

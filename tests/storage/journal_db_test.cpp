@@ -134,7 +134,7 @@ TEST_F(JournalDbTest, OpensBesideAnotherOpenWithoutWaitingForItsWriter) {
   const auto second = open();
 
   ASSERT_TRUE(second) << second.error().message;
-  EXPECT_LT(boot_ns() - start_ns, 2 * ns_per_s);
+  EXPECT_LT(boot_ns() - start_ns, 4 * ns_per_s) << "less than it would wait for a lock";
 }
 
 TEST_F(JournalDbTest, ManyProgramsMayCreateItAtOnce) {
@@ -246,8 +246,10 @@ TEST_F(JournalReader, ReadsAfterWritersWereKilledAtAnyMoment) {
   auto journal = open();
   ASSERT_TRUE(journal->append(std::vector{event("a"), event("b")}));
   for (int round = 0; round < 20; ++round) {
+    const Sequence before = *journal->latest("a");
     const pid_t writer = start_writer();
-    ::usleep(static_cast<useconds_t>(1000 + 700 * round));
+    while (*journal->latest("a") == before) std::this_thread::yield();
+    ::usleep(static_cast<useconds_t>(137 * round));
     ::kill(writer, SIGKILL);
     ASSERT_EQ(wait_for_writer(), -SIGKILL);
 
@@ -255,7 +257,6 @@ TEST_F(JournalReader, ReadsAfterWritersWereKilledAtAnyMoment) {
 
     EXPECT_EQ(read_as_another_user(), nothing_wrong) << "round " << round;
   }
-  EXPECT_GT(*journal->latest("a"), 1);
 }
 
 TEST_F(JournalReader, ReadsBesideAWriterAndTouch) {

@@ -33,6 +33,7 @@ RawDb::RawDb(const fs::path& file, bool read_only) : db_(nullptr, sqlite3_close_
                   read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   db_.reset(db);
   sqlite3_extended_result_codes(db, 1);
+  sqlite3_busy_timeout(db, 10'000);
 }
 
 std::string RawDb::run(const std::string& sql) {
