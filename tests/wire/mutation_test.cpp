@@ -17,16 +17,17 @@ std::atomic<std::size_t> bytes_asked = 0;  // since the last reset
 
 }  // namespace
 
-// Counts what the decoders ask for; freed memory is not given back to the count.
-void* operator new(std::size_t size) {
+// Counts what the decoders ask for; freed memory is not given back to the count. Not inlined, or GCC sees
+// free() beside a call of new and warns of a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   bytes_asked += size;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
 
