@@ -40,13 +40,14 @@ Result<Found> look(Database& db, const Schema& schema, const fs::path& file) {
 
 Result<void> migrate(Database& db, const Schema& schema, const fs::path& file) {
   const auto newest = static_cast<std::int64_t>(schema.versions.size());
+  // Without the lock this is a first look alone: another program may commit the schema between two of its reads,
+  // which then seems to be somebody else's. Only what is seen under the lock is an error.
   Result<Found> found = look(db, schema, file);
-  if (!found) return std::unexpected(found.error());
-  if (found->version == newest) return {};
+  if (found && found->version == newest) return {};
 
   Result<Transaction> transaction = Transaction::begin(db);
   if (!transaction) return std::unexpected(transaction.error());
-  found = look(db, schema, file);  // another program may have done it while we waited for the lock
+  found = look(db, schema, file);
   if (!found) return std::unexpected(found.error());
   for (std::int64_t version = found->version; version < newest; ++version) {
     const Result<void> done = db.execute(schema.versions[static_cast<std::size_t>(version)]);
