@@ -9,13 +9,14 @@ namespace {
 
 using test::fake_plugin;
 using test::IntakeTest;
+using test::write_file;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class IntakeBadFile : public IntakeTest {
  protected:
   void expect_refused(const std::string& reason) {
-    watched.write("good.so", fake_plugin("good", "1.0"));
+    write_file(watched / "good.so", fake_plugin("good", "1.0"));
     open_later();
 
     EXPECT_THAT(only_reason(), HasSubstr(reason));
@@ -26,11 +27,11 @@ class IntakeBadFile : public IntakeTest {
 };
 
 TEST_F(IntakeBadFile, Empty) {
-  watched.write("bad.so", "");
+  write_file(watched / "bad.so", "");
   expect_refused("it is empty");
 }
 TEST_F(IntakeBadFile, Text) {
-  watched.write("bad.so", "#!/bin/sh\necho this is no library\n");
+  write_file(watched / "bad.so", "#!/bin/sh\necho this is no library\n");
   expect_refused("not a shared library");
 }
 TEST_F(IntakeBadFile, Directory) {
@@ -42,39 +43,39 @@ TEST_F(IntakeBadFile, FifoWithoutBlocking) {
   expect_refused("not a regular file");
 }
 TEST_F(IntakeBadFile, Symlink) {
-  builtin.write("target", fake_plugin("a", "1.0"));
+  write_file(builtin / "target", fake_plugin("a", "1.0"));
   std::filesystem::create_symlink(builtin / "target", watched / "bad.so");
   expect_refused("symbolic link");
 }
 TEST_F(IntakeBadFile, ThirtyTwoBit) {
   std::string bytes = fake_plugin("a", "1.0");
   bytes[EI_CLASS] = ELFCLASS32;
-  watched.write("bad.so", bytes);
+  write_file(watched / "bad.so", bytes);
   expect_refused("32-bit");
 }
 TEST_F(IntakeBadFile, OtherMachine) {
   std::string bytes = fake_plugin("a", "1.0");
   bytes[offsetof(Elf64_Ehdr, e_machine)] = static_cast<char>(EM_RISCV);
-  watched.write("bad.so", bytes);
+  write_file(watched / "bad.so", bytes);
   expect_refused("another machine");
 }
 TEST_F(IntakeBadFile, Program) {
   std::string bytes = fake_plugin("a", "1.0");
   bytes[sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr)] = PT_INTERP;
-  watched.write("bad.so", bytes);
+  write_file(watched / "bad.so", bytes);
   expect_refused("a program");
 }
 TEST_F(IntakeBadFile, StaticArchive) {
-  watched.write("bad.so", "!<arch>\nmember.o/       0           0     0     644     8         `\n");
+  write_file(watched / "bad.so", "!<arch>\nmember.o/       0           0     0     644     8         `\n");
   expect_refused("static archive");
 }
 TEST_F(IntakeBadFile, SparseFourGigabytes) {
-  watched.write("bad.so", fake_plugin("a", "1.0"));
+  write_file(watched / "bad.so", fake_plugin("a", "1.0"));
   std::filesystem::resize_file(watched / "bad.so", std::uintmax_t{4} << 30);
   expect_refused("it has 4294967296 bytes; a plugin has at most 1048576");
 }
 TEST_F(IntakeBadFile, CutOff) {
-  watched.write("bad.so", fake_plugin("a", "1.0").substr(0, 150));
+  write_file(watched / "bad.so", fake_plugin("a", "1.0").substr(0, 150));
   expect_refused("cut off");
 }
 

@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "host/child/intake.hpp"
+#include "tests/fakes/temp_dir.hpp"
 #include "tests/host/fake_inspector.hpp"
-#include "tests/host/temp_dir.hpp"
 
 namespace cape::test {
 

@@ -14,12 +14,13 @@ namespace {
 using test::fake_plugin;
 using test::IntakeTest;
 using test::TempDir;
+using test::write_file;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 TEST_F(IntakeTest, ServesWhatWasThereAtStartWithoutWaiting) {
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
 
   open_later();
 
@@ -28,7 +29,7 @@ TEST_F(IntakeTest, ServesWhatWasThereAtStartWithoutWaiting) {
 }
 
 TEST_F(IntakeTest, WaitsForAFileThatWasJustWrittenAtStart) {
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
 
   open();
   intake->step();
@@ -41,7 +42,7 @@ TEST_F(IntakeTest, WaitsForAFileThatWasJustWrittenAtStart) {
 
 TEST_F(IntakeTest, IsReadableWhenAFileIsDroppedAndServesItOnceStill) {
   open_later();
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
 
   pollfd readable{.fd = intake->fd(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(::poll(&readable, 1, 0), 1);
@@ -59,11 +60,11 @@ TEST_F(IntakeTest, StartsTheWaitAnewWhileAFileGrows) {
   open_later();
   const std::string whole = fake_plugin("a", "1.0", std::string(1'000, 'x'));
   for (std::size_t cut = 200; cut <= whole.size(); cut += 200) {
-    watched.write("a.so", whole.substr(0, cut));
+    write_file(watched / "a.so", whole.substr(0, cut));
     run();
     advance(200);
   }
-  watched.write("a.so", whole);
+  write_file(watched / "a.so", whole);
   run();
   advance(200);
   run();
@@ -77,11 +78,11 @@ TEST_F(IntakeTest, StartsTheWaitAnewWhileAFileGrows) {
 
 TEST_F(IntakeTest, IgnoresNamesThatAreNoPlugins) {
   for (const char* name : {".a.so", "a.so.tmp", "a.so.part", "a.so~", "a.txt", "so"}) {
-    watched.write(name, fake_plugin("a", "1.0"));
+    write_file(watched / name, fake_plugin("a", "1.0"));
   }
 
   open_later();
-  watched.write(".b.so", fake_plugin("b", "1.0"));
+  write_file(watched / ".b.so", fake_plugin("b", "1.0"));
   run_until_still();
 
   EXPECT_THAT(served(), IsEmpty());
@@ -90,11 +91,11 @@ TEST_F(IntakeTest, IgnoresNamesThatAreNoPlugins) {
 
 TEST_F(IntakeTest, SealsTheBytesSoThatRewritingTheFileLeavesThemAlone) {
   const std::string bytes = fake_plugin("a", "1.0");
-  watched.write("a.so", bytes);
+  write_file(watched / "a.so", bytes);
   open_later();
   const PluginImagePtr image = intake->serving().at(0);
 
-  watched.write("a.so", fake_plugin("a", "2.0"));
+  write_file(watched / "a.so", fake_plugin("a", "2.0"));
 
   std::string kept(image->bytes, '\0');
   EXPECT_EQ(::pread(image->memfd.get(), kept.data(), kept.size(), 0), static_cast<ssize_t>(bytes.size()));
@@ -104,7 +105,7 @@ TEST_F(IntakeTest, SealsTheBytesSoThatRewritingTheFileLeavesThemAlone) {
 }
 
 TEST_F(IntakeTest, NamesTheBytesByTheirSha256) {
-  watched.write("a.so", "abc");
+  write_file(watched / "a.so", "abc");
   open_later();
 
   ASSERT_EQ(intake->set_aside().size(), 1u);
@@ -112,20 +113,20 @@ TEST_F(IntakeTest, NamesTheBytesByTheirSha256) {
 }
 
 TEST_F(IntakeTest, ReplacesAVersionThatIsRewrittenInPlace) {
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
   open_later();
 
-  watched.write("a.so", fake_plugin("a", "2.0"));
+  write_file(watched / "a.so", fake_plugin("a", "2.0"));
 
   EXPECT_TRUE(run_until_still());
   EXPECT_THAT(served(), ElementsAre("a 2.0"));
 }
 
 TEST_F(IntakeTest, ReplacesAVersionThatIsRenamedOver) {
-  watched.write("a.so", fake_plugin("a", "2.0"));
+  write_file(watched / "a.so", fake_plugin("a", "2.0"));
   open_later();
 
-  watched.write("a.so.tmp", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so.tmp", fake_plugin("a", "1.0"));
   std::filesystem::rename(watched / "a.so.tmp", watched / "a.so");
 
   EXPECT_TRUE(run_until_still());
@@ -133,23 +134,23 @@ TEST_F(IntakeTest, ReplacesAVersionThatIsRenamedOver) {
 }
 
 TEST_F(IntakeTest, KeepsTheLastGoodBytesWhenAFileTurnsBad) {
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
   open_later();
 
-  watched.write("a.so", fake_plugin("broken", "2.0"));
+  write_file(watched / "a.so", fake_plugin("broken", "2.0"));
 
   EXPECT_TRUE(run_until_still());
   EXPECT_THAT(served(), ElementsAre("a 1.0"));
   EXPECT_EQ(only_reason(), "SETUP: the entry is missing");
 
-  watched.write("a.so", fake_plugin("a", "3.0"));
+  write_file(watched / "a.so", fake_plugin("a", "3.0"));
   EXPECT_TRUE(run_until_still());
   EXPECT_THAT(served(), ElementsAre("a 3.0"));
   EXPECT_THAT(intake->set_aside(), IsEmpty());
 }
 
 TEST_F(IntakeTest, StopsServingAFileThatWasRemoved) {
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
   open_later();
 
   std::filesystem::remove(watched / "a.so");
@@ -159,7 +160,7 @@ TEST_F(IntakeTest, StopsServingAFileThatWasRemoved) {
 }
 
 TEST_F(IntakeTest, DoesNotStopServingWhileAFileIsRemovedAndWrittenAnew) {
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
   open_later();
 
   std::filesystem::remove(watched / "a.so");
@@ -167,15 +168,15 @@ TEST_F(IntakeTest, DoesNotStopServingWhileAFileIsRemovedAndWrittenAnew) {
   advance(100);
   run();
   EXPECT_THAT(served(), ElementsAre("a 1.0"));
-  watched.write("a.so", fake_plugin("a", "2.0"));
+  write_file(watched / "a.so", fake_plugin("a", "2.0"));
   run_until_still();
 
   EXPECT_THAT(served(), ElementsAre("a 2.0"));
 }
 
 TEST_F(IntakeTest, FallsBackToTheBuiltInPluginWhenTheWatchedOneGoes) {
-  builtin.write("a.so", fake_plugin("a", "9.0"));
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(builtin / "a.so", fake_plugin("a", "9.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
   open_later();
   EXPECT_THAT(served(), ElementsAre("a 1.0"));
 
@@ -186,8 +187,8 @@ TEST_F(IntakeTest, FallsBackToTheBuiltInPluginWhenTheWatchedOneGoes) {
 }
 
 TEST_F(IntakeTest, ServesTheHighestVersionOfTwoFilesAtStart) {
-  watched.write("x.so", fake_plugin("a", "1.10"));
-  watched.write("y.so", fake_plugin("a", "1.9"));
+  write_file(watched / "x.so", fake_plugin("a", "1.10"));
+  write_file(watched / "y.so", fake_plugin("a", "1.9"));
 
   open_later();
 
@@ -195,10 +196,10 @@ TEST_F(IntakeTest, ServesTheHighestVersionOfTwoFilesAtStart) {
 }
 
 TEST_F(IntakeTest, ServesTheFileThatBecameStableLastWhateverItsVersion) {
-  watched.write("x.so", fake_plugin("a", "2.0"));
+  write_file(watched / "x.so", fake_plugin("a", "2.0"));
   open_later();
 
-  watched.write("y.so", fake_plugin("a", "1.0"));
+  write_file(watched / "y.so", fake_plugin("a", "1.0"));
   run_until_still();
   EXPECT_THAT(served(), ElementsAre("a 1.0"));
 
@@ -208,10 +209,10 @@ TEST_F(IntakeTest, ServesTheFileThatBecameStableLastWhateverItsVersion) {
 }
 
 TEST_F(IntakeTest, InspectsTheSameBytesUnderTwoNamesOnce) {
-  watched.write("x.so", fake_plugin("a", "1.0"));
-  watched.write("y.so", fake_plugin("a", "1.0"));
-  watched.write("p.so", fake_plugin("broken", "1.0"));
-  watched.write("q.so", fake_plugin("broken", "1.0"));
+  write_file(watched / "x.so", fake_plugin("a", "1.0"));
+  write_file(watched / "y.so", fake_plugin("a", "1.0"));
+  write_file(watched / "p.so", fake_plugin("broken", "1.0"));
+  write_file(watched / "q.so", fake_plugin("broken", "1.0"));
 
   open_later();
 
@@ -223,14 +224,14 @@ TEST_F(IntakeTest, InspectsTheSameBytesUnderTwoNamesOnce) {
 TEST_F(IntakeTest, EndsTheInspectionOfAFileThatChangesMeanwhile) {
   open_later();
   inspections.hold = true;
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
   intake->step();
   advance(300);
   intake->step();
   intake->step();
   EXPECT_EQ(inspections.running, 1);
 
-  watched.write("a.so", fake_plugin("a", "2.0"));
+  write_file(watched / "a.so", fake_plugin("a", "2.0"));
   intake->step();
   EXPECT_EQ(inspections.running, 0);
 
@@ -241,7 +242,7 @@ TEST_F(IntakeTest, EndsTheInspectionOfAFileThatChangesMeanwhile) {
 
 TEST_F(IntakeTest, TriesAgainWhenTheSurroundingsFailed) {
   inspections.no_process = true;
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
   open_later();
   EXPECT_THAT(only_reason(), HasSubstr("cannot make a process"));
   EXPECT_TRUE(intake->settled());
@@ -260,7 +261,7 @@ TEST_F(IntakeTest, FindsChangesByItsWalkWhenEventsWereLost) {
   TempDir aside;
   std::filesystem::rename(watched.path(), aside / "old");
   std::filesystem::create_directory(watched.path());
-  watched.write("a.so", fake_plugin("a", "1.0"));
+  write_file(watched / "a.so", fake_plugin("a", "1.0"));
 
   run();
   advance(5'000);
@@ -272,11 +273,11 @@ TEST_F(IntakeTest, FindsChangesByItsWalkWhenEventsWereLost) {
 TEST_F(IntakeTest, LastContentWinsAfterAThousandRewrites) {
   open_later();
   for (int i = 0; i < 1'000; ++i) {
-    watched.write("a.so", fake_plugin("a", "1." + std::to_string(i)));
+    write_file(watched / "a.so", fake_plugin("a", "1." + std::to_string(i)));
     if (i % 3 == 0) std::filesystem::remove(watched / "a.so");
     if (i % 100 == 0) run();
   }
-  watched.write("a.so", fake_plugin("a", "2.0"));
+  write_file(watched / "a.so", fake_plugin("a", "2.0"));
 
   run_until_still();
 

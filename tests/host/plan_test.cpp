@@ -1,0 +1,114 @@
+#include "host/worker/plan.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "plugin_api/include/cape/plugin.h"
+
+namespace cape::host {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PlanTest : public ::testing::Test {
+ protected:
+  PlanTest() {
+    config.domains.push_back({.name = "d", .source = "journal"});
+    config.topologies.push_back(
+        {.name = "t", .lambdas = {{.name = "one", .plugin = "p"}, {.name = "two", .plugin = "p"}}});
+    config.topologies.push_back({.name = "u", .lambdas = {{.name = "one", .plugin = "q"}}});
+    config.file = "/etc/cape/cape.toml";
+    config.data_dir = "/var/cape";
+  }
+  LambdaConfig& lambda() { return config.topologies[0].lambdas[0]; }
+  void serve(std::uint32_t kinds, std::uint32_t wants) {
+    auto image = std::make_shared<child::PluginImage>();
+    image->id = "p";
+    image->version = "1.0";
+    image->hash = "aaaa";
+    image->file = "/plugins/p.so";
+    image->kinds = kinds;
+    image->wants = wants;
+    shelves.serving = {image};
+    shelves.settled = true;
+  }
+  PluginServes first() { return serving_of(0, lambdas_of(config)[0], shelves); }
+
+  Config config;
+  Shelves shelves;
+};
+
+TEST_F(PlanTest, NumbersLambdasOfAllTopologiesInOrder) {
+  const std::vector<LambdaPlace> places = lambdas_of(config);
+
+  ASSERT_EQ(places.size(), 3u);
+  EXPECT_EQ(places[0].name(), "t/one");
+  EXPECT_EQ(places[1].name(), "t/two");
+  EXPECT_EQ(places[2].name(), "u/one");
+  EXPECT_EQ(plan_of(config).lambdas.size(), 3u);
+}
+
+TEST_F(PlanTest, ServesALambda) {
+  serve(CAPE_KIND_LAMBDA, 0);
+
+  EXPECT_EQ(first().hash, "aaaa");
+  EXPECT_EQ(first().trouble, "");
+  EXPECT_EQ(offers_of(shelves).at(0).file, "/plugins/p.so");
+}
+
+TEST_F(PlanTest, DoesNotTakeASourceForALambda) {
+  serve(CAPE_KIND_SOURCE, 0);
+
+  EXPECT_EQ(first().hash, "");
+  EXPECT_THAT(first().trouble, HasSubstr("'p' is not a lambda"));
+}
+
+TEST_F(PlanTest, RefusesEachWishThatIsNotGranted) {
+  serve(CAPE_KIND_LAMBDA, CAPE_WANTS_STATE);
+  EXPECT_THAT(first().trouble, HasSubstr("state = true"));
+  lambda().grant.state = true;
+  EXPECT_EQ(first().trouble, "");
+
+  serve(CAPE_KIND_LAMBDA, CAPE_WANTS_READ);
+  EXPECT_THAT(first().trouble, HasSubstr("read = "));
+  lambda().grant.read = {"/tree"};
+  EXPECT_EQ(first().trouble, "");
+
+  serve(CAPE_KIND_LAMBDA, CAPE_WANTS_WRITE);
+  EXPECT_THAT(first().trouble, HasSubstr("write = "));
+  lambda().grant.write = {"/tree"};
+  EXPECT_EQ(first().trouble, "");
+
+  serve(CAPE_KIND_LAMBDA, CAPE_WANTS_NETWORK);
+  EXPECT_THAT(first().trouble, HasSubstr("network"));
+}
+
+TEST_F(PlanTest, SaysWhyAPluginIsMissing) {
+  EXPECT_THAT(first().trouble, HasSubstr("still looked at"));
+  shelves.settled = true;
+  EXPECT_THAT(first().trouble, HasSubstr("no plugin 'p': copy its .so into a plugin directory"));
+  shelves.set_aside = {{.file = "/plugins/x.so", .hash = {}, .reason = "it is empty"}};
+  EXPECT_THAT(first().trouble, HasSubstr("set aside: 1"));
+  shelves.set_aside = {{.file = "/plugins/p.so", .hash = {}, .reason = "it is empty"}};
+  EXPECT_EQ(first().trouble, "/plugins/p.so is set aside: it is empty");
+}
+
+TEST_F(PlanTest, GivesEachLambdaAStateDirectoryOfItsOwn) {
+  serve(CAPE_KIND_LAMBDA, 0);
+
+  const child::ChildSpec spec = spec_of(config, lambdas_of(config)[1], shelves.serving[0]);
+  EXPECT_EQ(spec.state_dir, "/var/cape/state/t/two");
+  EXPECT_EQ(spec.config_dir, "/etc/cape");
+  EXPECT_EQ(spec.domain, "d");
+}
+
+TEST_F(PlanTest, LooksOftenEnoughForTheShortestTimeout) {
+  EXPECT_EQ(look_interval_ns(plan_of(config)), 250 * ns_per_ms);
+  lambda().timeout_ms = 100;
+  EXPECT_EQ(look_interval_ns(plan_of(config)), 25 * ns_per_ms);
+  lambda().timeout_ms = 1;
+  EXPECT_EQ(look_interval_ns(plan_of(config)), 5 * ns_per_ms);
+}
+
+}  // namespace
+}  // namespace cape::host
