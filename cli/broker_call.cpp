@@ -10,20 +10,18 @@ namespace {
 
 constexpr std::int64_t answer_timeout_ms = 5'000;  // a loaded broker answers in a few
 
-Trouble trouble_of(const Error& error, const Config& config) {
-  if (error.code != ErrorCode::unavailable) return {.exit = Exit::failed, .message = error.message};
-  return {.exit = Exit::no_broker,
-          .message = fmt::format("no broker was reached at {}: {}; start it with `cape --config {} up`",
-                                 config.listen.admin, error.message, config.file.string())};
+Trouble trouble_of(const Error& error) {
+  return {.exit = error.code == ErrorCode::unavailable ? Exit::no_broker : Exit::failed,
+          .message = error.message};
 }
 
 }  // namespace
 
 Answer ask_broker(const Config& config, const std::string& method, const std::string& body) {
   auto client = wire::AdminClient::connect(config.listen.admin);
-  if (!client) return std::unexpected(trouble_of(client.error(), config));
+  if (!client) return std::unexpected(trouble_of(client.error()));
   auto reply = client->call(method, body, answer_timeout_ms);
-  if (!reply) return std::unexpected(trouble_of(reply.error(), config));
+  if (!reply) return std::unexpected(trouble_of(reply.error()));
   if (one_line(reply->body).empty())
     return std::unexpected(
         Trouble{.exit = Exit::failed,

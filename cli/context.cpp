@@ -29,7 +29,7 @@ std::expected<const DomainConfig*, Exit> domain_of(const Config& config, const s
 Exit check_subject(const std::string& subject) {
   const std::string_view mistake = subject_mistake(subject);
   if (mistake.empty()) return Exit::done;
-  return complain(Exit::usage, fmt::format("{}; a subject is 1 to 255 bytes of UTF-8 without NUL", mistake));
+  return complain(Exit::usage, mistake);
 }
 
 }  // namespace cape::cli

@@ -21,26 +21,25 @@ struct PingArguments {
   bool ack = false;
 };
 
-Exit no_broker(const Config& config, const Error& error) {
-  const Exit exit = error.code == ErrorCode::unavailable ? Exit::no_broker : Exit::failed;
-  return complain(exit, fmt::format("the ping was not taken: {}; is `cape --config {} up` running?",
-                                    shown(error.message), shown(config.file.string())));
+Exit not_taken(const Error& error) {
+  return complain(error.code == ErrorCode::unavailable ? Exit::no_broker : Exit::failed,
+                  fmt::format("the ping was not taken: {}", shown(error.message)));
 }
 
 // The answer's word, or the exit code after a complaint.
 std::expected<std::string, Exit> send(const Config& config, const PingArguments& arguments) {
   auto client =
       wire::PingClient::connect({.push = config.listen.push, .ping = config.listen.ping}, linger_ms);
-  if (!client) return std::unexpected(no_broker(config, client.error()));
+  if (!client) return std::unexpected(not_taken(client.error()));
   const wire::Ping ping{.domain = arguments.domain, .subject = arguments.subject, .hint = arguments.sequence};
   if (!arguments.ack) {
     auto sent = client->wait_for_broker(connect_timeout_ms);
     if (sent) sent = client->ping(ping);
-    if (!sent) return std::unexpected(no_broker(config, sent.error()));
+    if (!sent) return std::unexpected(not_taken(sent.error()));
     return "sent";
   }
   const auto reply = client->ping_wait(ping, answer_timeout_ms);
-  if (!reply) return std::unexpected(no_broker(config, reply.error()));
+  if (!reply) return std::unexpected(not_taken(reply.error()));
   switch (reply->answer) {
     case wire::PingAnswer::acknowledged:
       return "acknowledged";

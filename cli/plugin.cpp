@@ -12,7 +12,8 @@ namespace cape::cli {
 namespace {
 
 constexpr Column plugin_columns[] = {{"PLUGIN", "id"},   {"VERSION", "version"}, {"KIND", "kind"},
-                                     {"STATE", "state"}, {"HASH", "hash"},       {"FILE", "file"}};
+                                     {"STATE", "state"}, {"HASH", "hash"},       {"FILE", "file"},
+                                     {"TROUBLE", "trouble"}};
 constexpr Column child_columns[] = {{"PLUGIN", "id"},         {"LAMBDA", "lambda"},
                                     {"PID", "pid"},           {"SANDBOX", "level"},
                                     {"RESTARTS", "restarts"}, {"MISSING LAYERS", "missing"}};
@@ -33,7 +34,7 @@ Exit run_list(const Context& context) {
   if (!config) return config.error();
   Answer answer = ask_broker(*config, "plugins", "{}");
   if (!answer && answer.error().exit == Exit::no_broker) {
-    note("no broker runs; these are the files a host would take in");
+    note("no broker answers; these are the files a host would take in");
     answer = plugin_files(*config);
   }
   if (!answer) return complain(answer.error().exit, shown(answer.error().message));

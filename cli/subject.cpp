@@ -33,7 +33,7 @@ Exit run_subject(const Context& context, const SubjectArguments& arguments) {
       *config, "subject",
       json_object({{"domain", json_string(arguments.domain)}, {"subject", json_string(arguments.subject)}}));
   if (!answer && answer.error().exit == Exit::no_broker) {
-    note("no broker runs; this is what the stores hold");
+    note("no broker answers; this is what the stores hold");
     answer = stored_subject(*config, **domain, arguments.subject);
   }
   if (!answer) return complain(answer.error().exit, shown(answer.error().message));

@@ -18,7 +18,7 @@ Exit run_list(const Context& context) {
   if (!config) return config.error();
   Answer answer = ask_broker(*config, "topologies", "{}");
   if (!answer && answer.error().exit == Exit::no_broker) {
-    note("no broker runs; the counts are those of the stored records");
+    note("no broker answers; the counts are those of the stored records");
     answer = stored_topologies(*config);
   }
   if (!answer) return complain(answer.error().exit, shown(answer.error().message));

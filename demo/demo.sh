@@ -35,6 +35,9 @@ now_ms() { printf '%s' "$((${EPOCHREALTIME/[.,]/} / 1000))"; }
 # number NAME of the text that `cape status` printed last; 0 without it
 number() { awk -v name="$1" '$1 == name { print $2; found = 1 } END { if (!found) print 0 }' <<<"$status"; }
 
+# microseconds NAME: the same, without the fraction
+microseconds() { number "$1" | awk '{ printf "%.0f us", $1 }'; }
+
 read_status() {
   status=$("$cape" status 2>&1) && return
   kill -0 "$up_pid" 2>/dev/null || die "cape up ended; its last words: $(tail -n 3 "$log")" "see $log"
@@ -117,7 +120,7 @@ summary() {
    events               $((history + paced_per_s * paced_s)) appended, $(number events_done) done in $topologies topologies
    jobs                 $(number jobs_done) ($history_jobs for the history)
    events/s             $((history * topologies * 1000 / history_ms)) over the history, start of cape up included
-   ping to start        p50 $(number latency_us.p50) us, p95 $(number latency_us.p95) us, p99 $(number latency_us.p99) us at $paced_per_s events/s
+   ping to start        p50 $(microseconds latency_us.p50), p95 $(microseconds latency_us.p95), p99 $(microseconds latency_us.p99) at $paced_per_s events/s
    failed attempts      $(number attempts_failed)
    subjects behind      $behind
    sandbox level        $level
