@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/console.hpp"
+#include "cli/json_dump.hpp"
 
 namespace cape::cli {
 namespace {
@@ -12,10 +13,6 @@ using Rows = std::vector<std::vector<std::string>>;
 
 Json parse(std::string_view text) {
   return Json::parse(text, nullptr, false);
-}
-
-std::string dump(const Json& value) {
-  return value.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 std::string joined(const Json& values, std::string_view separator);

@@ -108,7 +108,7 @@ Exit run_append(const Context& context, const AppendArguments& arguments) {
                                  : append_file(context, *config, arguments);
 }
 
-constexpr const char* examples =
+constexpr const char* append_examples =
     "\nA line of FILE:\n"
     "  {\"subject\":\"a\",\"sequence\":1,\"time_ns\":0,\"type\":\"t\",\"payload\":\"text\"}\n"
     "with payload_base64 for bytes; sequence, time_ns and type are optional.\n"
@@ -132,7 +132,7 @@ void add_append(CLI::App& app, Context& context) {
   command.flag("--no-ping", arguments->no_ping, "Tell no broker; refresh will find the events");
   for (const char* other : {"SUBJECT", "--sequence", "--type", "--payload"})
     command.excludes("--jsonl", other);
-  command.footer(examples);
+  command.footer(append_examples);
   command.on_chosen([&context, arguments, subject_given = command.given("SUBJECT")]() -> std::string {
     if (arguments->jsonl.empty() && !subject_given()) return "SUBJECT or --jsonl FILE is required";
     context.run = [&context, arguments] { return run_append(context, *arguments); };

@@ -15,11 +15,11 @@
 namespace cape::cli {
 namespace {
 
-using Json = nlohmann::json;
+using nlohmann::json;
 
 // Takes the tokens of one flat object. Each callback returns false at the first mistake, which ends the
 // parse.
-class EventReader final : public nlohmann::json_sax<Json> {
+class EventReader final : public nlohmann::json_sax<json> {
  public:
   bool null() override { return value_expected("null"); }
   bool boolean(bool) override { return refuse_value("true or false"); }
@@ -31,7 +31,7 @@ class EventReader final : public nlohmann::json_sax<Json> {
   }
   bool number_float(double, const std::string&) override { return refuse_value("a fraction"); }
   bool string(std::string& value) override { return take_text(value); }
-  bool binary(Json::binary_t&) override { return refuse_value("binary"); }
+  bool binary(json::binary_t&) override { return refuse_value("binary"); }
   bool start_object(std::size_t) override {
     if (std::exchange(inside_, true)) return refuse_value("an object");
     return true;
@@ -40,7 +40,7 @@ class EventReader final : public nlohmann::json_sax<Json> {
   bool start_array(std::size_t) override { return refuse_value("a list"); }
   bool end_array() override { return true; }
   bool key(std::string& value) override;
-  bool parse_error(std::size_t position, const std::string&, const Json::exception& error) override;
+  bool parse_error(std::size_t position, const std::string&, const json::exception& error) override;
 
   Result<storage::NewEvent> finish(std::uint64_t payload_bytes_max);
   std::string mistake;
@@ -109,7 +109,7 @@ bool EventReader::take_text(std::string& value) {
   return true;
 }
 
-bool EventReader::parse_error(std::size_t position, const std::string&, const Json::exception& error) {
+bool EventReader::parse_error(std::size_t position, const std::string&, const json::exception& error) {
   std::string_view what =
       error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 5: why"
   if (const std::size_t colon = what.find(": "); colon != std::string_view::npos)
@@ -146,7 +146,7 @@ Result<storage::NewEvent> EventReader::finish(std::uint64_t payload_bytes_max) {
 
 Result<storage::NewEvent> parse_event_line(std::string_view line, std::uint64_t payload_bytes_max) {
   EventReader reader;
-  if (!Json::sax_parse(line, &reader)) return fail(ErrorCode::invalid, std::move(reader.mistake));
+  if (!json::sax_parse(line, &reader)) return fail(ErrorCode::invalid, std::move(reader.mistake));
   return reader.finish(payload_bytes_max);
 }
 

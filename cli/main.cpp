@@ -9,7 +9,7 @@
 namespace cape::cli {
 namespace {
 
-constexpr const char* examples =
+constexpr const char* cape_examples =
     "\nExamples:\n"
     "  cape config check                         is cape.toml right?\n"
     "  cape append history order/17 --type paid --payload '{\"amount\":5}'\n"
@@ -25,7 +25,7 @@ void add_commands(CLI::App& app, Context& context) {
   app.add_option("--config", context.config_file, "The config file; else $CAPE_CONFIG, else ./cape.toml")
       ->type_name("FILE");
   app.add_flag("--json", context.json, "Print one JSON value instead of text");
-  app.footer(examples);
+  app.footer(cape_examples);
 #ifdef CAPE_WITH_UP
   add_up(app, context);
 #endif

@@ -29,7 +29,7 @@ void show(const std::string& answer) {
     say_block("\n" + aside);
 }
 
-Exit run_list(const Context& context) {
+Exit run_plugin_list(const Context& context) {
   const auto config = load(context);
   if (!config) return config.error();
   Answer answer = ask_broker(*config, "plugins", "{}");
@@ -52,7 +52,7 @@ void add_plugin(CLI::App& app, Context& context) {
   Command list = command.subcommand("list", "List plugins, their children and the files set aside");
   list.footer("\nExamples:\n  cape plugin list\n  cape plugin list --json | jq '.set_aside'");
   list.on_chosen([&context] {
-    context.run = [&context] { return run_list(context); };
+    context.run = [&context] { return run_plugin_list(context); };
     return std::string();
   });
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/json_dump.hpp"
 #include "core/clock.hpp"
 #include "host/child/intake.hpp"
 #include "storage/cursor_store.hpp"
@@ -17,10 +18,6 @@ using StorePtr = std::unique_ptr<storage::CursorStore>;  // null: there is none 
 
 std::unexpected<Trouble> trouble(const Error& error) {
   return std::unexpected(Trouble{.exit = Exit::failed, .message = error.message});
-}
-
-std::string dump(const Json& value) {
-  return value.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 Result<StorePtr> open_store(const Config& config) {

@@ -16,11 +16,11 @@ struct SubjectArguments {
   std::string domain, subject;
 };
 
-constexpr Column columns[] = {{"TOPOLOGY", "topology"},
-                              {"CURSOR", "cursor"},
-                              {"STATE", "state"},
-                              {"ATTEMPT", "attempt"},
-                              {"REASON", "reason"}};
+constexpr Column subject_columns[] = {{"TOPOLOGY", "topology"},
+                                      {"CURSOR", "cursor"},
+                                      {"STATE", "state"},
+                                      {"ATTEMPT", "attempt"},
+                                      {"REASON", "reason"}};
 
 Exit run_subject(const Context& context, const SubjectArguments& arguments) {
   if (const Exit bad = check_subject(arguments.subject); bad != Exit::done) return bad;
@@ -44,7 +44,7 @@ Exit run_subject(const Context& context, const SubjectArguments& arguments) {
   }
   say(fmt::format("{} {}  latest {}", arguments.domain, shown(arguments.subject),
                   shown(field_text(*answer, "latest"))));
-  say_block(list_table(*answer, "topologies", columns));
+  say_block(list_table(*answer, "topologies", subject_columns));
   return Exit::done;
 }
 

@@ -10,10 +10,10 @@
 namespace cape::cli {
 namespace {
 
-constexpr Column columns[] = {{"TOPOLOGY", "topology"}, {"DOMAIN", "domain"}, {"MODE", "mode"},
-                              {"LAMBDAS", "lambdas"},   {"BEHIND", "behind"}, {"PARKED", "parked"}};
+constexpr Column topology_columns[] = {{"TOPOLOGY", "topology"}, {"DOMAIN", "domain"}, {"MODE", "mode"},
+                                       {"LAMBDAS", "lambdas"},   {"BEHIND", "behind"}, {"PARKED", "parked"}};
 
-Exit run_list(const Context& context) {
+Exit run_topology_list(const Context& context) {
   const auto config = load(context);
   if (!config) return config.error();
   Answer answer = ask_broker(*config, "topologies", "{}");
@@ -27,7 +27,7 @@ Exit run_list(const Context& context) {
     say(one_line(*answer));
     return Exit::done;
   }
-  const std::string rows = list_table(*answer, "topologies", columns);
+  const std::string rows = list_table(*answer, "topologies", topology_columns);
   say_block(rows.empty() ? "no topology is configured; add [topology.NAME] to the config file\n" : rows);
   return Exit::done;
 }
@@ -39,7 +39,7 @@ void add_topology(CLI::App& app, Context& context) {
   Command list = command.subcommand("list", "List topologies with the subjects that are behind or parked");
   list.footer("\nExamples:\n  cape topology list\n  cape topology list --json");
   list.on_chosen([&context] {
-    context.run = [&context] { return run_list(context); };
+    context.run = [&context] { return run_topology_list(context); };
     return std::string();
   });
 }

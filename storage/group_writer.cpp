@@ -11,7 +11,7 @@
 namespace cape::storage {
 namespace {
 
-constexpr std::int32_t busy_ms = 5'000;  // another program at the file, such as a backup or a person
+constexpr std::int32_t writer_busy_ms = 5'000;  // another program at the file, such as a backup or a person
 
 // The log grows to 16 MiB before it is copied back: dense groups write the same pages again and again, and
 // each page is copied once a checkpoint. The cache holds the pages of about 100,000 records.
@@ -30,7 +30,7 @@ bool blames_a_row(const Error& error) {
 
 Result<sqlite::Database> open_database(const fs::path& file) {
   if (Result<void> made = make_file(file, 0600); !made) return std::unexpected(made.error());
-  Result<sqlite::Database> db = sqlite::Database::open(file, sqlite::Access::write, busy_ms);
+  Result<sqlite::Database> db = sqlite::Database::open(file, sqlite::Access::write, writer_busy_ms);
   if (!db) return db;
   if (Result<void> done = sqlite::migrate(*db, store_schema(), file); !done)
     return std::unexpected(done.error());

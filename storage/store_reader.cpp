@@ -10,7 +10,7 @@
 namespace cape::storage {
 namespace {
 
-constexpr std::int32_t busy_ms = 2'000;  // readers wait for a recovery of the log alone
+constexpr std::int32_t reader_busy_ms = 2'000;  // readers wait for a recovery of the log alone
 
 std::int64_t as_limit(std::size_t limit) {
   return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int32_t>::max()));
@@ -25,7 +25,7 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(const fs::path& data_dir)
     return fail(ErrorCode::not_found,
                 fmt::format("there is no store in {} yet: run `cape up` first", data_dir.string()));
   }
-  Result<sqlite::Database> db = sqlite::Database::open(file, sqlite::Access::read, busy_ms);
+  Result<sqlite::Database> db = sqlite::Database::open(file, sqlite::Access::read, reader_busy_ms);
   if (!db) return std::unexpected(db.error());
   std::unique_ptr<StoreReader> reader(new StoreReader(std::move(*db)));
   if (Result<void> known = sqlite::require_newest(reader->db_, store_schema(), file); !known) {

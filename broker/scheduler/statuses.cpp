@@ -7,7 +7,7 @@
 namespace cape::scheduler {
 namespace {
 
-std::string text_of(const Outcome& outcome) {
+std::string reason_of(const Outcome& outcome) {
   return outcome.reason.empty() ? std::string(name_of(outcome.kind))
                                 : fmt::format("{}: {}", name_of(outcome.kind), outcome.reason);
 }
@@ -81,7 +81,7 @@ void Scheduler::State::count_attempt(Subject& s, Lane& lane, Sequence sequence, 
   lane.attempts = again && lane.attempts < UINT32_MAX ? lane.attempts + 1 : again ? lane.attempts : 1;
   lane.failed_sequence = sequence;
   lane.next_try_wall_ns = 0;
-  lane.reason = text_of(outcome);
+  lane.reason = reason_of(outcome);
   lane.unstarted = 0;
   s.dirty = true;
   ++counters.attempts_failed;
@@ -111,7 +111,7 @@ void Scheduler::State::park(Subject& s, Lane& lane, const Outcome& outcome) {
 
 // No attempt: tried again at once, but an event that keeps coming back has to wait a little.
 void Scheduler::State::come_back_unstarted(Subject& s, Lane& lane, const Outcome& outcome) {
-  if (lane.attempts == 0) lane.reason = text_of(outcome);  // for people; not worth a save
+  if (lane.attempts == 0) lane.reason = reason_of(outcome);  // for people; not worth a save
   if (lane.unstarted < UINT8_MAX) ++lane.unstarted;
   const std::int64_t wait_ns = pause_ns(lane.unstarted);
   if (wait_ns > 0) set_timer(s, lane, Rest::unstarted, now.boot_ns + wait_ns);

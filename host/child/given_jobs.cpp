@@ -7,7 +7,7 @@
 namespace cape::child {
 namespace {
 
-std::unexpected<Error> breach(std::string what) {
+std::unexpected<Error> not_given(std::string what) {
   return fail(ErrorCode::protocol, std::move(what));
 }
 
@@ -31,14 +31,14 @@ Result<void> GivenJobs::take_output(const OutputView& view) {
   const OutputFrame& frame = view.frame;
   auto given =
       std::ranges::find_if(jobs_, [&](const Given& g) { return g.job == frame.job && !g.taken_back; });
-  if (given == jobs_.end()) return breach(fmt::format("output frame: job {} is not out", frame.job));
+  if (given == jobs_.end()) return not_given(fmt::format("output frame: job {} is not out", frame.job));
   if (frame.index >= given->count || frame.index < given->outputs.size())
-    return breach(
+    return not_given(
         fmt::format("output frame: event index {} of job {} is out of turn", frame.index, frame.job));
   output_bytes_ += view.output.size();
   if (view.output.size() > output_bytes_max_ ||
       output_bytes_ > outputs_soft_bytes_max + call_events_max * output_bytes_max_)
-    return breach(fmt::format("output frame: {} bytes are over the limit", view.output.size()));
+    return not_given(fmt::format("output frame: {} bytes are over the limit", view.output.size()));
   given->outputs.resize(frame.index);  // events that emitted nothing
   given->outputs.emplace_back(view.output);
   return {};
@@ -49,19 +49,19 @@ Result<void> GivenJobs::check_done(const Given& given, const JobDoneFrame& frame
   const auto end = static_cast<OutcomeKind>(frame.end);
   const bool failed = end != OutcomeKind::ok;
   if (frame.job != given.job)
-    return breach(fmt::format("job frame: job {} is out of turn, {} is next", frame.job, given.job));
+    return not_given(fmt::format("job frame: job {} is out of turn, {} is next", frame.job, given.job));
   if (given.taken_back && (frame.events_done != 0 || frame.started != 0 || end != OutcomeKind::cancelled))
-    return breach(fmt::format("job frame: job {} ran after it was taken back", frame.job));
+    return not_given(fmt::format("job frame: job {} ran after it was taken back", frame.job));
   if (end == OutcomeKind::skipped || frame.events_done > given.count ||
       failed != (frame.events_done < given.count))
-    return breach(
+    return not_given(
         fmt::format("job frame: {} of {} events done and {}", frame.events_done, given.count, name_of(end)));
   if (failed && frame.started == 0 && end != OutcomeKind::cancelled)
-    return breach(fmt::format("job frame: {} of an event that did not start", name_of(end)));
+    return not_given(fmt::format("job frame: {} of an event that did not start", name_of(end)));
   const std::uint64_t needed =
       given.first_number + frame.events_done + (failed && frame.started != 0 ? 1 : 0);
   if (needed > given.first_number && progress < needed)
-    return breach(
+    return not_given(
         fmt::format("job frame: event {} is done, the progress word stands at {}", needed, progress));
   return {};
 }
@@ -69,7 +69,7 @@ Result<void> GivenJobs::check_done(const Given& given, const JobDoneFrame& frame
 Result<std::optional<ChildJobDone>> GivenJobs::take_done(const JobDoneView& view, std::uint64_t progress,
                                                          std::int64_t now_ns) {
   const JobDoneFrame& frame = view.frame;
-  if (jobs_.empty()) return breach(fmt::format("job frame: job {} is not out", frame.job));
+  if (jobs_.empty()) return not_given(fmt::format("job frame: job {} is not out", frame.job));
   Given& given = jobs_.front();
   if (Result<void> good = check_done(given, frame, progress); !good) return std::unexpected(good.error());
   if (given.taken_back) {

@@ -14,7 +14,7 @@ namespace {
 // have made it readable.
 constexpr std::uint32_t watched_events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
                                          IN_CREATE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-constexpr std::size_t buffer_bytes = 64u << 10;
+constexpr std::size_t read_bytes_max = 64u << 10;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ Result<void> DirectoryWatch::add(const fs::path& dir) {
 
 DirectoryWatch::Changes DirectoryWatch::read() {
   Changes changes;
-  alignas(inotify_event) std::array<char, buffer_bytes> buffer;
+  alignas(inotify_event) std::array<char, read_bytes_max> buffer;
   const ssize_t got = ::read(inotify_.get(), buffer.data(), buffer.size());
   for (ssize_t at = 0; at < got;) {
     inotify_event event;
