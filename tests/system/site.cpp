@@ -98,9 +98,14 @@ Finished Site::cape(const std::vector<std::string>& args, const std::string& inp
 bool Site::up(const std::vector<std::string>& args) {
   const fs::path out = dir_ / "io" / "up.out";
   fs::remove(out);
+  fs::path program = build_bin("cape");
   std::vector<std::string> words{"up"};
   words.insert(words.end(), args.begin(), args.end());
-  up_pid_ = start(build_bin("cape"), words, {"/dev/null", out, dir_ / "io" / "up.err"}, dir_);
+  if (!refused_.empty()) {
+    words.insert(words.begin(), {refused_, program.string()});
+    program = build_bin("poorer-kernel");
+  }
+  up_pid_ = start(program, words, {"/dev/null", out, dir_ / "io" / "up.err"}, dir_);
   bool ready = false;
   eventually(
       [&] {

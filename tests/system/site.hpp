@@ -35,6 +35,9 @@ class Site {
   // Puts a plugin of the zoo into the plugin directory.
   void add_plugin(const std::string& name);
 
+  // From now on `cape up` runs as on a kernel that refuses `what`; see poorer_kernel.c.
+  void on_kernel_without(const std::string& what) { refused_ = what; }
+
   // Runs `cape ARGS...` to its end with `input` on stdin.
   Finished cape(const std::vector<std::string>& args, const std::string& input = "") const;
 
@@ -55,6 +58,7 @@ class Site {
 
  private:
   fs::path dir_;
+  std::string refused_;  // by the kernel; empty: nothing
   pid_t up_pid_ = -1;
 };
 

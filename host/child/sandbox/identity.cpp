@@ -35,23 +35,34 @@ bool holds(const std::vector<IdRange>& ranges, std::uint32_t id) {
   return false;
 }
 
-bool is_unused(std::uint32_t id) { return id >= unused_ids_begin && id - unused_ids_begin < unused_ids_count; }
+bool is_mapped(std::uint32_t id) {
+  return holds(ranges_of("/proc/self/uid_map"), id) && holds(ranges_of("/proc/self/gid_map"), id);
+}
+
+// Root of a container that maps itself alone can become nobody else, as an ordinary user cannot.
+bool can_change_ids() {
+  return geteuid() == 0 && is_mapped(nobody);
+}
+
+bool is_unused(std::uint32_t id) {
+  return id >= unused_ids_begin && id - unused_ids_begin < unused_ids_count;
+}
 
 // In a container that maps few ids, nobody is the best there is.
 Identity unused_identity(std::uint64_t salt) {
   const auto id = static_cast<std::uint32_t>(unused_ids_begin + salt % unused_ids_count);
-  if (holds(ranges_of("/proc/self/uid_map"), id) && holds(ranges_of("/proc/self/gid_map"), id))
-    return {.uid = id, .gid = id, .root_host = true, .unused = true};
+  if (is_mapped(id)) return {.uid = id, .gid = id, .root_host = true, .unused = true};
   return {.uid = nobody, .gid = nobody, .root_host = true, .unused = false};
 }
 
 Result<Identity> owner_of(const fs::path& dir) {
   struct stat at = {};
   if (stat(dir.c_str(), &at) != 0)
-    return fail_errno(ErrorCode::not_found,
-                      fmt::format("the granted directory {} cannot be read (create it or take it out of the grant)",
-                                  dir.native()),
-                      errno);
+    return fail_errno(
+        ErrorCode::not_found,
+        fmt::format("the granted directory {} cannot be read (create it or take it out of the grant)",
+                    dir.native()),
+        errno);
   return Identity{.uid = at.st_uid, .gid = at.st_gid, .root_host = true, .unused = is_unused(at.st_uid)};
 }
 
@@ -80,14 +91,16 @@ Result<void> write_map(pid_t pid, const char* name, const std::string& text) {
 // Every id we have ourselves, at its own number: the runner mounts as we would, then becomes the child's id.
 std::string identity_map(const char* own_map) {
   std::string text;
-  for (const IdRange& range : ranges_of(own_map)) text += fmt::format("{0} {0} {1}\n", range.first, range.count);
+  for (const IdRange& range : ranges_of(own_map))
+    text += fmt::format("{0} {0} {1}\n", range.first, range.count);
   return text;
 }
 
 }  // namespace
 
 Result<Identity> choose_identity(const ChildSpec& spec, std::uint64_t salt) {
-  if (geteuid() != 0) return Identity{.uid = geteuid(), .gid = getegid(), .root_host = false, .unused = false};
+  if (!can_change_ids())
+    return Identity{.uid = geteuid(), .gid = getegid(), .root_host = false, .unused = false};
   if (!spec.grant.read.empty()) return owner_of(spec.grant.read.front());
   if (!spec.grant.write.empty()) return owner_of(spec.grant.write.front());
   if (spec.grant.state) return identity_of_state(spec.state_dir);
@@ -98,18 +111,19 @@ Result<void> prepare_state_dir(const fs::path& dir, const Identity& identity) {
   std::error_code failed;
   fs::create_directories(dir.parent_path(), failed);
   if (failed)
-    return fail(ErrorCode::io, fmt::format("the state directory {} cannot be made: {}", dir.native(),
-                                           failed.message()));
+    return fail(ErrorCode::io,
+                fmt::format("the state directory {} cannot be made: {}", dir.native(), failed.message()));
   if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
-    return fail_errno(ErrorCode::io, fmt::format("the state directory {} cannot be made", dir.native()), errno);
+    return fail_errno(ErrorCode::io, fmt::format("the state directory {} cannot be made", dir.native()),
+                      errno);
   const UniqueFd at(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!at) return fail_errno(ErrorCode::io, fmt::format("the state directory {}", dir.native()), errno);
   struct stat now = {};
   if (fstat(at.get(), &now) == 0 && now.st_uid == identity.uid && now.st_gid == identity.gid) return {};
   if (fchown(at.get(), identity.uid, identity.gid) != 0)
-    return fail_errno(ErrorCode::io,
-                      fmt::format("the state directory {} cannot be given to id {}", dir.native(), identity.uid),
-                      errno);
+    return fail_errno(
+        ErrorCode::io,
+        fmt::format("the state directory {} cannot be given to id {}", dir.native(), identity.uid), errno);
   return {};
 }
 
@@ -119,7 +133,8 @@ Result<void> map_ids(pid_t pid, const Identity& identity) {
     return write_map(pid, "gid_map", identity_map("/proc/self/gid_map"));
   }
   if (Result<void> done = write_map(pid, "setgroups", "deny"); !done) return done;
-  if (Result<void> done = write_map(pid, "uid_map", fmt::format("{0} {0} 1", identity.uid)); !done) return done;
+  if (Result<void> done = write_map(pid, "uid_map", fmt::format("{0} {0} 1", identity.uid)); !done)
+    return done;
   return write_map(pid, "gid_map", fmt::format("{0} {0} 1", identity.gid));
 }
 

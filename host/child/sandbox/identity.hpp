@@ -2,7 +2,8 @@
 //
 //   host is root, a read or write grant      owner of the first such directory
 //   host is root, state alone or no grant    an id that nobody uses
-//   host is an ordinary user                 the host's own id: it can map no other
+//   host is an ordinary user, or root of a   the host's own id: it can map no other
+//   container that maps no other id
 #pragma once
 
 #include <sys/types.h>
