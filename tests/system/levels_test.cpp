@@ -38,7 +38,8 @@ grant = { state = true }
           levels.clear();
           const auto told = plugins();
           for (const auto& plugin : told.at("plugins"))
-            for (const auto& child : plugin.at("children")) levels.push_back(child.at("level"));
+            for (const auto& child : plugin.at("children"))
+              if (child.at("level") != "-") levels.push_back(child.at("level"));
           return levels.size() >= 2;
         },
         std::chrono::seconds(30));

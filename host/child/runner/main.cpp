@@ -105,7 +105,7 @@ void judge(const RunnerContext& context, const Steps& steps) {
   if (have.level <= context.setup.require_level) return;
   steps.give_up(std::string("sandbox level ") + have.level + " is below the required level " +
                 context.setup.require_level + "; missing: " + have.missing +
-                ". Give the machine these layers, or accept less with `sandbox_require` in cape.toml");
+                ". Give the machine these layers, or accept less with `sandbox = { require = \"C\" }` in cape.toml");
 }
 
 // What probe_sandbox() asks for: the verdict travels as text, and the process ends as if nothing had failed.
