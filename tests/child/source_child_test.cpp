@@ -81,6 +81,34 @@ TEST_P(EachSource, AnswersManySubjectsInOneCallInTheOrderAsked) {
   EXPECT_EQ(child_->calls_out(), 0u);
 }
 
+TEST_F(SourceChildTest, QueryThatABatchLeavesUntouchedHasFailedAlone) {
+  start("answers_batch");
+
+  const auto answers = query({{.tag = 1, .subject = "good", .start = 10},
+                              {.tag = 2, .subject = "forgotten", .start = 1},
+                              {.tag = 3, .subject = "good", .start = 10}});
+
+  ASSERT_THAT(answers, SizeIs(3));
+  EXPECT_EQ(answers[0].status, OutcomeKind::ok);
+  EXPECT_EQ(answers[1].status, OutcomeKind::failed);
+  EXPECT_THAT(answers[1].reason, HasSubstr("left it untouched"));
+  EXPECT_EQ(answers[2].status, OutcomeKind::ok);
+}
+
+TEST_P(EachSource, IsToldWhenItsQueryWillCountAsHung) {
+  ChildSpec spec = spec_of(GetParam(), ChildKind::source);
+  spec.timeout_ns = 3600 * ns_per_s;
+  child_ = *start_source_child(spec);
+
+  const auto answers =
+      query({{.tag = 1, .subject = "good", .start = 10}, {.tag = 2, .subject = "deadline", .start = 10}});
+
+  ASSERT_THAT(answers, SizeIs(2));
+  const std::int64_t left_ns = answers[1].block->entries.at(0).time_ns;
+  EXPECT_LE(left_ns, spec.timeout_ns);
+  EXPECT_GT(left_ns, spec.timeout_ns - 60 * ns_per_s);
+}
+
 TEST_P(EachSource, AnswersAHundredSubjects) {
   start(GetParam());
   std::vector<SourceQuery> queries;

@@ -1,6 +1,7 @@
 #include "host/child/runner/source_service.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/clock.hpp"
 #include "host/child/runner/abi_bytes.hpp"
@@ -12,6 +13,8 @@ namespace {
 // Answers of one batch call lie in private memory until it returns.
 constexpr std::uint64_t gathered_bytes_max = 8u << 20;
 constexpr std::size_t group_max = 256;
+// No status of any kind: a query that a batch does not touch must not look answered.
+constexpr cape_status untouched_status = std::numeric_limits<cape_status>::min();
 
 const cape_source_batch* find_batch(const cape_source& source, void* self) {
   if (!CAPE_HAS(&source, get_extension)) return nullptr;
@@ -28,7 +31,9 @@ OutcomeKind kind_of(cape_status status) {
 
 std::string describe(const Verdict& verdict, const std::string& error) {
   std::string text = verdict.text;
-  if (text.empty() && static_cast<cape_status>(kind_of(verdict.status)) != verdict.status)
+  if (verdict.status == untouched_status)
+    text = "query_batch left it untouched: it must set the status of each query";
+  else if (text.empty() && static_cast<cape_status>(kind_of(verdict.status)) != verdict.status)
     text = "returned " + std::to_string(verdict.status) + ", which is not a status of a source";
   if (!error.empty()) text += (text.empty() ? "" : ": ") + error;
   return text.substr(0, reason_bytes_max);
@@ -85,6 +90,7 @@ void SourceService::answer_query_call(std::span<const std::uint8_t> body) {
   for (std::size_t i = 0; i < queries.size(); ++i) {
     queries[i].subject = bytes_of(subjects.substr(rows[i].subject_offset, rows[i].subject_bytes));
     queries[i].start = queries[i].next_start = rows[i].start;
+    queries[i].status = untouched_status;
   }
   for (std::size_t at = 0; at < queries.size();) {
     const std::span<cape_source_query> group =

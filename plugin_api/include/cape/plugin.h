@@ -176,7 +176,7 @@ typedef struct cape_source_query {
   int64_t start;      /* in */
   int64_t next_start, latest;
   uint32_t more;
-  cape_status status;
+  cape_status status; /* to be set, also to OK; a query left untouched has FAILED */
 } cape_source_query;
 typedef struct cape_source_batch {
   uint32_t struct_size, reserved;

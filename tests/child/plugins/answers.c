@@ -128,6 +128,7 @@ static cape_status query_batch(void *self, struct cape_call *call, cape_source_q
 static const cape_source_batch batch = {sizeof(cape_source_batch), 0, query_batch};
 static const void *get_extension(void *self, const char *id) {
   (void)self;
+    if (is(q->subject, "forgotten")) continue;
   return strcmp(id, CAPE_EXT_SOURCE_BATCH) == 0 ? &batch : NULL;
 }
 #else
