@@ -220,6 +220,8 @@ void LambdaChildOverProcess::take_back() {
 }
 
 void LambdaChildOverProcess::cancel() {
+  // It may sleep and never have heard of them; until it has answered for them no job can be submitted.
+  link_.wake();
   const ChildWords words = link_.words();
   const bool runs = words.progress > words.finished || words.phase == Phase::flush;
   if (!ended_ && runs) link_.request().cancel.value.store(words.progress);

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include "host/child/doorbell.hpp"
+#include "host/child/over_process.hpp"
 #include "tests/child/driver.hpp"
 
 namespace cape::child {
@@ -24,6 +26,19 @@ class LambdaChildTest : public testing::Test {
     Result<std::unique_ptr<LambdaChild>> started = start_lambda_child(spec);
     ASSERT_TRUE(started) << started.error().message;
     child_ = std::move(*started);
+  }
+  // The same, with a look at the words that the child shares.
+  void start_over_process(const std::string& plugin) {
+    const ChildSpec spec = spec_of(plugin, ChildKind::lambda);
+    Result<std::unique_ptr<ChildProcess>> process = ChildProcess::start(spec);
+    ASSERT_TRUE(process) << process.error().message;
+    process_ = process->get();
+    child_ = make_lambda_child(spec, std::move(*process));
+  }
+  void wait_asleep() {
+    const std::int64_t deadline_ns = boot_ns() + patience_ms * ns_per_ms;
+    while (process_->response().child_sleeps.value.load() != sleeps_for_request)
+      ASSERT_LT(boot_ns(), deadline_ns) << "it never slept";
   }
   void give(const wire::RunJob& job, bool singly = false) {
     ASSERT_TRUE(child_->submit(job, singly));
@@ -55,6 +70,7 @@ class LambdaChildTest : public testing::Test {
   }
 
   std::unique_ptr<LambdaChild> child_;
+  ChildProcess* process_ = nullptr;  // the child's, after start_over_process()
 };
 
 }  // namespace cape::child

@@ -280,6 +280,27 @@ TEST_F(LambdaChildTest, CrashInCreateIsSetupAndLeavesTheJobsUnstarted) {
 }
 
 TEST_F(LambdaChildTest, HangInCreateEndsWithTheStartTimeout) {
+TEST_F(LambdaChildTest, TakesJobsAgainAfterJobsItNeverHeardOfWereTakenBack) {
+  start_over_process("acts");
+  give(job_of(1, "a", {"ok"}));
+  wait_done(1);
+  wait_asleep();
+  ASSERT_TRUE(child_->submit(job_of(2, "a", {"ok"}))) << "and no wake()";
+  child_->take_back();
+  EXPECT_EQ(wait_done(1).at(0).status.job, 2u);
+
+  const std::int64_t deadline_ns = boot_ns() + patience_ms * ns_per_ms;
+  bool given = false;
+  for (Reports rest; !given && boot_ns() < deadline_ns; given = child_->submit(job_of(3, "a", {"ok"}))) {
+    child_->poll(rest);
+    wait_readable(child_->fd(), deadline_ns);
+  }
+  ASSERT_TRUE(given) << "its numbers never started again";
+  child_->wake();
+
+  EXPECT_EQ(wait_done(1).at(0).status.job, 3u);
+}
+
   ChildSpec spec = spec_of("acts", ChildKind::lambda);
   spec.config_json = R"({"create": {"mode": "hang"}})";
   spec.start_timeout_ms = 500;
