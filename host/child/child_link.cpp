@@ -153,3 +153,17 @@ std::vector<ChildLog> to_logs(const ChildProcess::Events& events) {
 }
 
 }  // namespace cape::child
+std::optional<ChildLog> ChildLink::admit(ChildLog line) {
+  if (!lines_.admit(boot_ns())) return std::nullopt;
+  return line;
+}
+
+std::optional<ChildLog> ChildLink::tell_held_back() {
+  const std::uint64_t count = lines_.take_held_back(boot_ns(), seen_end_);
+  if (count == 0) return std::nullopt;
+  return ChildLog{
+      .severity = 2,
+      .text = fmt::format("{} lines are not shown: it logs more than {} a second", count, lines_per_s),
+      .dropped = 0};
+}
+

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/rate_limit.hpp"
 #include "host/child/child_end.hpp"
 #include "host/child/doorbell.hpp"
 #include "host/child/given_jobs.hpp"
@@ -19,6 +20,9 @@ namespace cape::child {
 
 class ChildLink {
  public:
+  // The child's own limit is as high and has half the burst, so an honest one loses nothing here.
+  static constexpr std::int64_t lines_per_s = 100, burst_lines = 400;
+
   ChildLink(ChildSpec spec, std::unique_ptr<ChildProcess> process);
 
   const ChildSpec& spec() const { return spec_; }
@@ -37,6 +41,12 @@ class ChildLink {
   std::optional<Frame> next();
   bool ended() const { return seen_end_; }
   EndFacts end_facts() const;
+
+  // Lines that the child logs, at most lines_per_s a second after a burst. It limits itself too, but what it
+  // writes into its own memory is its own affair. nullopt: held back and counted.
+  std::optional<ChildLog> admit(ChildLog line);
+  // After the frames of a poll: how many were held back, at most once a second.
+  std::optional<ChildLog> tell_held_back();
 
   void set_ready() { ready_ = true; }
   bool ready() const { return ready_; }
@@ -62,6 +72,7 @@ class ChildLink {
   DoorbellOnce doorbell_;
   std::uint64_t poll_bytes_left_ = 0;
   std::int64_t start_deadline_ns_;
+  LineLimit lines_{lines_per_s, burst_lines};
   bool ready_ = false, stop_asked_ = false, seen_end_ = false;
   std::optional<std::string> breach_;
   std::optional<Outcome> kill_why_;

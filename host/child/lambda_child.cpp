@@ -108,6 +108,7 @@ void LambdaChildOverProcess::poll(std::vector<LambdaReport>& out) {
   while (const std::optional<Frame> frame = link_.next())
     if (Result<void> good = take(*frame, out); !good) link_.break_off(good.error());
   if (link_.ended()) end(out);
+  if (std::optional<ChildLog> told = link_.tell_held_back()) out.emplace_back(std::move(*told));
 }
 
 Result<void> LambdaChildOverProcess::take(const Frame& frame, std::vector<LambdaReport>& out) {
@@ -115,7 +116,7 @@ Result<void> LambdaChildOverProcess::take(const Frame& frame, std::vector<Lambda
   if (kind == FrameKind::log) {
     const Result<ChildLog> line = read_log(frame.body);
     if (!line) return std::unexpected(line.error());
-    out.emplace_back(*line);
+    if (std::optional<ChildLog> admitted = link_.admit(*line)) out.emplace_back(std::move(*admitted));
     return {};
   }
   if (kind == FrameKind::ready) return take_ready(frame.body, out);

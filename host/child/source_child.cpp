@@ -44,6 +44,7 @@ class SourceChildOverProcess final : public SourceChild {
   Result<void> take(const Frame& frame, std::vector<SourceReport>& out);
   Result<void> take_common(const Frame& frame, std::vector<SourceReport>& out);
   Result<void> take_query_answer(Bytes body, std::vector<SourceReport>& out);
+  Result<void> take_log(Result<ChildLog> line, std::vector<SourceReport>& out);
   Result<void> take_scan_answer(Bytes body, std::vector<SourceReport>& out);
   CallId publish(AskedCall call);
   void call_done(std::vector<SourceReport>& out);
@@ -65,6 +66,7 @@ void SourceChildOverProcess::poll(std::vector<SourceReport>& out) {
   while (const std::optional<Frame> frame = link_.next())
     if (Result<void> good = take(*frame, out); !good) link_.break_off(good.error());
   if (link_.ended()) end(out);
+  if (std::optional<ChildLog> told = link_.tell_held_back()) out.emplace_back(std::move(*told));
 }
 
 Result<void> SourceChildOverProcess::take(const Frame& frame, std::vector<SourceReport>& out) {
@@ -79,7 +81,7 @@ Result<void> SourceChildOverProcess::take(const Frame& frame, std::vector<Source
 
 Result<void> SourceChildOverProcess::take_common(const Frame& frame, std::vector<SourceReport>& out) {
   const auto kind = static_cast<FrameKind>(frame.kind);
-  if (kind == FrameKind::log) return append(read_log(frame.body), out);
+  if (kind == FrameKind::log) return take_log(read_log(frame.body), out);
   if (kind == FrameKind::source_ping) return append(read_source_ping(frame.body), out);
   if (kind != FrameKind::ready || link_.ready())
     return fail(ErrorCode::protocol, fmt::format("frame kind {} is not expected now", frame.kind));
@@ -89,6 +91,13 @@ Result<void> SourceChildOverProcess::take_common(const Frame& frame, std::vector
 
 Result<void> SourceChildOverProcess::take_query_answer(Bytes body, std::vector<SourceReport>& out) {
   AskedCall& call = calls_.front();
+Result<void> SourceChildOverProcess::take_log(Result<ChildLog> line, std::vector<SourceReport>& out) {
+  if (!line) return std::unexpected(line.error());
+  if (std::optional<ChildLog> admitted = link_.admit(std::move(*line)))
+    out.emplace_back(std::move(*admitted));
+  return {};
+}
+
   Result<QueryAnswer> answer = read_query_answer(body, call, link_.spec().payload_bytes_max);
   if (!answer) return std::unexpected(answer.error());
   out.emplace_back(std::move(*answer));
@@ -99,13 +108,14 @@ Result<void> SourceChildOverProcess::take_query_answer(Bytes body, std::vector<S
 Result<void> SourceChildOverProcess::take_scan_answer(Bytes body, std::vector<SourceReport>& out) {
   Result<ReadScan> read = read_scan_answer(body, calls_.front());
   if (!read) return std::unexpected(read.error());
-  if (read->ill_formed > 0)
-    out.emplace_back(
-        ChildLog{.severity = 2,
-                 .text = fmt::format("scan: {} subjects are left out, they are not 1 to 255 bytes of UTF-8 "
-                                     "without NUL; the first is '{}'",
-                                     read->ill_formed, read->first_ill_formed),
-                 .dropped = 0});
+  if (read->ill_formed > 0) {
+    ChildLog line{.severity = 2,
+                  .text = fmt::format("scan: {} subjects are left out, they are not 1 to 255 bytes of UTF-8 "
+                                      "without NUL; the first is '{}'",
+                                      read->ill_formed, read->first_ill_formed),
+                  .dropped = 0};
+    (void)take_log(std::move(line), out);  // cannot fail
+  }
   out.emplace_back(std::move(read->answer));
   call_done(out);
   return {};

@@ -14,17 +14,6 @@ constexpr std::size_t metric_name_bytes_max = 128;
 
 }  // namespace
 
-bool RateLimit::take(std::int64_t now_ns) {
-  constexpr std::int64_t token = ns_per_s;
-  const std::int64_t elapsed =
-      std::clamp<std::int64_t>(now_ns - last_ns_, 0, burst_ * ns_per_s / per_second_);
-  tokens_ns_ = std::min(tokens_ns_ + elapsed * per_second_, burst_ * token);
-  last_ns_ = now_ns;
-  if (tokens_ns_ < token) return false;
-  tokens_ns_ -= token;
-  return true;
-}
-
 HostServices::HostServices(const Setup& setup, const ConfigTable& config, Channel& channel)
     : setup_(setup), config_(config), channel_(channel) {
   table_.struct_size = sizeof table_;

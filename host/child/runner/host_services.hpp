@@ -13,22 +13,10 @@
 #include <vector>
 
 #include "host/child/runner/channel.hpp"
+#include "core/rate_limit.hpp"
 #include "host/child/runner/config_table.hpp"
 
 namespace cape::child {
-
-// Tokens at a rate, saved up to a burst. Time is passed in.
-class RateLimit {
- public:
-  RateLimit(std::int64_t per_second, std::int64_t burst)
-      : per_second_(per_second), burst_(burst), tokens_ns_(burst * 1'000'000'000) {}
-  bool take(std::int64_t now_ns);
-
- private:
-  std::int64_t per_second_, burst_;
-  std::int64_t tokens_ns_;  // tokens x 1e9
-  std::int64_t last_ns_ = 0;
-};
 
 class HostServices {
  public:
