@@ -12,7 +12,8 @@ std::vector<SourceLink> make_links(const Config& config, int life_fd) {
 
 }  // namespace
 
-BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease> recorded, std::int64_t now_ns)
+BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease> recorded,
+                         std::int64_t now_ns)
     : options(std::move(given)),
       plan(scheduler::make_plan(options.config)),
       scheduler(plan, options.store.epoch()),
@@ -23,6 +24,7 @@ BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease
       saver(options.config, options.store),
       hosts(plan, options.store.epoch(), options.transport, saver, std::move(recorded), now_ns),
       publisher(plan, hosts, options.transport),
+      failure_log(plan),
       started_ns(now_ns) {}
 
 }  // namespace cape::broker

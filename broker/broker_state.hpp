@@ -10,6 +10,7 @@
 
 #include "broker/admin_server.hpp"
 #include "broker/dispatcher.hpp"
+#include "broker/failure_log.hpp"
 #include "broker/frontend.hpp"
 #include "broker/hosts.hpp"
 #include "broker/idle_check.hpp"
@@ -57,6 +58,7 @@ struct BrokerState {
     Sequence sequence = 0;
   };
   std::map<TopologyIndex, LastFailure> last_failures;
+  FailureLog failure_log;
   std::string store_trouble;  // why the last commit failed; empty: it did not
   std::int64_t started_ns = 0;
 

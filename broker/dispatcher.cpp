@@ -245,6 +245,8 @@ void DispatcherLoop::take_saves() {
 void DispatcherLoop::every_second() {
   next_second_ns_ = now_.boot_ns + second_tick_ns;
   touch_journals();
+  for (const std::string& line : b_.failure_log.held_back(now_.boot_ns))
+    log::write(log::Level::warning, "broker", line);
   if (b_.monitor->watched()) b_.monitor->publish("stats", stats_message(b_));
 }
 

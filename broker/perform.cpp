@@ -1,5 +1,6 @@
 #include "broker/perform.hpp"
 
+#include <optional>
 #include <variant>
 
 #include "core/log.hpp"
@@ -26,11 +27,9 @@ struct Performer {
   void operator()(const Notice& notice) {
     switch (notice.kind) {
       case Notice::Kind::attempt_failed:
-      case Notice::Kind::parked: return failed(notice);
+      case Notice::Kind::parked:
       case Notice::Kind::source_went_back:
-        log::error("broker", "{}: '{}' is parked: {}", b.plan.topologies[notice.topology].name,
-                   printable(notice.subject, 80), notice.outcome.reason);
-        return;
+        return failed(notice);
       case Notice::Kind::host_lost:
         b.hosts.on_lost(notice.host);
         b.latencies.on_host_gone(notice.host);
@@ -41,15 +40,12 @@ struct Performer {
   }
 
   void failed(const Notice& notice) {
-    const bool parked = notice.kind == Notice::Kind::parked;
-    const std::string& topology = b.plan.topologies[notice.topology].name;
     b.last_failures[notice.topology] = {notice.subject, fmt::format("{}: {}", name_of(notice.outcome.kind), notice.outcome.reason),
                                         notice.sequence};
-    const std::string next = parked ? "parked: it waits for an operator"
-                                    : fmt::format("next try in {} ms", (notice.next_try_ns - now.boot_ns) / ns_per_ms);
-    log::warning("broker", "{}.{}: event {} of '{}' failed (attempt {}): {} {}; {}", topology,
-                 b.plan.lambdas[notice.lambda].name, notice.sequence, printable(notice.subject, 80), notice.attempts,
-                 name_of(notice.outcome.kind), notice.outcome.reason, next);
+    const std::optional<std::string> line = b.failure_log.line(notice, now.boot_ns);
+    if (!line) return;
+    const bool of_source = notice.kind == Notice::Kind::source_went_back;
+    log::write(of_source ? log::Level::error : log::Level::warning, "broker", *line);
   }
 };
 

@@ -99,8 +99,7 @@ Tracker::Step Tracker::on_answer(DomainIndex domain, child::QueryAnswer answer, 
   ++counters_.answers;
   if (answer.status == OutcomeKind::not_found) return on_not_found(domain, read, now_ns);
   if (answer.status != OutcomeKind::ok) {
-    log::warning("broker", "source of domain '{}' could not read '{}': {} {}", config_.domains[domain].name,
-                 printable(book_.subject(read), 80), name_of(answer.status), answer.reason);
+    log_failure(domain, read, answer, now_ns);
     settle(read, true, now_ns);
     return {};
   }
@@ -135,6 +134,16 @@ Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_
                                                 .block = std::make_shared<const EventBlock>(),
                                                 .ping_ns = book_.ping_ns(read),
                                                 .last = book_.outstanding(read) <= 1,
+void Tracker::log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer,
+                          std::int64_t now_ns) {
+  LineLimit& limit = domains_[domain].failure_lines;
+  if (!limit.admit(now_ns)) return;
+  const std::uint64_t held_back = limit.take_held_back(now_ns);
+  log::warning("broker", "source of domain '{}' could not read '{}': {} {}{}", config_.domains[domain].name,
+               printable(book_.subject(read), 80), name_of(answer.status), answer.reason,
+               held_back > 0 ? fmt::format(" ({} more subjects before it are not shown)", held_back) : "");
+}
+
                                                 .gone = true};
   settle(read, false, now_ns);
   return step;

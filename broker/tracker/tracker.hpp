@@ -14,6 +14,7 @@
 #include "broker/subjects.hpp"
 #include "broker/tracker/read_book.hpp"
 #include "broker/tracker/vicinity.hpp"
+#include "core/rate_limit.hpp"
 
 namespace cape::tracker {
 
@@ -56,6 +57,7 @@ class Tracker {
     child::CallId id;
     std::vector<ReadId> reads;
   };
+  void log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer, std::int64_t now_ns);
   Step on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns);
   bool send_call(DomainIndex domain, std::int64_t now_ns);
   Result<std::vector<Sequence>> positions_of(DomainIndex domain, std::string_view subject);
@@ -71,6 +73,7 @@ class Tracker {
     std::uint32_t batch_events = 1;
     std::uint64_t batch_bytes = 1;
     std::vector<Call> calls;     // out at the source
+    LineLimit failure_lines{5, 20};
   };
   std::vector<Domain> domains_;
   TrackerCounters counters_;
