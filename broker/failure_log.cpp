@@ -30,6 +30,9 @@ std::optional<std::string> FailureLog::line(const Notice& notice, std::int64_t n
   const std::string& reason = notice.outcome.reason;
   if (notice.kind == Notice::Kind::source_went_back)
     return fmt::format("{}: '{}' is parked: {}", plan_.topologies[notice.topology].name, subject, reason);
+  if (notice.kind == Notice::Kind::unreadable)
+    return fmt::format("{}: '{}' cannot be read on: {}; {}", name_of(notice.lambda), subject, reason,
+                       what_next(notice, now_ns));
   return fmt::format("{}: event {} of '{}' failed (attempt {}): {} {}; {}", name_of(notice.lambda),
                      notice.sequence, subject, notice.attempts, cape::name_of(notice.outcome.kind), reason,
                      what_next(notice, now_ns));

@@ -28,6 +28,7 @@ struct Performer {
     switch (notice.kind) {
       case Notice::Kind::attempt_failed:
       case Notice::Kind::parked:
+      case Notice::Kind::unreadable:
       case Notice::Kind::source_went_back:
         return failed(notice);
       case Notice::Kind::host_lost:
@@ -44,7 +45,8 @@ struct Performer {
                                         notice.sequence};
     const std::optional<std::string> line = b.failure_log.line(notice, now.boot_ns);
     if (!line) return;
-    const bool of_source = notice.kind == Notice::Kind::source_went_back;
+    const bool of_source =
+        notice.kind == Notice::Kind::source_went_back || notice.kind == Notice::Kind::unreadable;
     log::write(of_source ? log::Level::error : log::Level::warning, "broker", *line);
   }
 };

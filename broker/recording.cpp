@@ -39,13 +39,13 @@ struct PutInput {
     out.pack(type);
   }
   void operator()(const scheduler::SchedulingRequest& r) const {
-    head(0, 10);
+    head(0, 11);
     put(out, r.subject, r.domain, r.name);
     if (r.stored) out.pack(storage::encode(*r.stored));
     else out.pack_nil();
     put(out, r.latest);
     put_block(out, *r.block);
-    put(out, r.ping_ns, r.inbox_generation, r.last, r.gone);
+    put(out, r.ping_ns, r.inbox_generation, r.last, r.gone, r.unreadable);
   }
   void operator()(const scheduler::HostUp& h) const {
     head(1, 2);
@@ -147,6 +147,7 @@ scheduler::SchedulingRequest get_request(Fields& in) {
   in.into(r.inbox_generation);
   in.into(r.last);
   in.into(r.gone);
+  in.into(r.unreadable);
   return r;
 }
 
@@ -225,7 +226,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const std::string& file, std::u
   msgpack::sbuffer buffer;
   Packer packer(buffer);
   packer.pack_array(3);
-  put(packer, std::string("cape-recording"), 1u, epoch);
+  put(packer, std::string("cape-recording"), 2u, epoch);
   out.write(buffer.data(), static_cast<std::streamsize>(buffer.size()));
   if (!out) return fail(ErrorCode::io, "cannot write the recording " + file + "; check the path and the space on its disk");
   return std::make_unique<FileRecorder>(std::move(out), file);
@@ -242,8 +243,8 @@ Result<Recording> read_recording(const std::string& file) {
   try {
     msgpack::object_handle head = msgpack::unpack(bytes.data(), bytes.size(), offset);
     Fields fields(head.get());
-    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 1)
-      return fail(ErrorCode::invalid, file + " is not a recording of version 1");
+    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 2)
+      return fail(ErrorCode::invalid, file + " is not a recording of version 2");
     fields.into(recording.epoch);
     while (offset < bytes.size()) {
       msgpack::object_handle object = msgpack::unpack(bytes.data(), bytes.size(), offset);

@@ -39,6 +39,10 @@ struct SchedulingRequest {
   bool last = true;
   // The source does not know the subject: nothing moves, nothing stops. Only for subjects that are held.
   bool gone = false;
+  // The event behind what the block proves fits no answer, and never will: each lane that has come so far
+  // stops for an operator, with this reason. Empty: no such event. `latest` is then the event's sequence and
+  // says nothing of what lies behind it.
+  std::string unreadable;
 };
 struct HostUp {
   HostId host = 0;
@@ -122,7 +126,14 @@ struct PingAgain {
 struct WalkBehind {};
 // For people and metrics: an event's attempt failed, or its subject was parked. Never drives anything.
 struct Notice {
-  enum class Kind : std::uint8_t { attempt_failed, parked, host_lost, stale_status, source_went_back };
+  enum class Kind : std::uint8_t {
+    attempt_failed,
+    parked,
+    host_lost,
+    stale_status,
+    source_went_back,
+    unreadable
+  };
   Kind kind = Kind::attempt_failed;
   HostId host = 0;  // of host_lost and stale_status
   TopologyIndex topology = 0;

@@ -35,7 +35,7 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
   }
   if (request.gone) return;
   const Sequence latest = latest_of(request);
-  if (went_back(s, latest)) return park_went_back(s, latest);
+  if (request.unreadable.empty() && went_back(s, latest)) return park_went_back(s, latest);
   if (latest > s.latest) {
     s.latest = latest;
     s.dirty = true;
@@ -43,6 +43,7 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
   // Nothing is proven above latest: the source may give the next sequence to an event that is yet to come.
   const Sequence proven_to = std::min(request.block->proven_to, latest);
   for (Lane& lane : s.lanes) serve(s, lane, request, proven_to);
+  if (!request.unreadable.empty()) park_unreadable(s, request);
 }
 
 Subject& Scheduler::State::hold(const SchedulingRequest& request) {
@@ -103,6 +104,23 @@ void Scheduler::State::park_went_back(Subject& s, Sequence latest) {
                              .subject = s.name,
                              .sequence = latest,
                              .outcome = {OutcomeKind::failed, first.reason}});
+  }
+}
+
+// Lanes that stand right before the event and may go on to it. One whose job still runs hears of it when it
+// asks again, so the job's own trouble is not covered up.
+void Scheduler::State::park_unreadable(Subject& s, const SchedulingRequest& request) {
+  const Sequence before = request.block->proven_to;
+  for (Lane& lane : s.lanes) {
+    if (lane.parked || lane.job != 0 || lane.waiting || lane.cursor != before || limit(s, lane) <= before)
+      continue;
+    clear_timer(lane);
+    lane.parked = true;
+    lane.failed_sequence = before + 1;
+    lane.reason = request.unreadable;
+    s.dirty = true;
+    ++counters.parked;
+    notice_failure(s, lane, Notice::Kind::unreadable, {OutcomeKind::limit, request.unreadable});
   }
 }
 

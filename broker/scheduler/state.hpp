@@ -69,6 +69,7 @@ struct Scheduler::State {
   void begin_doubts(Subject& s, Sequence latest);
   bool went_back(const Subject& s, Sequence latest) const;
   void park_went_back(Subject& s, Sequence latest);
+  void park_unreadable(Subject& s, const SchedulingRequest& request);
   void serve(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence proven_to);
   void note_unserved(Subject& s, Lane& lane);
   void take_block(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence end);

@@ -51,6 +51,8 @@ const char* name_of(Notice::Kind kind) {
       return "stale_status";
     case Notice::Kind::source_went_back:
       return "source_went_back";
+    case Notice::Kind::unreadable:
+      return "unreadable";
   }
   return "unknown";
 }
@@ -63,6 +65,7 @@ struct InputText {
     if (r.inbox_generation > 0) add(out, " inbox {}", r.inbox_generation);
     if (!r.last) out += " more";
     if (r.gone) out += " gone";
+    if (!r.unreadable.empty()) add(out, " unreadable {}", quoted(r.unreadable));
     if (r.stored) add(out, " stored [{}]", text_of(*r.stored));
     return out;
   }

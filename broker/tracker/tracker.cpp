@@ -12,6 +12,16 @@ constexpr std::size_t subjects_per_call = 64;
 constexpr std::size_t calls_out_max = 3;  // per source: enough to keep it busy while one is answered
 constexpr std::int64_t retry_first_ns = 50 * ns_per_ms;
 constexpr std::int64_t retry_max_ns = 10 * ns_per_s;
+// Reading it again would bring the same: an answer that it is there, and that nothing lies before it.
+void make_unreadable(child::QueryAnswer& answer) {
+  auto block = std::make_shared<EventBlock>();
+  block->proven_from = answer.start;
+  block->proven_to = answer.unreadable - 1;
+  answer.block = std::move(block);
+  answer.latest = answer.unreadable;
+  answer.status = OutcomeKind::ok;
+}
+
 // Asks for `latest` alone: no event has this sequence, so the answer is empty.
 constexpr Sequence latest_only = INT64_MAX - 1;
 
@@ -98,6 +108,7 @@ Tracker::Step Tracker::on_answer(DomainIndex domain, child::QueryAnswer answer, 
   const auto read = static_cast<ReadId>(answer.tag);
   ++counters_.answers;
   if (answer.status == OutcomeKind::not_found) return on_not_found(domain, read, now_ns);
+  if (answer.unreadable != 0) make_unreadable(answer);
   if (answer.status != OutcomeKind::ok) {
     log_failure(domain, read, answer, now_ns);
     settle(read, true, now_ns);
@@ -116,10 +127,21 @@ Tracker::Step Tracker::on_answer(DomainIndex domain, child::QueryAnswer answer, 
                                        .block = std::move(answer.block),
                                        .ping_ns = book_.ping_ns(read),
                                        .inbox_generation = book_.generation(read),
-                                       .last = book_.outstanding(read) <= 1};
+                                       .last = book_.outstanding(read) <= 1,
+                                       .unreadable = std::move(answer.reason)};
   request.subject = subjects_.hold(domain, request.name, found->id);
   settle(read, false, now_ns);
   return {.request = std::move(request)};
+}
+
+void Tracker::log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer,
+                          std::int64_t now_ns) {
+  LineLimit& limit = domains_[domain].failure_lines;
+  if (!limit.admit(now_ns)) return;
+  const std::uint64_t held_back = limit.take_held_back(now_ns);
+  log::warning("broker", "source of domain '{}' could not read '{}': {} {}{}", config_.domains[domain].name,
+               printable(book_.subject(read), 80), name_of(answer.status), answer.reason,
+               held_back > 0 ? fmt::format(" ({} more subjects before it are not shown)", held_back) : "");
 }
 
 // The source does not know the subject. Nothing moves; a scheduler that waits for this read must hear of it.
@@ -134,16 +156,6 @@ Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_
                                                 .block = std::make_shared<const EventBlock>(),
                                                 .ping_ns = book_.ping_ns(read),
                                                 .last = book_.outstanding(read) <= 1,
-void Tracker::log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer,
-                          std::int64_t now_ns) {
-  LineLimit& limit = domains_[domain].failure_lines;
-  if (!limit.admit(now_ns)) return;
-  const std::uint64_t held_back = limit.take_held_back(now_ns);
-  log::warning("broker", "source of domain '{}' could not read '{}': {} {}{}", config_.domains[domain].name,
-               printable(book_.subject(read), 80), name_of(answer.status), answer.reason,
-               held_back > 0 ? fmt::format(" ({} more subjects before it are not shown)", held_back) : "");
-}
-
                                                 .gone = true};
   settle(read, false, now_ns);
   return step;

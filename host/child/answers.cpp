@@ -102,12 +102,18 @@ Result<QueryAnswer> read_query_answer(Bytes body, const AskedCall& asked, std::u
   QueryAnswer answer;
   answer.call = f.call;
   answer.tag = query.tag;
+  answer.start = query.start;
   answer.status = status;
   std::string_view text;
   if (status != OutcomeKind::ok) {
     if (f.count != 0 || !reader.read_text(f.text_bytes, text))
       return breach("query of '{}': a failure with events", shown(query.subject));
     answer.reason = reason_text(text, status);
+    if (status != OutcomeKind::protocol) return answer;
+    if (f.next_start < query.start)
+      return breach("query of '{}' from {}: event {} that fits no answer was not asked for",
+                    shown(query.subject), query.start, f.next_start);
+    answer.unreadable = f.next_start;
     return answer;
   }
   if (Result<void> good = check_range(f, query); !good) return std::unexpected(good.error());

@@ -31,10 +31,13 @@ struct SourceQuery {
 struct QueryAnswer {
   CallId call = 0;
   std::uint64_t tag = 0;
-  // ok, not_found, or the source's failure; protocol: the event at `start` is over payload_bytes_max.
+  // ok, not_found, or the source's failure. protocol: the first event from `start` on is over a limit and
+  // fits no answer; it is `unreadable`, and there is none before it.
   OutcomeKind status = OutcomeKind::ok;
   std::string reason;
-  Sequence latest = 0;
+  Sequence latest = 0;      // 0 unless ok
+  Sequence start = 0;       // as asked
+  Sequence unreadable = 0;  // 0 unless protocol
   bool more = false;
   EventBlockPtr block;  // proven [start, next_start - 1]; null unless ok
 };

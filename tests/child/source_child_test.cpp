@@ -165,8 +165,8 @@ TEST_P(EachSource, EventOverTheLimitFailsItsSubjectAloneWithItsName) {
 
   EXPECT_THAT(sequences_of(before.at(0)), ElementsAre(1, 2));
   EXPECT_EQ(at.at(0).status, OutcomeKind::protocol);
-  EXPECT_THAT(at.at(0).reason,
-              HasSubstr("'huge': event 3 has 2097152 bytes of payload, the limit is 1048576"));
+  EXPECT_THAT(at.at(0).reason, HasSubstr("event 3 has 2097152 bytes of payload, the limit is 1048576"));
+  EXPECT_EQ(at.at(0).unreadable, 3);
   EXPECT_EQ(at.at(1).status, OutcomeKind::ok);
 }
 

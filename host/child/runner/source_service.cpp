@@ -134,15 +134,17 @@ void SourceService::send_answer(const QueryCallFrame& call, std::uint32_t index,
                                 GatheredEvents& gathered) {
   OutcomeKind kind = kind_of(verdict.status);
   std::string text = kind == OutcomeKind::ok ? std::string() : describe(verdict, gathered.error);
-  // An event that fits no answer fails this subject alone, not the source.
+  const bool cut = gathered.refused && query.next_start > *gathered.refused;
+  Sequence next_start = cut ? *gathered.refused : query.next_start;
+  // An event that fits no answer fails this subject alone, not the source: next_start says which one it is.
   if (!gathered.mistake.empty()) {
     kind = OutcomeKind::protocol;
-    text = "'" + printable(text_of(query.subject), subject_bytes_max) + "': " + gathered.mistake;
+    text = gathered.mistake;
+    next_start = *gathered.refused;
   }
   if (kind != OutcomeKind::ok) gathered = {};
-  const bool cut = gathered.refused && query.next_start > *gathered.refused;
   const QueryAnswerFrame frame{.call = call.call,
-                               .next_start = cut ? *gathered.refused : query.next_start,
+                               .next_start = next_start,
                                .latest = query.latest,
                                .index = index,
                                .more = cut || query.more != 0 ? 1u : 0u,
