@@ -23,6 +23,7 @@ child::ChildSpec make_spec(const Config& config, const DomainConfig& domain, int
                         .limits = domain.limits,
                         .payload_bytes_max = config.payload_bytes_max,
                         .require_level = config.sandbox_require,
+                        .timeout_ns = domain.timeout_ms * ns_per_ms,
                         .life_fd = life_fd};
   if (domain.source == journal_source) {  // the one built-in grant: its own domain's journal
     const fs::path dir = config.journal_dir(domain);

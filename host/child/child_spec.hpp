@@ -47,6 +47,8 @@ struct ChildSpec {
   int life_fd = -1;                      // kept open by every process of the child until it is gone
 };
 
+  // What the child tells the plugin of a call's deadline; its owner does the killing. 0: none.
+  std::int64_t timeout_ns = 0, timeout_max_ns = 0;
 // The sandbox a child really has.
 struct SandboxReport {
   char level = 'D';      // A..D, docs/architecture.md

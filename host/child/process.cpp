@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "host/child/intake.hpp"
@@ -70,6 +71,8 @@ Setup make_setup(const ChildSpec& spec, const Identity& identity, std::uint64_t 
   setup.file_bytes = spec.limits.file_bytes;
   setup.ring_bytes = ring_bytes;
   setup.payload_bytes_max = spec.payload_bytes_max;
+  setup.timeout_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(spec.timeout_ns, 0));
+  setup.timeout_max_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(spec.timeout_max_ns, 0));
   setup.threads = spec.limits.threads;
   setup.files = spec.limits.files;
   setup.output_bytes = spec.limits.output_bytes;

@@ -15,6 +15,7 @@ void each_field(SetupT& s, Visit visit) {
   visit(s.inner_uid), visit(s.inner_gid), visit(s.root_host), visit(s.namespaces), visit(s.own_uid);
   visit(s.require_level), visit(s.memory_bytes), visit(s.file_bytes), visit(s.ring_bytes);
   visit(s.payload_bytes_max), visit(s.threads), visit(s.files), visit(s.output_bytes);
+  visit(s.timeout_ns), visit(s.timeout_max_ns);
   visit(s.seccomp_guard), visit(s.seccomp_load), visit(s.seccomp_run);
 }
 

@@ -24,6 +24,7 @@ struct Setup {
   bool own_uid = false;                  // inner_uid is nobody else's: not the host's, not a file owner's
   char require_level = 'B';
   std::uint64_t memory_bytes = 0, file_bytes = 0, ring_bytes = 0, payload_bytes_max = 0;
+  std::uint64_t timeout_ns = 0, timeout_max_ns = 0;  // of one call: without heartbeat, and in all; 0: none
   std::uint32_t threads = 0, files = 0, output_bytes = 0;
   // BPF programs (struct sock_filter[]): always on, before dlopen, before the first event.
   std::string seccomp_guard, seccomp_load, seccomp_run;

@@ -74,6 +74,8 @@ child::ChildSpec spec_of(const Config& config, const LambdaPlace& place, child::
   spec.limits = place.lambda->limits;
   spec.payload_bytes_max = config.payload_bytes_max;
   spec.require_level = config.sandbox_require;
+  spec.timeout_ns = place.lambda->timeout_ms * ns_per_ms;
+  spec.timeout_max_ns = place.lambda->timeout_max_ms * ns_per_ms;
   return spec;
 }
 

@@ -1,4 +1,6 @@
 // A lambda's child from end to end: the real runner in the real sandbox, with plugins that do as told.
+#include <sstream>
+
 #include "tests/child/lambda_child_fixture.hpp"
 
 namespace cape::child {
@@ -182,6 +184,51 @@ TEST_F(LambdaChildTest, KilledForAHangIsHungInTheEventThatRan) {
   EXPECT_TRUE(ended.left.at(0).started);
 }
 
+struct Deadline {
+  std::int64_t left_ns = -1, moved_ns = -1;
+};
+Deadline deadline_of(const ChildJobDone& done) {
+  Deadline read;
+  std::istringstream(done.outputs.back()) >> read.left_ns >> read.moved_ns;
+  return read;
+}
+
+TEST_F(LambdaChildTest, TellsTheRunningEventWhenItWillCountAsHung) {
+  ChildSpec spec = spec_of("acts", ChildKind::lambda);
+  spec.timeout_ns = 3600 * ns_per_s;
+  spec.timeout_max_ns = 2 * spec.timeout_ns;
+  start(spec);
+  give(job_of(1, "a", {"ok", "deadline"}));
+
+  const Deadline read = deadline_of(wait_done(1).at(0));
+
+  EXPECT_LE(read.left_ns, spec.timeout_ns);
+  EXPECT_GT(read.left_ns, spec.timeout_ns - 60 * ns_per_s);
+  EXPECT_GE(read.moved_ns, 2 * ns_per_ms) << "by the heartbeat";
+}
+
+TEST_F(LambdaChildTest, NoHeartbeatMovesTheDeadlinePastTheHardCap) {
+  ChildSpec spec = spec_of("acts", ChildKind::lambda);
+  spec.timeout_ns = spec.timeout_max_ns = 3600 * ns_per_s;
+  start(spec);
+  give(job_of(1, "a", {"deadline"}));
+
+  const Deadline read = deadline_of(wait_done(1).at(0));
+
+  EXPECT_GT(read.left_ns, spec.timeout_ns - 60 * ns_per_s);
+  EXPECT_EQ(read.moved_ns, 0);
+}
+
+TEST_F(LambdaChildTest, WithoutATimeoutThereIsNoDeadline) {
+  start("acts");
+  give(job_of(1, "a", {"deadline"}));
+
+  const Deadline read = deadline_of(wait_done(1).at(0));
+
+  EXPECT_EQ(read.left_ns, 0);
+  EXPECT_EQ(read.moved_ns, 0);
+}
+
 TEST_F(LambdaChildTest, CancelReachesTheRunningEvent) {
   start("acts");
   give(job_of(1, "a", {"wait", "ok"}));
@@ -233,6 +280,27 @@ TEST_F(LambdaChildTest, TakesBackWhatHasNotBegunAtOnceAndTheRestOfTheRunningJobL
   EXPECT_EQ(wait_done(1).at(0).status.job, 3u) << "and the job taken back never ran: it would have aborted";
 }
 
+TEST_F(LambdaChildTest, TakesJobsAgainAfterJobsItNeverHeardOfWereTakenBack) {
+  start_over_process("acts");
+  give(job_of(1, "a", {"ok"}));
+  wait_done(1);
+  wait_asleep();
+  ASSERT_TRUE(child_->submit(job_of(2, "a", {"ok"}))) << "and no wake()";
+  child_->take_back();
+  EXPECT_EQ(wait_done(1).at(0).status.job, 2u);
+
+  const std::int64_t deadline_ns = boot_ns() + patience_ms * ns_per_ms;
+  bool given = false;
+  for (Reports rest; !given && boot_ns() < deadline_ns; given = child_->submit(job_of(3, "a", {"ok"}))) {
+    child_->poll(rest);
+    wait_readable(child_->fd(), deadline_ns);
+  }
+  ASSERT_TRUE(given) << "its numbers never started again";
+  child_->wake();
+
+  EXPECT_EQ(wait_done(1).at(0).status.job, 3u);
+}
+
 TEST_F(LambdaChildTest, StopsAfterTheJobsItHas) {
   start("acts");
   for (JobId id = 1; id <= 20; ++id) give(job_of(id, "a", {"ok"}));
@@ -280,27 +348,6 @@ TEST_F(LambdaChildTest, CrashInCreateIsSetupAndLeavesTheJobsUnstarted) {
 }
 
 TEST_F(LambdaChildTest, HangInCreateEndsWithTheStartTimeout) {
-TEST_F(LambdaChildTest, TakesJobsAgainAfterJobsItNeverHeardOfWereTakenBack) {
-  start_over_process("acts");
-  give(job_of(1, "a", {"ok"}));
-  wait_done(1);
-  wait_asleep();
-  ASSERT_TRUE(child_->submit(job_of(2, "a", {"ok"}))) << "and no wake()";
-  child_->take_back();
-  EXPECT_EQ(wait_done(1).at(0).status.job, 2u);
-
-  const std::int64_t deadline_ns = boot_ns() + patience_ms * ns_per_ms;
-  bool given = false;
-  for (Reports rest; !given && boot_ns() < deadline_ns; given = child_->submit(job_of(3, "a", {"ok"}))) {
-    child_->poll(rest);
-    wait_readable(child_->fd(), deadline_ns);
-  }
-  ASSERT_TRUE(given) << "its numbers never started again";
-  child_->wake();
-
-  EXPECT_EQ(wait_done(1).at(0).status.job, 3u);
-}
-
   ChildSpec spec = spec_of("acts", ChildKind::lambda);
   spec.config_json = R"({"create": {"mode": "hang"}})";
   spec.start_timeout_ms = 500;

@@ -110,5 +110,15 @@ TEST_F(PlanTest, LooksOftenEnoughForTheShortestTimeout) {
   EXPECT_EQ(look_interval_ns(plan_of(config)), 5 * ns_per_ms);
 }
 
+TEST_F(PlanTest, TellsTheChildTheTimeoutsItIsHeldTo) {
+  serve(CAPE_KIND_LAMBDA, 0);
+  lambda().timeout_ms = 100;
+  lambda().timeout_max_ms = 2000;
+
+  const child::ChildSpec spec = spec_of(config, lambdas_of(config)[0], shelves.serving[0]);
+  EXPECT_EQ(spec.timeout_ns, plan_of(config).lambdas[0].timeout_ns);
+  EXPECT_EQ(spec.timeout_max_ns, plan_of(config).lambdas[0].timeout_max_ns);
+}
+
 }  // namespace
 }  // namespace cape::host

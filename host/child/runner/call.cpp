@@ -29,8 +29,9 @@ void refuse_all(cape_call& table) {
   table.deadline_ns = [](const cape_call*) -> std::uint64_t { return 0; };
 }
 
-LambdaCall::LambdaCall(Channel& channel, std::uint32_t output_bytes_max)
+LambdaCall::LambdaCall(Channel& channel, const Setup& setup, std::uint32_t output_bytes_max)
     : channel_(channel),
+      deadline_(setup),
       output_bytes_max_(
           std::min<std::uint64_t>(output_bytes_max, channel.body_bytes_max() - sizeof(OutputFrame))) {
   refuse_all(table_);
@@ -41,10 +42,12 @@ LambdaCall::LambdaCall(Channel& channel, std::uint32_t output_bytes_max)
   table_.set_error = set_error;
   table_.heartbeat = heartbeat;
   table_.is_cancelled = is_cancelled;
+  table_.deadline_ns = deadline_ns;
 }
 
-cape_call* LambdaCall::begin(std::uint32_t events, std::uint64_t progress) {
+cape_call* LambdaCall::begin(std::uint32_t events, std::uint64_t progress, std::int64_t not_before_ns) {
   progress_ = progress;
+  deadline_.begin(not_before_ns);
   outputs_.assign(events, {});
   arena_.clear();
   reserving_ = false;
@@ -114,7 +117,13 @@ void LambdaCall::set_error(cape_call* call, std::uint32_t index, std::int32_t ap
 }
 
 void LambdaCall::heartbeat(cape_call* call) {
-  beat(self(call).channel_.response());
+  LambdaCall& me = self(call);
+  me.deadline_.beat();
+  beat(me.channel_.response());
+}
+
+std::uint64_t LambdaCall::deadline_ns(const cape_call* call) {
+  return self(call).deadline_.at_ns();
 }
 
 std::int32_t LambdaCall::is_cancelled(const cape_call* call) {

@@ -10,17 +10,19 @@
 #include <vector>
 
 #include "host/child/runner/channel.hpp"
+#include "host/child/runner/deadline.hpp"
 
 namespace cape::child {
 
 class LambdaCall {
  public:
-  LambdaCall(Channel& channel, std::uint32_t output_bytes_max);
+  LambdaCall(Channel& channel, const Setup& setup, std::uint32_t output_bytes_max);
   LambdaCall(const LambdaCall&) = delete;
   LambdaCall& operator=(const LambdaCall&) = delete;
 
-  // Forgets the call before. `progress` is what the cancel word must say to mean this call.
-  cape_call* begin(std::uint32_t events, std::uint64_t progress);
+  // Forgets the call before. `progress` is what the cancel word must say to mean this call; `not_before_ns`
+  // is CallDeadline's.
+  cape_call* begin(std::uint32_t events, std::uint64_t progress, std::int64_t not_before_ns);
 
   struct Complaint {
     std::int32_t app_code = 0;
@@ -44,10 +46,12 @@ class LambdaCall {
   static void set_error(cape_call* call, std::uint32_t index, std::int32_t app_code, cape_bytes message);
   static void heartbeat(cape_call* call);
   static std::int32_t is_cancelled(const cape_call* call);
+  static std::uint64_t deadline_ns(const cape_call* call);
   cape_status check_output(std::uint32_t index, std::uint64_t bytes) const;
   void store(std::uint32_t index, std::string_view output);
 
   Channel& channel_;
+  CallDeadline deadline_;
   std::uint64_t output_bytes_max_;
   cape_call table_{};
   std::uint64_t progress_ = 0;

@@ -47,14 +47,15 @@ JobRunner::JobRunner(const Setup& setup, Channel& channel, const cape_lambda& la
       channel_(channel),
       lambda_(lambda),
       self_(self),
-      call_(channel, setup.output_bytes),
-      flush_call_(channel, 0) {
+      call_(channel, setup, setup.output_bytes),
+      flush_call_(channel, setup, 0) {
   for (std::size_t i = 0; i < events_.size(); ++i) pointers_[i] = &events_[i];
 }
 
 JobResult JobRunner::run(const JobView& job, std::int64_t now_ns) {
   JobResult result{};
   result.job = job.frame.job;
+  job_start_ns_ = now_ns;
   channel_.set_phase(Phase::process);
   std::uint32_t at = 0;
   while (at < job.frame.count) {
@@ -108,7 +109,7 @@ void JobRunner::fill_events(const JobView& job, std::uint32_t at, std::uint32_t 
 
 // Leaves one verdict an event.
 void JobRunner::call(const JobView& job, std::uint64_t progress, std::uint32_t events) {
-  cape_call* call = call_.begin(events, progress);
+  cape_call* call = call_.begin(events, progress, job_start_ns_);
   if (events == 1) {
     verdicts_[0] = guard([&] { return lambda_.process(self_, call, &events_[0]); });
     if (!has_flush() || !job.singly() || verdicts_[0].status != CAPE_OK) return;
@@ -167,7 +168,8 @@ void JobRunner::send_output(std::uint64_t job, std::uint32_t event, std::uint32_
 
 Verdict JobRunner::flush() {
   channel_.set_phase(Phase::flush);
-  cape_call* call = flush_call_.begin(1, channel_.response().progress.value.load(std::memory_order_relaxed));
+  cape_call* call =
+      flush_call_.begin(1, channel_.response().progress.value.load(std::memory_order_relaxed), job_start_ns_);
   Verdict verdict = guard([&] { return lambda_.flush(self_, call); });
   if (is_done(outcome_of_plugin_status(verdict.status))) return {};
   verdict.text = "flush: " + describe(verdict, flush_call_.complaint(0));

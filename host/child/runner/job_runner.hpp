@@ -76,6 +76,7 @@ class JobRunner {
   void* self_;
   LambdaCall call_;
   LambdaCall flush_call_;  // its own: the outputs of the event before it are still to be sent
+  std::int64_t job_start_ns_ = 0;  // boot time
   std::uint64_t output_bytes_ = 0;
   std::array<cape_event, call_events_max> events_{};
   std::array<const cape_event*, call_events_max> pointers_{};

@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "core/clock.hpp"
 #include "host/child/runner/abi_bytes.hpp"
 #include "host/child/runner/call.hpp"
 
@@ -60,19 +61,21 @@ cape_status GatheredSubjects::add(std::string_view subject, Sequence latest, std
   return CAPE_OK;
 }
 
-SourceCall::SourceCall(Channel& channel) : channel_(channel) {
+SourceCall::SourceCall(Channel& channel, const Setup& setup) : channel_(channel), deadline_(setup) {
   refuse_all(table_);
   table_.call_data = this;
   table_.emit_event = emit_event;
   table_.emit_subject = emit_subject;
   table_.begin_query = begin_query;
   table_.set_error = set_error;
-  table_.heartbeat = [](cape_call* call) { beat(self(call).channel_.response()); };
+  table_.heartbeat = heartbeat;
+  table_.deadline_ns = deadline_ns;
 }
 
 cape_call* SourceCall::begin_queries(std::size_t queries, const AnswerLimits& limits,
                                      std::uint64_t first_number) {
   scanning_ = false;
+  deadline_.begin(boot_ns());
   limits_ = limits;
   first_number_ = first_number;
   current_ = queries > 1 ? queries : 0;  // in a batch, begin_query comes first
@@ -83,6 +86,7 @@ cape_call* SourceCall::begin_queries(std::size_t queries, const AnswerLimits& li
 
 cape_call* SourceCall::begin_scan(std::uint32_t subjects_max) {
   scanning_ = true;
+  deadline_.begin(boot_ns());
   subjects_max_ = subjects_max;
   subjects_ = {};
   return &table_;
@@ -112,8 +116,19 @@ cape_status SourceCall::begin_query(cape_call* call, std::uint32_t index) {
   ResponseHeader& response = me.channel_.response();
   response.progress.value.store(me.first_number_ + index + 1, std::memory_order_relaxed);
   response.finished.value.store(me.first_number_ + index, std::memory_order_relaxed);
+  me.deadline_.begin(boot_ns());
   beat(response);
   return CAPE_OK;
+}
+
+void SourceCall::heartbeat(cape_call* call) {
+  SourceCall& me = self(call);
+  me.deadline_.beat();
+  beat(me.channel_.response());
+}
+
+std::uint64_t SourceCall::deadline_ns(const cape_call* call) {
+  return self(call).deadline_.at_ns();
 }
 
 void SourceCall::set_error(cape_call* call, std::uint32_t, std::int32_t, cape_bytes message) try {

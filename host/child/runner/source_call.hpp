@@ -14,6 +14,7 @@
 #include "core/types.hpp"
 #include "host/child/frames.hpp"
 #include "host/child/runner/channel.hpp"
+#include "host/child/runner/deadline.hpp"
 
 namespace cape::child {
 
@@ -46,7 +47,7 @@ struct GatheredSubjects {
 
 class SourceCall {
  public:
-  explicit SourceCall(Channel& channel);
+  SourceCall(Channel& channel, const Setup& setup);
   SourceCall(const SourceCall&) = delete;
   SourceCall& operator=(const SourceCall&) = delete;
 
@@ -62,8 +63,11 @@ class SourceCall {
   static cape_status emit_subject(cape_call* call, cape_bytes subject, std::int64_t latest);
   static cape_status begin_query(cape_call* call, std::uint32_t index);
   static void set_error(cape_call* call, std::uint32_t index, std::int32_t app_code, cape_bytes message);
+  static void heartbeat(cape_call* call);
+  static std::uint64_t deadline_ns(const cape_call* call);
 
   Channel& channel_;
+  CallDeadline deadline_;
   cape_call table_{};
   bool scanning_ = false;
   AnswerLimits limits_;

@@ -47,7 +47,7 @@ SourceService::SourceService(const Setup& setup, Channel& channel, const cape_so
       source_(source),
       self_(self),
       batch_(find_batch(source, self)),
-      call_(channel),
+      call_(channel, setup),
       pacing_(channel) {}
 
 void SourceService::run() {

@@ -67,7 +67,7 @@ class CallControl {
   void heartbeat() const { table_->heartbeat(table_); }
   // The host wants this call to end early: return Outcome::cancelled() soon, or the child is killed.
   bool cancelled() const { return table_->is_cancelled(table_) != 0; }
-  // nullopt: none.
+  // When the event or query counts as hung. heartbeat() moves it on, up to the hard cap. nullopt: never.
   std::optional<std::chrono::steady_clock::time_point> deadline() const {
     const std::uint64_t at_ns = table_->deadline_ns(table_);
     if (at_ns == 0) return std::nullopt;

@@ -233,7 +233,9 @@ typedef struct cape_call {
   void (*set_error)(struct cape_call *call, uint32_t event_index, int32_t app_code, cape_bytes message);
   void (*heartbeat)(struct cape_call *call); /* [worker] restarts the hang timer, not the hard cap */
   int32_t (*is_cancelled)(const struct cape_call *call); /* [worker] one atomic load */
-  uint64_t (*deadline_ns)(const struct cape_call *call); /* [worker] CLOCK_MONOTONIC; 0: none */
+  /* [worker] When the running event, or query, counts as hung: CLOCK_MONOTONIC, moved on by heartbeat up to
+   * the hard cap; 0: never. */
+  uint64_t (*deadline_ns)(const struct cape_call *call);
 } cape_call;
 
 /* (2) ENTRY: the only exported symbol. The major is part of its name, so majors can share one file. --- */

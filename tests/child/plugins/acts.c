@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef ACTS_ID
@@ -24,6 +25,12 @@ static int *volatile nowhere = (int *)8;
 static cape_bytes text(const char *s) {
   cape_bytes b = {(const uint8_t *)s, strlen(s)};
   return b;
+}
+
+static int64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
 static int is(const cape_event *e, const char *act) {
@@ -92,6 +99,17 @@ static cape_status one(struct cape_call *call, uint32_t index, const cape_event 
              (const char *)e->domain.ptr, (int)e->subject.len, (const char *)e->subject.ptr, (long long)e->sequence,
              (long long)e->time_ns, (int)e->type.len, (const char *)e->type.ptr, (unsigned long long)e->fence,
              e->attempt, e->flags, e->struct_size == sizeof *e);
+    return call->emit(call, index, text(line));
+  }
+  if (is(e, "deadline")) { /* nanoseconds from now to it, and how far a heartbeat 2 ms later moved it */
+    const int64_t now = now_ns();
+    const uint64_t at = call->deadline_ns(call);
+    while (now_ns() < now + 2000000) {
+    }
+    call->heartbeat(call);
+    const uint64_t later = call->deadline_ns(call);
+    snprintf(line, sizeof line, "%lld %lld", at == 0 ? 0 : (long long)at - (long long)now,
+             (long long)(later - at));
     return call->emit(call, index, text(line));
   }
   if (is(e, "size")) {

@@ -1,10 +1,12 @@
 /* A source that is honest about "good" and lies about every other subject as its name says. Built twice:
  * answers, and answers_batch (BATCH 1) with cape.source.batch/1. In C, against the ABI alone. */
+#define _GNU_SOURCE
 #include <cape/plugin.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #ifndef ANSWERS_ID
 #define ANSWERS_ID "answers"
@@ -14,7 +16,8 @@ CAPE_MANIFEST(ANSWERS_ID, "1.0.0", CAPE_KIND_SOURCE, 0);
 
 enum { good_latest = 10 };
 static const struct cape_host *the_host;
-static uint8_t *zeros; /* 2 MiB */
+static uint8_t *zeros;  /* 2 MiB */
+static int64_t time_ns; /* of the events to emit; 0: by their sequence */
 
 static int is(cape_bytes subject, const char *name) {
   return subject.len == strlen(name) && memcmp(subject.ptr, name, subject.len) == 0;
@@ -29,7 +32,7 @@ static cape_status emit(struct cape_call *call, int64_t sequence, uint64_t paylo
   memset(&e, 0, sizeof e);
   e.struct_size = sizeof e;
   e.sequence = sequence;
-  e.time_ns = sequence * 1000;
+  e.time_ns = time_ns != 0 ? time_ns : sequence * 1000;
   e.type = text("type");
   e.payload.ptr = zeros;
   e.payload.len = payload_bytes;
@@ -56,6 +59,12 @@ static cape_status query(void *self, struct cape_call *call, cape_bytes subject,
   *more = 0;
   if (is(subject, "good")) return honest(call, start, max_events, 8, next_start, latest, more);
   if (is(subject, "large")) return honest(call, start, max_events, 400000, next_start, latest, more);
+  if (is(subject, "deadline")) { /* its one event tells the nanoseconds from now to it */
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    time_ns = (int64_t)call->deadline_ns(call) - (t.tv_sec * 1000000000ll + t.tv_nsec);
+    return emit(call, good_latest, 0), time_ns = 0, CAPE_OK;
+  }
   if (is(subject, "empty")) return CAPE_OK;
   if (is(subject, "unknown")) return CAPE_NOT_FOUND;
   if (is(subject, "sick")) return call->set_error(call, 0, 0, text("the disk is gone")), CAPE_RETRY;
@@ -119,6 +128,7 @@ static cape_status query_batch(void *self, struct cape_call *call, cape_source_q
                                uint32_t max_events, uint64_t max_bytes) {
   for (uint32_t i = 0; i < n; ++i) {
     cape_source_query *q = &queries[i];
+    if (is(q->subject, "forgotten")) continue;
     call->begin_query(call, i);
     q->status =
         query(self, call, q->subject, q->start, max_events, max_bytes, &q->next_start, &q->latest, &q->more);
@@ -128,7 +138,6 @@ static cape_status query_batch(void *self, struct cape_call *call, cape_source_q
 static const cape_source_batch batch = {sizeof(cape_source_batch), 0, query_batch};
 static const void *get_extension(void *self, const char *id) {
   (void)self;
-    if (is(q->subject, "forgotten")) continue;
   return strcmp(id, CAPE_EXT_SOURCE_BATCH) == 0 ? &batch : NULL;
 }
 #else
