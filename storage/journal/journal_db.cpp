@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <limits>
 #include <unordered_map>
 
 #include "core/clock.hpp"
@@ -17,7 +16,7 @@ namespace cape::storage {
 namespace {
 
 constexpr std::int32_t busy_ms = 5'000;  // other programs insert in transactions of their own
-constexpr std::array schema_versions = {journal_schema_version_1};
+constexpr std::array schema_versions = {journal_schema_version_1, journal_schema_version_2};
 constexpr sqlite::Schema schema{
     .name = journal_schema_name, .application_id = journal_application_id, .versions = schema_versions};
 
@@ -45,7 +44,7 @@ Result<void> check_all(std::span<const NewEvent> events, std::uint64_t payload_b
 
 Result<Sequence> next_sequence(std::size_t index, const NewEvent& event, Sequence latest) {
   if (!event.sequence) {
-    if (latest == std::numeric_limits<Sequence>::max()) return blame(index, event, "it has no sequence left");
+    if (latest >= journal_sequence_max) return blame(index, event, "it has no sequence left");
     return latest + 1;
   }
   if (*event.sequence > latest) return *event.sequence;

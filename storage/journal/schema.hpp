@@ -92,4 +92,13 @@ BEGIN
 END;
 )sql";
 
+// No answer can go past the highest 64-bit number (its next_start would be one more), so no event may have
+// it. On the table and not on the view, so that it holds whichever way a sequence was chosen.
+inline constexpr const char* journal_schema_version_2 = R"sql(
+CREATE TRIGGER subject_latest BEFORE UPDATE OF latest ON subject WHEN NEW.latest = 9223372036854775807
+BEGIN
+  SELECT RAISE(ABORT, 'sequence 9223372036854775807 is refused, since no query can go past it: the highest is 9223372036854775806');
+END;
+)sql";
+
 }  // namespace cape::storage

@@ -87,6 +87,7 @@ TEST_F(JournalDbTest, OneBadEventRefusesAllAndIsNamedByItsPlace) {
   } cases[] = {
       {event("a", 5), "sequence 5 is not above 6"},
       {event("a", 0), "sequence 0 is not above 0"},
+      {event("b", INT64_MAX), "the highest is 9223372036854775806"},
       {event(""), "subject"},
       {event(std::string(256, 'x')), "255"},
       {event(std::string("a\0b", 3)), "NUL"},

@@ -61,7 +61,7 @@ TEST_F(JournalSql, TakesGivenSequencesWithGapsAndGoesOnFromThem) {
 }
 
 TEST_F(JournalSql, RefusesWhatIsNoEventAndSaysWhy) {
-  ASSERT_EQ(sql_.run("INSERT INTO events(subject, sequence) VALUES ('a', 5), ('full', 9223372036854775807)"),
+  ASSERT_EQ(sql_.run("INSERT INTO events(subject, sequence) VALUES ('a', 5), ('full', 9223372036854775806)"),
             "");
   const struct {
     const char* values;
@@ -73,7 +73,9 @@ TEST_F(JournalSql, RefusesWhatIsNoEventAndSaysWhy) {
       {"('b', -1, NULL, 't', '')", "above 0"},
       {"('b', '6', NULL, 't', '')", "sequence must be an INTEGER"},
       {"('b', 6.0, NULL, 't', '')", "sequence must be an INTEGER"},
-      {"('full', NULL, NULL, 't', '')", "no sequence left"},
+      {"('full', NULL, NULL, 't', '')", "no query can go past it"},
+      {"('full', 9223372036854775807, NULL, 't', '')", "no query can go past it"},
+      {"('b', 9223372036854775807, NULL, 't', '')", "the highest is 9223372036854775806"},
       {"('', NULL, NULL, 't', '')", "subject is empty"},
       {"(NULL, NULL, NULL, 't', '')", "subject must be TEXT"},
       {"(x'61', NULL, NULL, 't', '')", "subject must be TEXT"},
@@ -94,8 +96,18 @@ TEST_F(JournalSql, RefusesWhatIsNoEventAndSaysWhy) {
         HasSubstr(reason))
         << values;
   }
-  EXPECT_THAT(all(), ElementsAre("a|5||", "full|9223372036854775807||"));
+  EXPECT_THAT(all(), ElementsAre("a|5||", "full|9223372036854775806||"));
   EXPECT_THAT(sql_.rows("SELECT name FROM subject"), ElementsAre("a", "full"));
+}
+
+TEST_F(JournalSql, NoConflictClauseLetsTheLastSequenceThrough) {
+  for (const char* clause : {"OR IGNORE", "OR REPLACE", "OR FAIL"}) {
+    EXPECT_THAT(sql_.run(std::string("INSERT ") + clause +
+                         " INTO events(subject, sequence) VALUES ('a', 9223372036854775807)"),
+                HasSubstr("no query can go past it"))
+        << clause;
+  }
+  EXPECT_THAT(all(), IsEmpty());
 }
 
 TEST_F(JournalSql, TakesTheLongestOfEverything) {
