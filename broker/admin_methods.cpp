@@ -192,6 +192,23 @@ wire::AdminReply plugins_method(BrokerState& b) {
       plugins.push_back({{"id", offer.id}, {"version", offer.version}, {"hash", offer.hash}, {"file", offer.file},
                          {"kind", "lambda"}, {"host", session.name}, {"state", trouble.empty() ? "serving" : "not_serving"},
                          {"trouble", std::move(trouble)}, {"children", std::move(children)}});
+// Sources that are there and that no domain names.
+void add_unused(BrokerState& b, json& plugins) {
+  for (const child::PluginImagePtr& image : b.intake->serving()) {
+    const bool used =
+        std::ranges::find(b.config().domains, image->id, &DomainConfig::source) != b.config().domains.end();
+    if (!image->is_source() || used) continue;
+    plugins.push_back({{"id", image->id},
+                       {"version", image->version},
+                       {"hash", image->hash},
+                       {"file", image->file},
+                       {"kind", "source"},
+                       {"state", "unused"},
+                       {"trouble", ""},
+                       {"children", json::array()}});
+  }
+}
+
     }
     for (const wire::SetAside& bad : session.report.set_aside)
       set_aside.push_back({{"file", bad.file}, {"hash", bad.hash}, {"reason", bad.reason}});
@@ -204,6 +221,7 @@ wire::AdminReply plugins_method(BrokerState& b) {
 
 wire::AdminReply answer_admin(BrokerState& b, const wire::AdminRequest& request) {
   const json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+  add_unused(b, plugins);
   if (!body.is_object()) return reply(false, error_body("invalid", "the request's body is not a JSON object"));
   try {  // nlohmann reports a member of the wrong type by throwing
     if (request.method == "subject") return subject_method(b, body);

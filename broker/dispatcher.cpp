@@ -166,7 +166,7 @@ void DispatcherLoop::take_plugins() {
   const auto serving = b_.intake->serving();
   for (DomainIndex i = 0; i < b_.links.size(); ++i) {
     const std::string& id = b_.config().domains[i].source;
-    auto image = std::ranges::find_if(serving, [&](const auto& s) { return s->id == id && (s->kinds & 2u) != 0; });
+    auto image = std::ranges::find_if(serving, [&](const auto& s) { return s->id == id && s->is_source(); });
     b_.links[i].set_image(image == serving.end() ? nullptr : *image,
                           "no source plugin '" + id + "' was found; put its .so into one of the plugin directories");
   }

@@ -22,6 +22,9 @@ struct PluginImage {
   std::string id, version;
   std::uint32_t kinds = 0, wants = 0;
   std::uint16_t abi_minor = 0, abi_min_minor = 0;
+
+  bool is_lambda() const { return (kinds & 1u) != 0; }  // it may be both
+  bool is_source() const { return (kinds & 2u) != 0; }
 };
 using PluginImagePtr = std::shared_ptr<const PluginImage>;
 
@@ -44,11 +47,11 @@ struct ChildSpec {
   std::uint64_t ring_bytes = 0;          // of each direction; 0: as payload_bytes_max needs
   char require_level = 'B';              // a child that reaches less ends with SETUP
   std::int64_t start_timeout_ms = 5'000; // load, init and create together
+  // What the child tells the plugin of a call's deadline; its owner does the killing. 0: none.
+  std::int64_t timeout_ns = 0, timeout_max_ns = 0;
   int life_fd = -1;                      // kept open by every process of the child until it is gone
 };
 
-  // What the child tells the plugin of a call's deadline; its owner does the killing. 0: none.
-  std::int64_t timeout_ns = 0, timeout_max_ns = 0;
 // The sandbox a child really has.
 struct SandboxReport {
   char level = 'D';      // A..D, docs/architecture.md

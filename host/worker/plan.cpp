@@ -94,6 +94,7 @@ PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelv
 std::vector<wire::PluginOffer> offers_of(const Shelves& shelves) {
   std::vector<wire::PluginOffer> offers;
   for (const child::PluginImagePtr& image : shelves.serving) {
+    if (!image->is_lambda()) continue;
     offers.push_back({.id = image->id, .version = image->version, .hash = image->hash, .file = image->file});
   }
   return offers;

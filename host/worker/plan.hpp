@@ -35,6 +35,7 @@ struct Shelves {
 };
 PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves);
 
+// Lambdas alone: sources are the broker's.
 std::vector<wire::PluginOffer> offers_of(const Shelves& shelves);
 
 }  // namespace cape::host

@@ -56,6 +56,14 @@ TEST_F(PlanTest, ServesALambda) {
   EXPECT_EQ(offers_of(shelves).at(0).file, "/plugins/p.so");
 }
 
+TEST_F(PlanTest, OffersWhatTheManifestCallsALambda) {
+  serve(CAPE_KIND_SOURCE, 0);
+  EXPECT_TRUE(offers_of(shelves).empty());
+
+  serve(CAPE_KIND_SOURCE | CAPE_KIND_LAMBDA, 0);
+  EXPECT_EQ(offers_of(shelves).size(), 1u);
+}
+
 TEST_F(PlanTest, DoesNotTakeASourceForALambda) {
   serve(CAPE_KIND_SOURCE, 0);
 
@@ -102,14 +110,6 @@ TEST_F(PlanTest, GivesEachLambdaAStateDirectoryOfItsOwn) {
   EXPECT_EQ(spec.domain, "d");
 }
 
-TEST_F(PlanTest, LooksOftenEnoughForTheShortestTimeout) {
-  EXPECT_EQ(look_interval_ns(plan_of(config)), 250 * ns_per_ms);
-  lambda().timeout_ms = 100;
-  EXPECT_EQ(look_interval_ns(plan_of(config)), 25 * ns_per_ms);
-  lambda().timeout_ms = 1;
-  EXPECT_EQ(look_interval_ns(plan_of(config)), 5 * ns_per_ms);
-}
-
 TEST_F(PlanTest, TellsTheChildTheTimeoutsItIsHeldTo) {
   serve(CAPE_KIND_LAMBDA, 0);
   lambda().timeout_ms = 100;
@@ -118,6 +118,14 @@ TEST_F(PlanTest, TellsTheChildTheTimeoutsItIsHeldTo) {
   const child::ChildSpec spec = spec_of(config, lambdas_of(config)[0], shelves.serving[0]);
   EXPECT_EQ(spec.timeout_ns, plan_of(config).lambdas[0].timeout_ns);
   EXPECT_EQ(spec.timeout_max_ns, plan_of(config).lambdas[0].timeout_max_ns);
+}
+
+TEST_F(PlanTest, LooksOftenEnoughForTheShortestTimeout) {
+  EXPECT_EQ(look_interval_ns(plan_of(config)), 250 * ns_per_ms);
+  lambda().timeout_ms = 100;
+  EXPECT_EQ(look_interval_ns(plan_of(config)), 25 * ns_per_ms);
+  lambda().timeout_ms = 1;
+  EXPECT_EQ(look_interval_ns(plan_of(config)), 5 * ns_per_ms);
 }
 
 }  // namespace

@@ -1,0 +1,52 @@
+// `cape plugin list` tells what the files say they are.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/system/site.hpp"
+
+namespace cape::test {
+namespace {
+
+TEST(PluginList, ShowsEachPluginAsWhatItsManifestSays) {
+  Site site;
+  site.configure(R"(
+[domain.history]
+source = "journal"
+[topology.seen]
+domain = "history"
+[topology.seen.lambda.record]
+plugin = "record"
+grant  = { state = true }
+)");
+  site.add_plugin("record");
+  site.add_plugin("liar");  // a source that no domain names
+  ASSERT_TRUE(site.up()) << site.up_log();
+
+  std::multimap<std::string, std::string> kinds;
+  std::string state_of_liar;
+  const auto listed = [&] {
+    kinds.clear();
+    const Finished list = site.cape({"--json", "plugin", "list"});
+    if (list.exit != 0) return false;
+    for (const auto& plugin : nlohmann::json::parse(list.out).at("plugins")) {
+      kinds.emplace(plugin.at("id"), plugin.at("kind"));
+      if (plugin.at("id") == "liar") state_of_liar = plugin.at("state");
+    }
+    return kinds.contains("journal") && kinds.contains("record") && kinds.contains("liar");
+  };
+  ASSERT_TRUE(Site::eventually(listed, std::chrono::seconds(20))) << site.up_log();
+
+  EXPECT_EQ(kinds.count("journal"), 1u);
+  EXPECT_EQ(kinds.find("journal")->second, "source");
+  EXPECT_EQ(kinds.count("record"), 1u);
+  EXPECT_EQ(kinds.find("record")->second, "lambda");
+  EXPECT_EQ(kinds.count("liar"), 1u);
+  EXPECT_EQ(kinds.find("liar")->second, "source");
+  EXPECT_EQ(state_of_liar, "unused");
+}
+
+}  // namespace
+}  // namespace cape::test
