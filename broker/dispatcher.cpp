@@ -18,7 +18,7 @@ constexpr std::size_t pings_per_turn = 1024;
 constexpr std::size_t requests_per_turn = 16;
 constexpr std::size_t host_messages_per_turn = 256;
 constexpr std::int64_t second_tick_ns = ns_per_s;
-constexpr std::int64_t drain_max_ns = 10 * ns_per_s;
+constexpr std::int64_t goodbye_wait_ns = 2 * ns_per_s;  // of the hosts, when the time to drain is over
 
 class DispatcherLoop final : public Dispatcher {
  public:
@@ -149,14 +149,14 @@ void DispatcherLoop::take_stop() {
     return;
   }
   log::info("broker", "stopping: jobs that run may finish, for {} s at most; a second signal ends at once",
-            drain_max_ns / ns_per_s);
+            drain_max_ms / 1000);
   drain(RunEnd::stopped);
 }
 
 void DispatcherLoop::drain(RunEnd end) {
   ending_ = Ending::draining;
   end_ = end;
-  drain_end_ns_ = now_.boot_ns + drain_max_ns;
+  drain_end_ns_ = now_.boot_ns + drain_max_ms * ns_per_ms + goodbye_wait_ns;
   b_.hosts.drain_all();
   b_.saver.sync();
 }

@@ -89,6 +89,10 @@ struct ListenConfig {  // ZeroMQ endpoints; ipc:// below data_dir/run unless con
   std::string push, ping, admin, monitor;
 };
 
+// SIGTERM: how long jobs that run may take to finish, in the broker's eyes and in the host's. Then they are
+// cancelled and killed, and run again after the next start.
+inline constexpr std::int64_t drain_max_ms = 10'000;
+
 struct Config {
   fs::path file;      // absolute path of cape.toml
   fs::path data_dir;  // absolute

@@ -52,7 +52,7 @@ struct WorkerPlan {
   std::int64_t stop_timeout_ns = 5'000'000'000;   // destroy and deinit, after its last job
   std::int64_t cancel_grace_ns = 200'000'000;
   std::int64_t take_back_ns = 10'000'000;  // an event that runs longer does not hold up the jobs behind it
-  std::int64_t drain_timeout_ns = 30'000'000'000;  // then what still runs is cancelled and killed
+  std::int64_t drain_timeout_ns = drain_max_ms * ns_per_ms;  // then what still runs is cancelled and killed
 };
 
 // ---- inputs
