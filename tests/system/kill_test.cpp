@@ -1,9 +1,12 @@
 // kill -9 at seeded moments: of the whole `cape up`, of lambda children, of source children. Each kill meets
 // work in flight. Nothing is missing, order holds, no cursor stands past an event that has not run, and no
-// process remains. CAPE_SEED repeats a run.
+// process and no mount remains. CAPE_SEED repeats a run.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <random>
 
 #include <nlohmann/json.hpp>
@@ -45,6 +48,18 @@ class Killing : public ::testing::Test {
     return last_lines_ = lines_of(log()).size();
   }
 
+  // Mounts of ours that were not there when the test began: a child's must never leave its namespace.
+  std::vector<std::string> left_mounts() const {
+    std::vector<std::string> left;
+    std::ranges::set_difference(sorted_mounts(), mounts_, std::back_inserter(left));
+    return left;
+  }
+  void expect_nothing_left() const {
+    EXPECT_TRUE(Site::eventually([&] { return site_.left_processes().empty(); }, std::chrono::seconds(5)))
+        << "processes are left";
+    EXPECT_THAT(left_mounts(), testing::IsEmpty());
+  }
+
   // The cursors on disk, of a site whose broker is gone.
   std::map<std::string, std::int64_t> saved_cursors() const {
     std::map<std::string, std::int64_t> cursors;
@@ -63,6 +78,13 @@ class Killing : public ::testing::Test {
     for (; fed_ < all.size(); ++fed_) checker_.ran({all[fed_].subject, all[fed_].sequence});
   }
 
+  static std::vector<std::string> sorted_mounts() {
+    std::vector<std::string> mounts = lines_of("/proc/self/mountinfo");
+    std::ranges::sort(mounts);
+    return mounts;
+  }
+
+  const std::vector<std::string> mounts_ = sorted_mounts();
   Site site_;
   OrderChecker checker_ = history_checker();
   std::size_t fed_ = 0;
@@ -95,8 +117,8 @@ TEST_F(Killing, LosesNothingAndKeepsOrder) {
     }
     std::printf("kill %d: cape up after %zu events\n", kill, ran());
     site_.kill_up(SIGKILL);
-    ASSERT_TRUE(Site::eventually([&] { return site_.left_processes().empty(); }, std::chrono::seconds(5)))
-        << "processes are left";
+    expect_nothing_left();
+    ASSERT_FALSE(HasFailure());
     feed();
     for (const auto& [subject, cursor] : saved_cursors()) {
       checker_.cursor_stands(subject, cursor);
@@ -112,7 +134,7 @@ TEST_F(Killing, LosesNothingAndKeepsOrder) {
   feed();
   checker_.finish();
   EXPECT_TRUE(checker_.mistakes().empty()) << text_of(checker_);
-  EXPECT_TRUE(site_.left_processes().empty());
+  expect_nothing_left();
   std::printf("%llu runs, %llu of them repeats\n", static_cast<unsigned long long>(checker_.runs()),
               static_cast<unsigned long long>(checker_.repeats()));
 }
