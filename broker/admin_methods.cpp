@@ -68,6 +68,26 @@ std::string worst_level(const BrokerState& b) {
   return {worst};
 }
 
+std::string lambda_name(const BrokerState& b, LambdaIndex index) {
+  const scheduler::LambdaSpec& lambda = b.plan.lambdas[index];
+  return b.plan.topologies[lambda.topology].name + "." + lambda.name;
+}
+
+// What plugins count themselves.
+json metrics_of(const BrokerState& b) {
+  json all = json::object();
+  for (const SourceLink& link : b.links)
+    for (const child::ChildMetric& metric : link.metrics())
+      all[link.status().domain][metric.name] = metric.value;
+  for (const auto& [id, session] : b.hosts.sessions())
+    for (const wire::LambdaMetric& metric : session.report.metrics) {
+      if (metric.lambda >= b.plan.lambdas.size()) continue;
+      json& sum = all[lambda_name(b, metric.lambda)][metric.name];
+      sum = (sum.is_number() ? sum.get<double>() : 0.0) + metric.value;
+    }
+  return all;
+}
+
 json counters_of(BrokerState& b) {
   const scheduler::Counters c = b.scheduler.counters();
   const auto& t = b.tracker.counters();
@@ -84,10 +104,19 @@ json counters_of(BrokerState& b) {
           {"subjects_in_memory", c.subjects_in_memory},
           {"waiting_bytes", c.waiting_bytes},
           {"timers", c.timers},
-          {"pings", {{"received", f.pings}, {"acknowledged", f.acknowledged}, {"busy", f.busy}, {"refused", f.refused},
-                     {"merged", t.merged}, {"dropped", t.full}}},
-          {"source", {{"calls", t.calls}, {"queries", t.queries}, {"answers", t.answers}, {"failures", t.failures},
-                      {"not_found", t.not_found}}},
+          {"pings",
+           {{"received", f.pings},
+            {"acknowledged", f.acknowledged},
+            {"busy", f.busy},
+            {"refused", f.refused},
+            {"merged", t.merged},
+            {"dropped", t.full}}},
+          {"source",
+           {{"calls", t.calls},
+            {"queries", t.queries},
+            {"answers", t.answers},
+            {"failures", t.failures},
+            {"not_found", t.not_found}}},
           {"refresh", {{"subjects_seen", b.refresh.subjects_seen()}, {"pings", b.refresh.pings()}}},
           {"commits", b.saver.commits()},
           {"store_trouble", b.store_trouble},
@@ -95,7 +124,8 @@ json counters_of(BrokerState& b) {
           {"sandbox_level", worst_level(b)},
           {"uptime_s", (boot_ns() - b.started_ns) / ns_per_s},
           {"latency_us", latency_of(b.latencies.ping_to_start())},
-          {"run_us", latency_of(b.latencies.run())}};
+          {"run_us", latency_of(b.latencies.run())},
+          {"metrics", metrics_of(b)}};
 }
 
 struct BehindCount {
@@ -145,11 +175,6 @@ wire::AdminReply topologies_method(BrokerState& b) {
   return reply(true, {{"topologies", std::move(list)}});
 }
 
-json lambda_name(const BrokerState& b, LambdaIndex index) {
-  const scheduler::LambdaSpec& lambda = b.plan.lambdas[index];
-  return b.plan.topologies[lambda.topology].name + "." + lambda.name;
-}
-
 // Plugins that the config names and no host offers.
 void add_missing(BrokerState& b, json& plugins) {
   for (LambdaIndex l = 0; l < b.plan.lambdas.size(); ++l) {
@@ -167,31 +192,6 @@ void add_missing(BrokerState& b, json& plugins) {
   }
 }
 
-// One entry for each plugin file that serves, wherever it does; its children beside it.
-wire::AdminReply plugins_method(BrokerState& b) {
-  json plugins = json::array(), set_aside = json::array();
-  for (const SourceLink& link : b.links) {
-    const SourceLink::Status s = link.status();
-    json entry = {{"id", s.plugin}, {"version", s.version}, {"hash", s.hash}, {"file", s.file}, {"kind", "source"},
-                  {"domain", s.domain}, {"state", s.trouble.empty() ? "serving" : "not_serving"},
-                  {"trouble", s.trouble}, {"children", json::array()}};
-    if (s.pid > 0)
-      entry["children"].push_back({{"pid", s.pid}, {"level", std::string(1, s.level)}, {"restarts", s.restarts}, {"missing", s.missing}});
-    plugins.push_back(std::move(entry));
-  }
-  for (const auto& [id, session] : b.hosts.sessions()) {
-    for (const wire::PluginOffer& offer : session.offers) {
-      json children = json::array();
-      for (const wire::ChildReport& c : session.report.children)
-        if (c.hash == offer.hash && c.lambda < b.plan.lambdas.size())
-          children.push_back({{"pid", c.pid}, {"level", std::string(1, c.level)}, {"lambda", lambda_name(b, c.lambda)},
-                              {"restarts", c.restarts}, {"missing", c.missing}});
-      json trouble = json::object();
-      for (const auto& [lambda, credit] : session.credit)
-        if (!credit.trouble.empty() && b.plan.lambdas[lambda].plugin == offer.id) trouble[lambda_name(b, lambda)] = credit.trouble;
-      plugins.push_back({{"id", offer.id}, {"version", offer.version}, {"hash", offer.hash}, {"file", offer.file},
-                         {"kind", "lambda"}, {"host", session.name}, {"state", trouble.empty() ? "serving" : "not_serving"},
-                         {"trouble", std::move(trouble)}, {"children", std::move(children)}});
 // Sources that are there and that no domain names.
 void add_unused(BrokerState& b, json& plugins) {
   for (const child::PluginImagePtr& image : b.intake->serving()) {
@@ -209,6 +209,32 @@ void add_unused(BrokerState& b, json& plugins) {
   }
 }
 
+// One entry for each plugin file that serves, wherever it does; its children beside it.
+wire::AdminReply plugins_method(BrokerState& b) {
+  json plugins = json::array(), set_aside = json::array();
+  for (const SourceLink& link : b.links) {
+    const SourceLink::Status s = link.status();
+    json entry = {{"id", s.plugin}, {"version", s.version}, {"hash", s.hash}, {"file", s.file}, {"kind", "source"},
+                  {"domain", s.domain}, {"state", s.trouble.empty() ? "serving" : "not_serving"},
+                  {"trouble", s.trouble}, {"children", json::array()}};
+    if (s.pid > 0)
+      entry["children"].push_back({{"pid", s.pid}, {"level", std::string(1, s.level)}, {"restarts", s.restarts}, {"missing", s.missing}});
+    plugins.push_back(std::move(entry));
+  }
+  add_unused(b, plugins);
+  for (const auto& [id, session] : b.hosts.sessions()) {
+    for (const wire::PluginOffer& offer : session.offers) {
+      json children = json::array();
+      for (const wire::ChildReport& c : session.report.children)
+        if (c.hash == offer.hash && c.lambda < b.plan.lambdas.size())
+          children.push_back({{"pid", c.pid}, {"level", std::string(1, c.level)}, {"lambda", lambda_name(b, c.lambda)},
+                              {"restarts", c.restarts}, {"missing", c.missing}});
+      json trouble = json::object();
+      for (const auto& [lambda, credit] : session.credit)
+        if (!credit.trouble.empty() && b.plan.lambdas[lambda].plugin == offer.id) trouble[lambda_name(b, lambda)] = credit.trouble;
+      plugins.push_back({{"id", offer.id}, {"version", offer.version}, {"hash", offer.hash}, {"file", offer.file},
+                         {"kind", "lambda"}, {"host", session.name}, {"state", trouble.empty() ? "serving" : "not_serving"},
+                         {"trouble", std::move(trouble)}, {"children", std::move(children)}});
     }
     for (const wire::SetAside& bad : session.report.set_aside)
       set_aside.push_back({{"file", bad.file}, {"hash", bad.hash}, {"reason", bad.reason}});
@@ -221,7 +247,6 @@ void add_unused(BrokerState& b, json& plugins) {
 
 wire::AdminReply answer_admin(BrokerState& b, const wire::AdminRequest& request) {
   const json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
-  add_unused(b, plugins);
   if (!body.is_object()) return reply(false, error_body("invalid", "the request's body is not a JSON object"));
   try {  // nlohmann reports a member of the wrong type by throwing
     if (request.method == "subject") return subject_method(b, body);

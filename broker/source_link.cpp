@@ -123,6 +123,10 @@ void SourceLink::stop() {
   if (child_ && !ended_) child_->stop();
 }
 
+std::vector<child::ChildMetric> SourceLink::metrics() const {
+  return ready_ ? child_->metrics() : std::vector<child::ChildMetric>();
+}
+
 SourceLink::Status SourceLink::status() const {
   Status s{.domain = domain_.name,
            .plugin = domain_.source,

@@ -42,6 +42,7 @@ class SourceLink {
     std::uint32_t restarts = 0;
   };
   Status status() const;
+  std::vector<child::ChildMetric> metrics() const;  // of the child that runs
   const std::string& trouble() const { return trouble_; }
 
  private:

@@ -23,6 +23,8 @@ inline constexpr std::size_t running_per_message_max = 4096;
 inline constexpr std::size_t offers_per_message_max = 1024;
 inline constexpr std::size_t children_per_message_max = 4096;
 inline constexpr std::size_t set_aside_per_message_max = 1024;
+inline constexpr std::size_t metrics_per_message_max = 4096;
+inline constexpr std::size_t metric_name_bytes_max = 128;
 inline constexpr std::size_t name_bytes_max = 63;       // domain, plugin id, host, method
 inline constexpr std::size_t version_bytes_max = 255;   // of a plugin
 inline constexpr std::size_t hash_bytes_max = 64;
@@ -109,11 +111,18 @@ struct ChildReport {
 struct SetAside {
   std::string file, hash, reason;
 };
+struct LambdaMetric {  // a number of the plugin's own, over all its children on this host
+  LambdaIndex lambda = 0;
+  std::string name;
+  bool is_gauge = false;  // else it only rises while the host lives
+  double value = 0;       // finite
+};
 struct HostReport {
   SessionId session = 0;
   std::vector<ChildReport> children;
   std::vector<SetAside> set_aside;
   std::uint64_t child_starts = 0, crashes = 0;
+  std::vector<LambdaMetric> metrics;
 };
 
 // ---- broker -> host

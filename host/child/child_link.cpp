@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 #include "core/clock.hpp"
+#include "host/child/responses.hpp"
 
 namespace cape::child {
 
@@ -126,6 +129,25 @@ std::uint64_t ChildLink::heartbeat() const {
   return process_->response().heartbeat.value.load(std::memory_order_relaxed);
 }
 
+Result<void> ChildLink::take_metric(std::span<const std::uint8_t> body) {
+  const Result<MetricView> view = read_metric(body);
+  if (!view) return std::unexpected(view.error());
+  if (view->frame.id != metrics_.size() + 1 || view->frame.id > metrics_max)
+    return fail(ErrorCode::protocol, fmt::format("metric frame: id {} is out of turn", view->frame.id));
+  metrics_.push_back({.name = std::string(view->name), .is_gauge = view->frame.kind == 1});
+  return {};
+}
+
+std::vector<ChildMetric> ChildLink::metrics() const {
+  std::vector<ChildMetric> found = metrics_;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const auto bits = process_->response().metrics[i].load(std::memory_order_relaxed);
+    const auto value = std::bit_cast<double>(bits);
+    found[i].value = std::isfinite(value) && (found[i].is_gauge || value >= 0) ? value : 0;
+  }
+  return found;
+}
+
 void ChildLink::stop() {
   if (stop_asked_ || process_->end() != nullptr) return;
   stop_asked_ = true;
@@ -144,15 +166,6 @@ void ChildLink::break_off(const Error& error) {
   process_->kill();
 }
 
-std::vector<ChildLog> to_logs(const ChildProcess::Events& events) {
-  std::vector<ChildLog> logs;
-  for (const std::string& line : events.stderr_lines)
-    logs.push_back({.severity = 1, .text = "stderr: " + line, .dropped = 0});
-  if (!logs.empty()) logs.back().dropped = events.stderr_dropped;
-  return logs;
-}
-
-}  // namespace cape::child
 std::optional<ChildLog> ChildLink::admit(ChildLog line) {
   if (!lines_.admit(boot_ns())) return std::nullopt;
   return line;
@@ -167,3 +180,12 @@ std::optional<ChildLog> ChildLink::tell_held_back() {
       .dropped = 0};
 }
 
+std::vector<ChildLog> to_logs(const ChildProcess::Events& events) {
+  std::vector<ChildLog> logs;
+  for (const std::string& line : events.stderr_lines)
+    logs.push_back({.severity = 1, .text = "stderr: " + line, .dropped = 0});
+  if (!logs.empty()) logs.back().dropped = events.stderr_dropped;
+  return logs;
+}
+
+}  // namespace cape::child

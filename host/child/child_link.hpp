@@ -52,6 +52,8 @@ class ChildLink {
   bool ready() const { return ready_; }
   ChildWords words() const;
   std::uint64_t heartbeat() const;
+  Result<void> take_metric(std::span<const std::uint8_t> body);
+  std::vector<ChildMetric> metrics() const;
 
   void stop();
   void kill(Outcome why);
@@ -70,9 +72,10 @@ class ChildLink {
   PeerIndex request_tail_{"request_tail"};
   CopyingReader reader_;
   DoorbellOnce doorbell_;
-  std::uint64_t poll_bytes_left_ = 0;
-  std::int64_t start_deadline_ns_;
   LineLimit lines_{lines_per_s, burst_lines};
+  std::uint64_t poll_bytes_left_ = 0;
+  std::vector<ChildMetric> metrics_;  // by id - 1; their values are looked up when asked for
+  std::int64_t start_deadline_ns_;
   bool ready_ = false, stop_asked_ = false, seen_end_ = false;
   std::optional<std::string> breach_;
   std::optional<Outcome> kill_why_;

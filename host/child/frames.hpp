@@ -24,6 +24,7 @@ enum class FrameKind : std::uint32_t {
   query_answer,
   scan_answer,
   source_ping,
+  metric,
 };
 
 // ---- requests. Offsets count from the first byte behind the rows.
@@ -95,6 +96,11 @@ struct SourcePingFrame {  // then the subject
   std::uint32_t subject_bytes, reserved;
 };
 
+struct MetricFrame {  // then the name; ids rise from 1
+  std::uint32_t id, kind, name_bytes, reserved;
+};
+
+inline constexpr std::uint32_t metric_name_bytes_max = 128;
 inline constexpr std::uint32_t log_bytes_max = 4096;
 // Outputs of a job (of a batch, with flush) beyond this end it early: what is left runs as another job.
 inline constexpr std::uint64_t outputs_soft_bytes_max = 16u << 20;

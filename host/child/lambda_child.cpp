@@ -74,6 +74,7 @@ class LambdaChildOverProcess final : public LambdaChild {
 
   std::size_t jobs_out() const override { return jobs_.unsettled(); }
   Running running() override;
+  std::vector<ChildMetric> metrics() const override { return link_.metrics(); }
 
   void take_back() override;
   void cancel() override;
@@ -107,8 +108,8 @@ void LambdaChildOverProcess::poll(std::vector<LambdaReport>& out) {
   own_.clear();
   while (const std::optional<Frame> frame = link_.next())
     if (Result<void> good = take(*frame, out); !good) link_.break_off(good.error());
-  if (link_.ended()) end(out);
   if (std::optional<ChildLog> told = link_.tell_held_back()) out.emplace_back(std::move(*told));
+  if (link_.ended()) end(out);
 }
 
 Result<void> LambdaChildOverProcess::take(const Frame& frame, std::vector<LambdaReport>& out) {
@@ -119,6 +120,7 @@ Result<void> LambdaChildOverProcess::take(const Frame& frame, std::vector<Lambda
     if (std::optional<ChildLog> admitted = link_.admit(*line)) out.emplace_back(std::move(*admitted));
     return {};
   }
+  if (kind == FrameKind::metric) return link_.take_metric(frame.body);
   if (kind == FrameKind::ready) return take_ready(frame.body, out);
   if (!link_.ready())
     return fail(ErrorCode::protocol, fmt::format("frame of kind {} before the ready frame", frame.kind));
@@ -218,11 +220,11 @@ void LambdaChildOverProcess::take_back() {
   link_.request().take_back.value.store(link_.words().progress);
   taking_back_ = true;
   jobs_.take_back(link_.words().progress, own_);
+  // It may sleep and never have heard of them; until it has answered for them no job can be submitted.
+  link_.wake();
 }
 
 void LambdaChildOverProcess::cancel() {
-  // It may sleep and never have heard of them; until it has answered for them no job can be submitted.
-  link_.wake();
   const ChildWords words = link_.words();
   const bool runs = words.progress > words.finished || words.phase == Phase::flush;
   if (!ended_ && runs) link_.request().cancel.value.store(words.progress);

@@ -26,6 +26,12 @@ struct ChildLog {
   std::string text;      // printable
   std::uint64_t dropped = 0;  // lines the rate limit took since the last one
 };
+// A number that the plugin counts. A counter never falls; a gauge is the sum of what was added.
+struct ChildMetric {
+  std::string name;
+  bool is_gauge = false;
+  double value = 0;  // finite
+};
 // Final for a job: it will not be reported again.
 struct ChildJobDone {
   wire::JobStatus status;
@@ -74,6 +80,9 @@ class LambdaChild {
   };
   // One look at the child's shared words; call it at least every few hundred ms while jobs are out.
   virtual Running running() = 0;
+
+  // The plugin's own numbers as they stand, at most metrics_max; also after its end.
+  virtual std::vector<ChildMetric> metrics() const = 0;
 
   // No event above those already started will start; what had not begun comes back as CANCELLED and not
   // started. The handshake is exact (docs/protocol.md): jobs above the running one are reported by the next

@@ -12,12 +12,14 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace cape::child {
 
 inline constexpr std::uint32_t header_bytes = 4096;
-inline constexpr std::uint64_t layout_magic = 0x3130'4550'4143'0001;  // also the layout's version
+inline constexpr std::size_t metrics_max = 64;
+inline constexpr std::uint64_t layout_magic = 0x3130'4550'4143'0002;  // also the layout's version
 
 // Descriptors the runner finds open; every other one is closed before the plugin is loaded.
 enum RunnerFd : int {
@@ -64,6 +66,9 @@ struct ResponseHeader {  // writer: child
   std::int32_t last_signal;
   std::int32_t last_syscall;             // number, for a violation
   std::uint64_t last_address;
+  // The plugin's own counters and gauges: the bits of a double each, by id - 1 (FrameKind::metric names
+  // them).
+  std::atomic<std::uint64_t> metrics[metrics_max];
   char last_text[1024];                  // NUL-terminated unless the child lies
 };
 static_assert(sizeof(RequestHeader) <= header_bytes && sizeof(ResponseHeader) <= header_bytes);

@@ -79,6 +79,18 @@ Result<ChildLog> read_log(Bytes body) {
       .severity = std::clamp(f.severity, 0, 3), .text = printable(text, log_bytes_max), .dropped = f.dropped};
 }
 
+Result<MetricView> read_metric(Bytes body) {
+  BodyReader reader(body);
+  MetricView view;
+  if (!reader.read(view.frame) || !reader.read_text(view.frame.name_bytes, view.name))
+    return malformed("metric frame: its length");
+  if (view.name.empty() || view.name.size() > metric_name_bytes_max ||
+      printable(view.name, view.name.size()) != view.name)
+    return malformed("metric frame: its name");
+  if (view.frame.kind > 1) return malformed("metric frame: its kind");
+  return view;
+}
+
 Result<SourcePing> read_source_ping(Bytes body) {
   BodyReader reader(body);
   SourcePingFrame f;

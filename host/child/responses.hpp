@@ -23,11 +23,16 @@ struct JobDoneView {
   JobDoneFrame frame;
   std::string_view text;  // as the plugin gave it
 };
+struct MetricView {
+  MetricFrame frame;
+  std::string_view name;  // printable
+};
 
 Result<ChildReady> read_ready(Bytes body);
 Result<OutputView> read_output(Bytes body);
 Result<JobDoneView> read_job_done(Bytes body);  // `end` is a status that a lambda may have
 Result<ChildLog> read_log(Bytes body);
+Result<MetricView> read_metric(Bytes body);
 Result<SourcePing> read_source_ping(Bytes body);  // its subject is well-formed
 
 // A plugin's words on its own outcome, or the default text when it gave none.

@@ -35,6 +35,7 @@ class SourceChildOverProcess final : public SourceChild {
   std::optional<CallId> scan(std::string_view token, std::uint32_t max_subjects) override;
   std::size_t calls_out() const override { return calls_.size(); }
   std::int64_t waiting_since_ns() override;
+  std::vector<ChildMetric> metrics() const override { return link_.metrics(); }
 
   void set_lease_end(std::int64_t boot_ns) override { link_.process().set_lease_end(boot_ns); }
   void stop() override { link_.stop(); }
@@ -43,8 +44,8 @@ class SourceChildOverProcess final : public SourceChild {
  private:
   Result<void> take(const Frame& frame, std::vector<SourceReport>& out);
   Result<void> take_common(const Frame& frame, std::vector<SourceReport>& out);
-  Result<void> take_query_answer(Bytes body, std::vector<SourceReport>& out);
   Result<void> take_log(Result<ChildLog> line, std::vector<SourceReport>& out);
+  Result<void> take_query_answer(Bytes body, std::vector<SourceReport>& out);
   Result<void> take_scan_answer(Bytes body, std::vector<SourceReport>& out);
   CallId publish(AskedCall call);
   void call_done(std::vector<SourceReport>& out);
@@ -65,8 +66,8 @@ void SourceChildOverProcess::poll(std::vector<SourceReport>& out) {
   for (ChildLog& line : to_logs(link_.begin_poll())) out.emplace_back(std::move(line));
   while (const std::optional<Frame> frame = link_.next())
     if (Result<void> good = take(*frame, out); !good) link_.break_off(good.error());
-  if (link_.ended()) end(out);
   if (std::optional<ChildLog> told = link_.tell_held_back()) out.emplace_back(std::move(*told));
+  if (link_.ended()) end(out);
 }
 
 Result<void> SourceChildOverProcess::take(const Frame& frame, std::vector<SourceReport>& out) {
@@ -83,14 +84,13 @@ Result<void> SourceChildOverProcess::take_common(const Frame& frame, std::vector
   const auto kind = static_cast<FrameKind>(frame.kind);
   if (kind == FrameKind::log) return take_log(read_log(frame.body), out);
   if (kind == FrameKind::source_ping) return append(read_source_ping(frame.body), out);
+  if (kind == FrameKind::metric) return link_.take_metric(frame.body);
   if (kind != FrameKind::ready || link_.ready())
     return fail(ErrorCode::protocol, fmt::format("frame kind {} is not expected now", frame.kind));
   link_.set_ready();
   return append(read_ready(frame.body), out);
 }
 
-Result<void> SourceChildOverProcess::take_query_answer(Bytes body, std::vector<SourceReport>& out) {
-  AskedCall& call = calls_.front();
 Result<void> SourceChildOverProcess::take_log(Result<ChildLog> line, std::vector<SourceReport>& out) {
   if (!line) return std::unexpected(line.error());
   if (std::optional<ChildLog> admitted = link_.admit(std::move(*line)))
@@ -98,6 +98,8 @@ Result<void> SourceChildOverProcess::take_log(Result<ChildLog> line, std::vector
   return {};
 }
 
+Result<void> SourceChildOverProcess::take_query_answer(Bytes body, std::vector<SourceReport>& out) {
+  AskedCall& call = calls_.front();
   Result<QueryAnswer> answer = read_query_answer(body, call, link_.spec().payload_bytes_max);
   if (!answer) return std::unexpected(answer.error());
   out.emplace_back(std::move(*answer));

@@ -80,6 +80,8 @@ class SourceChild {
   // Boot time since when the oldest unanswered call has made no progress; 0: none is out.
   virtual std::int64_t waiting_since_ns() = 0;
 
+  virtual std::vector<ChildMetric> metrics() const = 0;  // see LambdaChild
+
   virtual void set_lease_end(std::int64_t boot_ns) = 0;
   virtual void stop() = 0;
   virtual void kill(Outcome why) = 0;

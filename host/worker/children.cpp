@@ -83,11 +83,13 @@ void Children::poll(ChildId child, std::vector<Input>& out) {
   if (entry == nullptr) return;
   std::vector<child::LambdaReport> reports;
   entry->process->poll(reports);
+  changed_ |= entry->counts && !reports.empty();
   for (child::LambdaReport& report : reports) {
     note(*entry, report);
     const bool ended = std::holds_alternative<child::ChildEnded>(report);
     out.emplace_back(ChildReported{.child = child, .report = std::move(report)});
     if (!ended) continue;
+    ended_metrics_.ended(entry->report.lambda, entry->process->metrics());
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, entry->process->fd(), nullptr);
     children_.erase(child);
     return;
@@ -126,6 +128,13 @@ std::vector<wire::ChildReport> Children::reports() const {
   return reports;
 }
 
+std::vector<wire::LambdaMetric> Children::metrics() const {
+  MetricTotals totals = ended_metrics_;
+  for (const auto& [id, entry] : children_)
+    if (entry.counts) totals.add(entry.report.lambda, entry.process->metrics());
+  return totals.all();
+}
+
 void Children::note(Entry& entry, const child::LambdaReport& report) {
   if (const auto* line = std::get_if<child::ChildLog>(&report)) {
     const auto level = static_cast<log::Level>(std::clamp(line->severity, 0, 3));
@@ -135,6 +144,7 @@ void Children::note(Entry& entry, const child::LambdaReport& report) {
   }
   if (const auto* ready = std::get_if<child::ChildReady>(&report)) {
     entry.ready = changed_ = true;
+    entry.counts = !entry.process->metrics().empty();
     entry.report.level = ready->sandbox.level;
     entry.report.layers = ready->sandbox.layers;
     entry.report.missing = ready->sandbox.missing;

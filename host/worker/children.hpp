@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "host/child/lambda_child.hpp"
+#include "host/worker/metric_totals.hpp"
 #include "host/worker/worker.hpp"
 #include "wire/messages.hpp"
 
@@ -42,6 +43,7 @@ class Children {
   void set_lease_end(std::int64_t boot_ns);
 
   std::vector<wire::ChildReport> reports() const;
+  std::vector<wire::LambdaMetric> metrics() const;
   std::uint64_t starts() const { return starts_; }
   std::uint64_t crashes() const { return crashes_; }
   // reports(), starts() or crashes() changed since this was last called.
@@ -53,6 +55,7 @@ class Children {
     wire::ChildReport report;
     std::string name;  // topology/lambda
     bool ready = false, has_new_jobs = false;
+    bool counts = false;  // the plugin has metrics
   };
   Entry* find(ChildId child);
   void note(Entry& entry, const child::LambdaReport& report);
@@ -64,6 +67,7 @@ class Children {
   std::map<ChildId, Entry> children_;
   std::map<LambdaIndex, std::uint32_t> starts_of_;
   std::vector<ChildId> to_wake_, taken_back_;
+  MetricTotals ended_metrics_;
   std::uint64_t starts_ = 0, crashes_ = 0;
   bool changed_ = false;
 };

@@ -49,7 +49,8 @@ void Loop::report() {
                    .children = children_.reports(),
                    .set_aside = shelves_.set_aside,
                    .child_starts = children_.starts(),
-                   .crashes = children_.crashes()});
+                   .crashes = children_.crashes(),
+                   .metrics = children_.metrics()});
 }
 
 }  // namespace cape::host

@@ -51,6 +51,26 @@ TEST(HostLoop, RunsJobsInASandboxedChildAndReportsEachOnce) {
   EXPECT_EQ(broker.report.children[0].plugin, "record");
 }
 
+TEST(HostLoop, ReportsWhatPluginsCountAlsoAfterTheirChildEnded) {
+  FakeBroker broker(recording, {"record"});
+  ASSERT_TRUE(broker.until_credit());
+  const auto counted = [&](double wanted) {
+    return broker.until([&] {
+      const auto& metrics = broker.report.metrics;
+      return metrics.size() == 1 && metrics[0].name == "recorded" && metrics[0].value == wanted;
+    });
+  };
+
+  broker.run({run_job(1, "a", 1, 3)});
+  ASSERT_TRUE(broker.until_statuses(1));
+  ASSERT_TRUE(counted(3));
+  ASSERT_EQ(::kill(broker.report.children.at(0).pid, SIGKILL), 0);
+  broker.run({run_job(2, "a", 4, 2)});
+  ASSERT_TRUE(broker.until_statuses(2));
+
+  EXPECT_TRUE(counted(5));
+}
+
 TEST(HostLoop, SaysWhyAPluginDoesNotServe) {
   FakeBroker broker(recording, {"no_note"});
   ASSERT_TRUE(broker.until([&] { return broker.credits[0].trouble.contains("no plugin 'record'"); }))

@@ -43,6 +43,17 @@ grant  = { state = true }
   EXPECT_TRUE(done) << numbers.dump();
   EXPECT_EQ(numbers.at("jobs_in_flight"), 0);
   EXPECT_EQ(numbers.at("latency_us").at("count"), 1);
+
+  const bool counted = Site::eventually(
+      [&] {
+        zmq::message_t topic, body;
+        if (!watcher.recv(topic) || !watcher.recv(body)) return false;
+        const auto* bytes = body.data<std::uint8_t>();
+        numbers = nlohmann::json::from_msgpack(bytes, bytes + body.size());
+        return numbers.at("metrics") == nlohmann::json{{"seen.record", {{"recorded", 1.0}}}};
+      },
+      std::chrono::seconds(15));
+  EXPECT_TRUE(counted) << numbers.dump();
 }
 
 }  // namespace

@@ -104,7 +104,8 @@ std::vector<ToBroker> to_broker() {
                  {widest_child(), ChildReport{}},
                  {{letters(file_bytes_max), letters(hash_bytes_max), "why"}},
                  14,
-                 15},
+                 15,
+                 {{3, letters(metric_name_bytes_max), true, -0.5}, {0, "files", false, 1e300}}},
   };
 }
 

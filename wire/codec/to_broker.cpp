@@ -1,4 +1,7 @@
 // Messages of a host to its broker.
+#include <bit>
+#include <cmath>
+
 #include "wire/codec.hpp"
 #include "wire/codec/reader.hpp"
 #include "wire/codec/writer.hpp"
@@ -99,6 +102,17 @@ SetAside read_set_aside(Reader& from) {
   return file;
 }
 
+LambdaMetric read_metric(Reader& from) {
+  LambdaMetric metric;
+  from.array("metrics[]", 4);
+  metric.lambda = from.integer<LambdaIndex>("metrics[].lambda");
+  metric.name = from.text("metrics[].name", metric_name_bytes_max);
+  metric.is_gauge = from.flag("metrics[].is_gauge");
+  metric.value = std::bit_cast<double>(from.integer<std::uint64_t>("metrics[].value"));
+  if (!std::isfinite(metric.value)) from.refuse("metrics[].value", "expected a finite number");
+  return metric;
+}
+
 // ---- messages
 
 std::string bytes_of(const HostHello& message) {
@@ -196,17 +210,24 @@ HostGoodbye read_goodbye(Reader& from) {
 }
 
 std::string bytes_of(const HostReport& message) {
-  Writer to = Writer::message(MessageType::host_report, 5);
+  Writer to = Writer::message(MessageType::host_report, 6);
   to.integer(message.session).array(message.children.size());
   for (const ChildReport& child : message.children) write(to, child);
   to.array(message.set_aside.size());
   for (const SetAside& file : message.set_aside)
     to.array(3).text(file.file).text(file.hash).text(file.reason);
-  return to.integer(message.child_starts).integer(message.crashes).take();
+  to.integer(message.child_starts).integer(message.crashes).array(message.metrics.size());
+  for (const LambdaMetric& metric : message.metrics)
+    to.array(4)
+        .integer(metric.lambda)
+        .text(metric.name)
+        .flag(metric.is_gauge)
+        .integer(std::bit_cast<std::uint64_t>(metric.value));
+  return to.take();
 }
 
 HostReport read_report(Reader& from) {
-  from.fields("host_report", 5);
+  from.fields("host_report", 6);
   HostReport message;
   message.session = from.integer<SessionId>("session", 1);
   message.children.resize(from.list("children", children_per_message_max));
@@ -215,6 +236,8 @@ HostReport read_report(Reader& from) {
   for (SetAside& file : message.set_aside) file = read_set_aside(from);
   message.child_starts = from.integer<std::uint64_t>("child_starts");
   message.crashes = from.integer<std::uint64_t>("crashes");
+  message.metrics.resize(from.list("metrics", metrics_per_message_max));
+  for (LambdaMetric& metric : message.metrics) metric = read_metric(from);
   return message;
 }
 

@@ -1,6 +1,8 @@
 #include "host/child/runner/host_services.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 #include "core/clock.hpp"
 #include "core/types.hpp"
@@ -9,8 +11,13 @@
 namespace cape::child {
 namespace {
 
-constexpr std::size_t metrics_max = 256;
-constexpr std::size_t metric_name_bytes_max = 128;
+// Letters that need no escape in any of the places where metrics end up.
+bool is_metric_name(std::string_view name) {
+  if (name.empty() || name.size() > metric_name_bytes_max) return false;
+  return std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  });
+}
 
 }  // namespace
 
@@ -61,16 +68,37 @@ void HostServices::log(const cape_host* host, std::int32_t severity, cape_bytes 
 
 std::uint32_t HostServices::metric(const cape_host* host, cape_bytes name, std::int32_t kind) {
   HostServices& me = self(host);
-  if (name.len == 0 || name.len > metric_name_bytes_max || kind < 0 || kind > 1) return 0;
+  const std::string_view text = text_of(name);
+  if (!is_metric_name(text) || kind < 0 || kind > 1) return 0;
   const std::lock_guard lock(me.mutex_);
-  const auto known = std::ranges::find(me.metrics_, text_of(name));
-  if (known != me.metrics_.end()) return static_cast<std::uint32_t>(known - me.metrics_.begin()) + 1;
+  const auto known = std::ranges::find(me.metrics_, text, &Metric::name);
+  if (known != me.metrics_.end())
+    return known->kind == kind ? static_cast<std::uint32_t>(known - me.metrics_.begin()) + 1 : 0;
   if (me.metrics_.size() == metrics_max) return 0;
-  me.metrics_.emplace_back(text_of(name));
-  return static_cast<std::uint32_t>(me.metrics_.size());
+  const MetricFrame frame{.id = static_cast<std::uint32_t>(me.metrics_.size()) + 1,
+                          .kind = static_cast<std::uint32_t>(kind),
+                          .name_bytes = static_cast<std::uint32_t>(text.size()),
+                          .reserved = 0};
+  const bool sent =
+      me.channel_.try_send(FrameKind::metric, sizeof frame + text.size(), [&](BodyWriter& body) {
+        body.write(frame);
+        body.write_text(text);
+      });
+  if (!sent) return 0;
+  me.metrics_.push_back({std::string(text), kind});
+  me.metric_count_.store(frame.id, std::memory_order_release);
+  return frame.id;
 }
 
-void HostServices::metric_add(const cape_host*, std::uint32_t, double) {}
+void HostServices::metric_add(const cape_host* host, std::uint32_t id, double value) {
+  HostServices& me = self(host);
+  if (id == 0 || id > me.metric_count_.load(std::memory_order_acquire) || !std::isfinite(value)) return;
+  std::atomic<std::uint64_t>& word = me.channel_.response().metrics[id - 1];
+  std::uint64_t seen = word.load(std::memory_order_relaxed);
+  while (!word.compare_exchange_weak(seen, std::bit_cast<std::uint64_t>(std::bit_cast<double>(seen) + value),
+                                     std::memory_order_relaxed)) {
+  }
+}
 
 cape_status HostServices::config_get(const cape_host* host, cape_bytes key, cape_bytes* out) {
   if (out == nullptr) return CAPE_BAD_INPUT;

@@ -1,19 +1,20 @@
 // HostServices is the cape_host that a plugin sees, served inside the child. No call waits for the host.
 //   log     cut at 4 KiB, 100 lines a second after a burst of 200; what is lost is counted in the next line
 //   ping    sources only; LIMIT when the ring is half full (a ping is a hint)
-//   metric  accepted, at most 256 names; the numbers are not carried to the host yet
+//   metric  at most 64 names; the numbers lie in the shared header, where the host reads them when it likes
 // Thread: any, between its construction and the end of destroy.
 #pragma once
 
 #include <cape/plugin.h>
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <vector>
 
-#include "host/child/runner/channel.hpp"
 #include "core/rate_limit.hpp"
+#include "host/child/runner/channel.hpp"
 #include "host/child/runner/config_table.hpp"
 
 namespace cape::child {
@@ -46,7 +47,12 @@ class HostServices {
   RateLimit log_rate_{100, 200};
   std::uint64_t logs_dropped_ = 0;
   std::string last_complaint_;
-  std::vector<std::string> metrics_;
+  struct Metric {
+    std::string name;
+    std::int32_t kind = 0;
+  };
+  std::vector<Metric> metrics_;
+  std::atomic<std::uint32_t> metric_count_ = 0;  // the same, for those that only add
 };
 
 }  // namespace cape::child

@@ -201,7 +201,9 @@ typedef struct cape_host {
   const char *name, *version;
   /* [any] cut at 4 KiB, rate limited; control characters are escaped. */
   void (*log)(const struct cape_host *host, int32_t severity, cape_bytes message);
-  /* [control] An id for metric_add; 0: refused. kind: 0 counter, 1 gauge. */
+  /* [control] An id for metric_add; 0: refused (the 65th name of a plugin, one over 128 bytes or not of
+   * A-Z a-z 0-9 _ and dots). kind: 0 counter, 1 gauge: what is added may be below 0. Before create returns.
+   */
   uint32_t (*metric)(const struct cape_host *host, cape_bytes name, int32_t kind);
   void (*metric_add)(const struct cape_host *host, uint32_t id, double value); /* [any] */
   /* [any] A scalar of the config by dotted key, as text; valid until destroy. NOT_FOUND without it. */

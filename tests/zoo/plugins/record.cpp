@@ -1,4 +1,4 @@
-// Records every event and succeeds.
+// Records every event, counts it (metric `recorded`) and succeeds.
 //
 //   config = { sleep_us = 1000 }                      each event takes that long
 //   config = { sleep_us = 1000, slow_subject = "a" }  only the events of that subject do
@@ -13,6 +13,7 @@ class Guest {
  public:
   Guest(const cape::Config& config, const cape::Host& host)
       : recorder_(host),
+        recorded_(host.counter("recorded")),
         sleep_(config.get<std::int64_t>("sleep_us", 0)),
         slow_subject_(config.find<std::string>("slow_subject")) {
     if (!recorder_.is_open()) throw cape::ConfigError("record needs grant = { state = true }");
@@ -20,6 +21,7 @@ class Guest {
 
   cape::Outcome operator()(const cape::Event& event) {
     recorder_.record(event);
+    recorded_.add(1);
     if (sleep_.count() > 0 && (!slow_subject_ || *slow_subject_ == event.subject()))
       std::this_thread::sleep_for(sleep_);
     return cape::Outcome::ok();
@@ -27,6 +29,7 @@ class Guest {
 
  private:
   zoo::Recorder recorder_;
+  cape::Metric recorded_;
   std::chrono::microseconds sleep_;
   std::optional<std::string> slow_subject_;
 };
