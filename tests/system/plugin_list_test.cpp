@@ -27,17 +27,20 @@ grant  = { state = true }
 
   std::multimap<std::string, std::string> kinds;
   std::string state_of_liar;
+  Finished list;
   const auto listed = [&] {
     kinds.clear();
-    const Finished list = site.cape({"--json", "plugin", "list"});
+    list = site.cape({"--json", "plugin", "list"});
     if (list.exit != 0) return false;
-    for (const auto& plugin : nlohmann::json::parse(list.out).at("plugins")) {
-      kinds.emplace(plugin.at("id"), plugin.at("kind"));
-      if (plugin.at("id") == "liar") state_of_liar = plugin.at("state");
+    const auto answer = nlohmann::json::parse(list.out);
+    for (const auto& plugin : answer.at("plugins")) {
+      const auto id = plugin.at("id").get<std::string>();
+      kinds.emplace(id, plugin.at("kind").get<std::string>());
+      if (id == "liar") state_of_liar = plugin.at("state").get<std::string>();
     }
     return kinds.contains("journal") && kinds.contains("record") && kinds.contains("liar");
   };
-  ASSERT_TRUE(Site::eventually(listed, std::chrono::seconds(20))) << site.up_log();
+  ASSERT_TRUE(Site::eventually(listed, std::chrono::seconds(20))) << list.out << list.err << site.up_log();
 
   EXPECT_EQ(kinds.count("journal"), 1u);
   EXPECT_EQ(kinds.find("journal")->second, "source");
