@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ class FakeHost {
     table_.name = "fake";
     table_.version = "0";
     table_.log = [](const cape_host* host, std::int32_t severity, cape_bytes message) {
+      const std::lock_guard lock(of(host).mutex_);
       of(host).logs.push_back(std::to_string(severity) + " " + text(message));
     };
     table_.metric = [](const cape_host* host, cape_bytes name, std::int32_t) {
@@ -49,6 +51,7 @@ class FakeHost {
       return CAPE_OK;
     };
     table_.ping = [](const cape_host* host, cape_bytes subject, std::int64_t hint) -> cape_status {
+      const std::lock_guard lock(of(host).mutex_);
       of(host).pings.push_back(text(subject) + " " + std::to_string(hint));
       return CAPE_OK;
     };
@@ -64,7 +67,21 @@ class FakeHost {
     state_dir_ = std::move(dir);
     table_.state_dir = bytes(state_dir_);
   }
+  void set_domain(std::string domain) {
+    domain_ = std::move(domain);
+    table_.domain = bytes(domain_);
+  }
   const cape_host* table() const { return &table_; }
+
+  // Copies, for plugins with threads of their own: they log and ping at any time.
+  std::vector<std::string> logs_now() const {
+    const std::lock_guard lock(mutex_);
+    return logs;
+  }
+  std::vector<std::string> pings_now() const {
+    const std::lock_guard lock(mutex_);
+    return pings;
+  }
 
   std::map<std::string, std::string> config;  // scalars by dotted key, as text
   std::vector<std::string> logs;              // "severity message"
@@ -74,7 +91,8 @@ class FakeHost {
  private:
   static FakeHost& of(const cape_host* host) { return *static_cast<FakeHost*>(host->host_data); }
 
-  std::string state_dir_;
+  mutable std::mutex mutex_;  // of logs and pings
+  std::string state_dir_, domain_;
   cape_host table_{};
 };
 
