@@ -9,5 +9,6 @@
 namespace cape::cli {
 
 std::optional<std::string> decode_base64(std::string_view text);  // nullopt: malformed
+std::string encode_base64(std::string_view bytes);
 
 }  // namespace cape::cli
