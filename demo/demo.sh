@@ -8,6 +8,7 @@ topologies=2
 paced_per_s=1000
 paced_s=5
 stall_s=30  # without one event done
+searched_for=backoff
 export CAPE_CONFIG=$here/cape.toml
 cape=$bin/cape
 log=$data.log
@@ -74,9 +75,15 @@ wait_for() {
   done
 }
 
+# Before the history, so that what is counted and measured below is the history's alone.
+index_files() {
+  step "indexing this project's own files: topology search over domain 'files'"
+  case $data in */demo-data) rm -rf -- "$data" "$log" ;; *) die "$data is not a demo-data directory" "./run demo" ;; esac
+  "$cape" up --until-idle >/dev/null 2>"$log" || die "the files were not indexed: $(tail -n 3 "$log")" "see $log"
+}
+
 load_history() {
   step "loading the history into the journal of domain 'history'"
-  case $data in */demo-data) rm -rf -- "$data" "$log" ;; *) die "$data is not a demo-data directory" "./run demo" ;; esac
   "$here/to_jsonl.sh" | "$cape" append history --jsonl - --no-ping || die "the history was not loaded" "see above"
   history=$(gzip -dc "$here/history.tsv.gz" | wc -l)
 }
@@ -122,6 +129,8 @@ summary() {
    failed attempts      $(number attempts_failed)
    subjects behind      $behind
    sandbox level        $level
+   cape search $searched_for
+$("$cape" search "$searched_for" --limit 1 2>&1 | sed 's/^/                        /')
 
 TEXT
   [ "$level" != C ] || "$cape" plugin list
@@ -135,10 +144,12 @@ results() {
    ./run cape subject history src          how far is each topology?
    ./run cape topology list                what is behind or parked?
    head -n 3 $data/state/audit/write/*.jsonl
+   ./run cape search 'order per subject'   full-text search in this project's files
    ./run up                                run it again; then ./run cape append history order/17 --type paid
 TEXT
 }
 
+index_files
 load_history
 start_up
 run_history
