@@ -83,10 +83,17 @@ bool LambdaWorker::takes_jobs(const WorkerChild& child) const {
          child.out.size() < jobs_ahead_max();
 }
 
+bool LambdaWorker::is_slow(const WorkerChild& child, std::int64_t now_ns) const {
+  return !child.out.empty() && now_ns - child.moved_ns >= plan_.take_back_ns;
+}
+
+// A job that lay behind a slow event would be taken back at once, so it is not given there: it waits for
+// whichever child is free first.
 WorkerChild* LambdaWorker::freest(std::int64_t now_ns) {
   WorkerChild* best = nullptr;
   for (auto& [id, child] : children_) {
     if (!takes_jobs(child) || now_ns < child.retry_ns) continue;
+    if (lambda_.children_max > 1 && is_slow(child, now_ns)) continue;
     if (best == nullptr || child.out.size() < best->out.size()) best = &child;
   }
   return best;
@@ -105,8 +112,7 @@ void LambdaWorker::give(std::int64_t now_ns, std::vector<Action>& out) {
 }
 
 bool LambdaWorker::holds_up_jobs(const WorkerChild& child, std::int64_t now_ns) const {
-  return child.phase == Phase::ready && child.out.size() > 1 && !child.taken_back &&
-         now_ns - child.moved_ns >= plan_.take_back_ns;
+  return child.phase == Phase::ready && child.out.size() > 1 && !child.taken_back && is_slow(child, now_ns);
 }
 
 // Jobs behind a slow event go to another child, if there is one or may be one.
@@ -115,7 +121,7 @@ void LambdaWorker::take_back(std::int64_t now_ns, std::vector<Action>& out) {
     if (!holds_up_jobs(child, now_ns)) continue;
     const bool elsewhere =
         children_.size() < lambda_.children_max || std::ranges::any_of(children_, [&](const auto& other) {
-          return other.first != id && takes_jobs(other.second) && !holds_up_jobs(other.second, now_ns);
+          return other.first != id && takes_jobs(other.second) && !is_slow(other.second, now_ns);
         });
     if (!elsewhere) continue;
     child.taken_back = true;

@@ -83,6 +83,7 @@ class LambdaWorker {
   void give(std::int64_t now_ns, std::vector<Action>& out);
   WorkerChild* freest(std::int64_t now_ns);
   bool takes_jobs(const WorkerChild& child) const;
+  bool is_slow(const WorkerChild& child, std::int64_t now_ns) const;
   bool holds_up_jobs(const WorkerChild& child, std::int64_t now_ns) const;
   void take_back(std::int64_t now_ns, std::vector<Action>& out);
   void start(const Surroundings& around, ChildId& last_child, std::vector<Action>& out);

@@ -136,6 +136,46 @@ TEST(Worker, TakesBackJobsBehindASlowEventWhenAnotherChildIsAllowed) {
   EXPECT_THAT(bench.step(bench.job(5)), ElementsAre("give 2 <- job 5"));  // not behind the slow one
 }
 
+TEST(Worker, GivesNoJobToAChildThatRunsASlowEventWhenAnotherOneIsAllowed) {
+  WorkerBench bench(2);
+  bench.open_with_child();
+  bench.step(bench.job(2, "slow"));
+  EXPECT_THAT(bench.after_ms(10), IsEmpty());  // nothing lies behind it
+
+  EXPECT_THAT(bench.step(bench.job(3, "a")), ElementsAre("start 2 aaaa"));
+  EXPECT_THAT(bench.step(bench.ready(2)), ElementsAre("give 2 <- job 3"));
+  EXPECT_THAT(bench.step(bench.job(4, "b"), bench.job(5, "c")),
+              ElementsAre("give 2 <- job 4", "give 2 <- job 5"));
+}
+
+TEST(Worker, KeepsJobsForTheFirstFreeChildWhileAllRunSlowEvents) {
+  WorkerBench bench(2);
+  bench.open_with_child();
+  bench.step(bench.job(2, "slow"));
+  bench.after_ms(10);
+  bench.step(bench.job(3, "slow too"));
+  bench.step(bench.ready(2));
+  bench.after_ms(10);
+
+  EXPECT_THAT(bench.step(bench.job(4, "a")), IsEmpty());
+  EXPECT_THAT(bench.step(bench.done(2, 3, 1, 1, 0)),
+              ElementsAre("give 2 <- job 4", "status 3 OK done to 1 (1)"));
+}
+
+TEST(Worker, MovesJobsFromBehindASlowEventAsSoonAsAnotherChildIsFree) {
+  WorkerBench bench(2);
+  bench.open_with_child();
+  bench.step(bench.job(2, "slow"));
+  bench.after_ms(10);
+  bench.step(bench.job(3, "slow too"));
+  bench.step(bench.ready(2));
+  bench.step(bench.job(4, "a"));               // behind 3, which is not known to be slow yet
+  EXPECT_THAT(bench.after_ms(10), IsEmpty());  // no child could take it
+
+  EXPECT_THAT(bench.step(bench.done(1, 2, 1, 1, 0)), ElementsAre("take back 2", "status 2 OK done to 1 (1)"));
+  EXPECT_THAT(bench.step(bench.gave_back(2, 4)), ElementsAre("give 1 <- job 4"));
+}
+
 TEST(Worker, LeavesJobsBehindASlowEventWhenThereIsOneChildOnly) {
   WorkerBench bench(1);
   bench.open_with_child();
