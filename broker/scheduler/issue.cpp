@@ -1,15 +1,16 @@
 // Waiting blocks become jobs where there is credit.
 #include "broker/scheduler/state.hpp"
+#include "core/error.hpp"
 
 namespace cape::scheduler {
 namespace {
 
-// The next events of the lane's waiting block: as many as a job takes, at least one.
-EventRange cut(const Lane& lane, const TopologySpec& spec) {
-  EventRange range{.block = lane.waiting, .first = lane.waiting_first, .count = 0};
-  const auto& entries = lane.waiting->entries;
+// The next events of the waiting block: as many as a job takes, at least one.
+EventRange cut(const Stretch& from, const TopologySpec& spec) {
+  EventRange range{.block = from.waiting, .first = from.waiting_first, .count = 0};
+  const auto& entries = from.waiting->entries;
   std::uint64_t bytes = 0;
-  for (std::size_t i = lane.waiting_first; i < entries.size() && entries[i].sequence <= lane.waiting_end;
+  for (std::size_t i = from.waiting_first; i < entries.size() && entries[i].sequence <= from.waiting_end;
        ++i) {
     bytes += entries[i].payload_bytes;
     if (range.count > 0 && (range.count >= spec.batch_events || bytes > spec.batch_bytes)) break;
@@ -18,65 +19,105 @@ EventRange cut(const Lane& lane, const TopologySpec& spec) {
   return range;
 }
 
-bool has_events_after(const Lane& lane, const EventRange& range) {
-  const auto& entries = lane.waiting->entries;
+bool has_events_after(const Stretch& from, const EventRange& range) {
+  const auto& entries = from.waiting->entries;
   const std::size_t next = std::size_t{range.first} + range.count;
-  return next < entries.size() && entries[next].sequence <= lane.waiting_end;
+  return next < entries.size() && entries[next].sequence <= from.waiting_end;
 }
 
 }  // namespace
 
-void Scheduler::State::offer(Subject& s, Lane& lane) {
-  queues.push(s, lane);
-  issue_ready(lane.lambda);
+Stretch* Scheduler::State::first_ready(Lane& lane) const {
+  for (std::size_t i = 0; i < lane.size(); ++i)
+    if (lane[i].waiting && may_issue(lane, lane[i])) return &lane[i];
+  return nullptr;
 }
 
+void Scheduler::State::offer(Subject& s, Lane& lane) {
+  if (!lane.queued && first_ready(lane) != nullptr) queues.push(s, lane);
+}
+
+// A lane with more to issue goes behind the others: no subject takes all credit for itself.
 void Scheduler::State::issue_ready(LambdaIndex lambda) {
   while (Subject* s = queues.front(lambda)) {
     Host* host = hosts.with_room(lambda);
     if (host == nullptr) return;
     Lane& lane = queues.lane_of(*s, lambda);
     queues.remove(lane);
-    issue(*s, lane, *host);
+    Stretch* ready = first_ready(lane);
+    CAPE_CHECK(ready != nullptr);
+    issue(*s, lane, *ready, *host);
+    offer(*s, lane);
   }
 }
 
-void Scheduler::State::issue(Subject& s, Lane& lane, Host& host) {
-  EventRange events = cut(lane, spec_of(lane));
+void Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host) {
+  EventRange events = cut(ready, spec_of(lane));
+  const bool block_is_used_up = !has_events_after(ready, events);
+  const Sequence end = block_is_used_up ? ready.waiting_end : events.last_sequence();
+  const std::int64_t ping_ns = ready.waiting_ping_ns;
+  ready.waiting_first += events.count;
+  if (block_is_used_up) drop_waiting(lane, ready);
+  Stretch& runs = is_pipelined(lane) && lane.is_open(ready) ? cut_off(lane, end) : ready;
   const Sequence first = events.first_sequence();
   const JobId id = jobs.add({.host = host.id, .slot = s.slot, .lane = lane.index, .events = events});
   HostCredit& credit = host.credits[lane.lambda];
   ++credit.jobs_out;
   ++counters.jobs_issued;
-  const bool block_is_used_up = !has_events_after(lane, events);
-  lane.job = id;
-  lane.job_end = block_is_used_up ? lane.waiting_end : events.last_sequence();
-  lane.waiting_first += events.count;
+  runs.job = id;
+  runs.job_end = end;
   actions.push_back(IssueJob{.host = host.id,
                              .job = id,
                              .lambda = lane.lambda,
                              .hash = credit.hash,
                              .subject = s.id,
                              .name = s.name,
-                             .attempt = first == lane.failed_sequence ? lane.attempts : 0,
-                             .may_repeat = first <= lane.repeat_to,
-                             .ping_ns = lane.waiting_ping_ns,
+                             .attempt = first == runs.failed_sequence ? runs.attempts : 0,
+                             .may_repeat = first <= runs.repeat_to,
+                             .ping_ns = ping_ns,
                              .events = std::move(events)});
-  if (block_is_used_up) drop_waiting(lane);
   touch(s);
 }
 
-void Scheduler::State::drop_waiting(Lane& lane) {
-  if (!lane.waiting) return;
-  queues.remove(lane);
-  queues.remove_bytes(lane.lambda, bytes_of(*lane.waiting));
-  lane.waiting.reset();
+// A pipelined lane's job gets the front of the open stretch for itself, up to `end`.
+Stretch& Scheduler::State::cut_off(Lane& lane, Sequence end) {
+  Stretch& open = lane.open;
+  lane.earlier.reserve(pipelined_jobs_max);  // so that no reference to a stretch is lost here
+  Stretch& front = lane.earlier.emplace_back();
+  front.cursor = open.cursor;
+  front.to = end;
+  front.repeat_to = open.repeat_to;
+  if (!open.parked && open.failed_sequence <= end) {
+    front.failed_sequence = std::exchange(open.failed_sequence, 0);
+    front.attempts = std::exchange(open.attempts, 0);
+    front.next_try_wall_ns = std::exchange(open.next_try_wall_ns, 0);
+    front.reason = std::exchange(open.reason, {});
+  }
+  open.cursor = end;
+  return front;
+}
+
+void Scheduler::State::drop_waiting(Lane& lane, Stretch& stretch) {
+  if (!stretch.waiting) return;
+  queues.remove_bytes(lane.lambda, bytes_of(*stretch.waiting));
+  stretch.waiting.reset();
+  if (lane.queued && first_ready(lane) == nullptr) queues.remove(lane);
+}
+
+// Events behind a parked one wait for the operator, at the source.
+void Scheduler::State::drop_waiting_behind(Lane& lane, const Stretch& parked) {
+  for (std::size_t i = 0; i < lane.size(); ++i)
+    if (lane[i].cursor >= parked.failed_sequence) drop_waiting(lane, lane[i]);
+}
+
+void Scheduler::State::drop_all_waiting(Lane& lane) {
+  for (std::size_t i = 0; i < lane.size(); ++i) drop_waiting(lane, lane[i]);
 }
 
 // A limit was reached. The subject is saved as behind and leaves memory; a walk finds it again.
 void Scheduler::State::leave_behind(Subject& s, Lane& lane) {
   if (lane.left != Left::no) return;
-  drop_waiting(lane);
+  drop_all_waiting(lane);
   const bool stored_so = s.saved_behind && s.save_out == 0;
   lane.left = stored_so ? Left::saved : Left::unsaved;
   if (!stored_so) s.dirty = true;

@@ -2,6 +2,8 @@
 // SchedulerPlan is what the scheduler needs of the config: topologies and lambdas as small integers.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,10 @@
 #include "core/types.hpp"
 
 namespace cape::scheduler {
+
+// Of one lambda and subject of a pipelined topology: jobs that are in flight or wait for another try. Behind
+// so many nothing further is issued.
+inline constexpr std::size_t pipelined_jobs_max = 16;
 
 struct LambdaSpec {
   std::string name;

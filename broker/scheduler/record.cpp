@@ -36,13 +36,13 @@ Sequence joining_cursor(const TopologySpec& spec, const SchedulerPlan& plan, con
   return planned ? *planned : any.value_or(spec.start - 1);
 }
 
-void load_lane(Lane& lane, const LambdaCursor& stored) {
-  lane.cursor = stored.cursor;
-  lane.attempts = stored.attempts;
-  lane.failed_sequence = stored.failed_sequence;
-  lane.next_try_wall_ns = stored.next_try_wall_ns;
-  lane.parked = stored.parked;
-  lane.reason = stored.reason;
+void load_stretch(Stretch& open, const LambdaCursor& stored) {
+  open.cursor = stored.cursor;
+  open.attempts = stored.attempts;
+  open.failed_sequence = stored.failed_sequence;
+  open.next_try_wall_ns = stored.next_try_wall_ns;
+  open.parked = stored.parked;
+  open.reason = stored.reason;
 }
 
 void load_topology(Subject& subject, std::uint32_t index, const SchedulerPlan& plan,
@@ -53,13 +53,13 @@ void load_topology(Subject& subject, std::uint32_t index, const SchedulerPlan& p
     Lane& lane = subject.lanes[i];
     lane.lambda = layout.lambda_of[i];
     lane.index = i;
-    lane.cursor = joining;
+    lane.open.cursor = joining;
     const auto* at =
         stored ? find_by_name(stored->lambdas, &LambdaCursor::lambda, plan.lambdas[lane.lambda].name)
                : nullptr;
-    if (at) load_lane(lane, *at);
+    if (at) load_stretch(lane.open, *at);
     if (at) subject.saved_behind |= at->parked || at->cursor < subject.latest;
-    lane.saved_cursor = lane.cursor;
+    lane.saved_cursor = lane.cursor();
   }
   if (!stored) return;
   for (const LambdaCursor& at : stored->lambdas) {
@@ -82,13 +82,14 @@ void load_strange_topologies(Subject& subject, const SchedulerPlan& plan, const 
 }
 
 LambdaCursor make_lambda(const Lane& lane, const SchedulerPlan& plan) {
+  const Stretch& troubled = lane.troubled();
   return {.lambda = plan.lambdas[lane.lambda].name,
-          .cursor = lane.cursor,
-          .attempts = lane.attempts,
-          .failed_sequence = lane.failed_sequence,
-          .next_try_wall_ns = lane.next_try_wall_ns,
-          .parked = lane.parked,
-          .reason = lane.reason};
+          .cursor = lane.cursor(),
+          .attempts = troubled.attempts,
+          .failed_sequence = troubled.failed_sequence,
+          .next_try_wall_ns = troubled.next_try_wall_ns,
+          .parked = troubled.parked,
+          .reason = troubled.reason};
 }
 
 }  // namespace

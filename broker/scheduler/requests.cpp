@@ -31,7 +31,7 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
   s.gone = request.gone;
   for (Lane& lane : s.lanes) {
     clear_left(lane);
-    rest_until_next_try(s, lane);
+    for (std::size_t i = 0; i < lane.size(); ++i) rest_until_next_try(s, lane, lane[i]);
   }
   if (request.gone) return;
   const Sequence latest = latest_of(request);
@@ -57,12 +57,12 @@ Subject& Scheduler::State::hold(const SchedulingRequest& request) {
 }
 
 // After a restart, or when there was no room for the timer, the stored time counts.
-void Scheduler::State::rest_until_next_try(Subject& s, Lane& lane) {
-  const std::int64_t left_ns = lane.next_try_wall_ns - now.wall_ns;
-  if (left_ns <= 0 || lane.attempts == 0 || lane.parked || !lane.idle()) return;
+void Scheduler::State::rest_until_next_try(Subject& s, Lane& lane, Stretch& stretch) {
+  const std::int64_t left_ns = stretch.next_try_wall_ns - now.wall_ns;
+  if (left_ns <= 0 || stretch.attempts == 0 || stretch.parked || !stretch.idle()) return;
   // The wall clock may have been set back: wait no longer than the policy ever would.
   const std::int64_t rest_ns = std::min(left_ns, spec_of(lane).retry.max_ms * ns_per_ms);
-  set_timer(s, lane, Rest::backing_off, now.boot_ns + rest_ns);
+  set_timer(s, lane, stretch, Rest::backing_off, now.boot_ns + rest_ns);
 }
 
 // Which events may have been started before: after a broker start all that exist when their subject is first
@@ -70,8 +70,9 @@ void Scheduler::State::rest_until_next_try(Subject& s, Lane& lane) {
 void Scheduler::State::begin_doubts(Subject& s, Sequence latest) {
   const bool known = epoch == 1 || (s.id < settled.size() && settled[s.id]);
   for (Lane& lane : s.lanes) {
-    lane.repeat_to = known ? lane.cursor : std::max(lane.cursor, latest);
-    if (lane.attempts > 0) lane.repeat_to = std::max(lane.repeat_to, lane.failed_sequence);
+    Stretch& all = lane.open;  // just loaded
+    all.repeat_to = known ? all.cursor : std::max(all.cursor, latest);
+    if (all.attempts > 0) all.repeat_to = std::max(all.repeat_to, all.failed_sequence);
   }
 }
 
@@ -85,17 +86,8 @@ bool Scheduler::State::went_back(const Subject& s, Sequence latest) const {
 void Scheduler::State::park_went_back(Subject& s, Sequence latest) {
   for (const TopologyPlace& place : layout_of(s).topologies) {
     bool parked_one = false;
-    for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i) {
-      Lane& lane = s.lanes[i];
-      if (lane.parked) continue;
-      drop_waiting(lane);
-      clear_timer(lane);
-      lane.parked = parked_one = true;
-      lane.reason = fmt::format("source_went_back: the source's latest is {}, but {} was processed", latest,
-                                lane.cursor);
-      s.dirty = true;
-      ++counters.parked;
-    }
+    for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i)
+      parked_one |= park_went_back(s, s.lanes[i], latest);
     if (!parked_one) continue;
     const Lane& first = s.lanes[place.first_lane];
     actions.push_back(Notice{.kind = Notice::Kind::source_went_back,
@@ -103,71 +95,111 @@ void Scheduler::State::park_went_back(Subject& s, Sequence latest) {
                              .lambda = first.lambda,
                              .subject = s.name,
                              .sequence = latest,
-                             .outcome = {OutcomeKind::failed, first.reason}});
+                             .outcome = {OutcomeKind::failed, first.troubled().reason}});
   }
 }
 
-// Lanes that stand right before the event and may go on to it. One whose job still runs hears of it when it
-// asks again, so the job's own trouble is not covered up.
+// Stretches that stand right before the event and may go on to it. One whose job still runs hears of it when
+// it asks again, so the job's own trouble is not covered up.
 void Scheduler::State::park_unreadable(Subject& s, const SchedulingRequest& request) {
-  const Sequence before = request.block->proven_to;
-  for (Lane& lane : s.lanes) {
-    if (lane.parked || lane.job != 0 || lane.waiting || lane.cursor != before || limit(s, lane) <= before)
-      continue;
-    clear_timer(lane);
-    lane.parked = true;
-    lane.failed_sequence = before + 1;
-    lane.reason = request.unreadable;
-    s.dirty = true;
-    ++counters.parked;
-    notice_failure(s, lane, Notice::Kind::unreadable, {OutcomeKind::limit, request.unreadable});
-  }
+  for (Lane& lane : s.lanes)
+    for (std::size_t i = 0; i < lane.size(); ++i)
+      if (stands_before_unreadable(s, lane, lane[i], request)) park_unreadable(s, lane, lane[i], request);
 }
 
-// The interval serves the lane only if it contains position + 1.
+bool Scheduler::State::stands_before_unreadable(const Subject& s, const Lane& lane, const Stretch& stretch,
+                                                const SchedulingRequest& request) const {
+  const Sequence before = request.block->proven_to;
+  return stretch.job == 0 && !stretch.waiting && stretch.cursor == before &&
+         end_of(s, lane, stretch) > before;
+}
+
+void Scheduler::State::park_unreadable(Subject& s, Lane& lane, Stretch& stretch,
+                                       const SchedulingRequest& request) {
+  clear_timer(lane, stretch);
+  stretch.parked = true;
+  stretch.failed_sequence = stretch.cursor + 1;
+  stretch.reason = request.unreadable;
+  drop_waiting_behind(lane, stretch);
+  s.dirty = true;
+  ++counters.parked;
+  notice_failure(s, lane, stretch, Notice::Kind::unreadable, {OutcomeKind::limit, request.unreadable});
+}
+
+// No event of the lane is at fault, so all of it is parked, by its open stretch.
+bool Scheduler::State::park_went_back(Subject& s, Lane& lane, Sequence latest) {
+  if (lane.parked()) return false;
+  drop_all_waiting(lane);
+  for (std::size_t i = 0; i < lane.size(); ++i) clear_timer(lane, lane[i]);
+  lane.open.parked = true;
+  lane.open.failed_sequence = 0;
+  lane.open.attempts = 0;
+  lane.open.reason =
+      fmt::format("source_went_back: the source's latest is {}, but {} was processed", latest, lane.cursor());
+  s.dirty = true;
+  ++counters.parked;
+  return true;
+}
+
+// Serving a stretch may end it, and may add stretches behind it.
 void Scheduler::State::serve(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence proven_to) {
+  for (std::size_t i = 0; i < lane.earlier.size();) {
+    const std::size_t before = lane.earlier.size();
+    serve(s, lane, lane.earlier[i], request, proven_to);
+    if (lane.earlier.size() >= before) ++i;
+  }
+  serve(s, lane, lane.open, request, proven_to);
+}
+
+// The interval serves the stretch only if it contains position + 1.
+void Scheduler::State::serve(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request,
+                             Sequence proven_to) {
   if (lane.left != Left::no) return;
-  const bool may_take = is_open(lane) || (lane.rest == Rest::rereading && !lane.waiting && !lane.parked);
-  if (!may_take || lane.position() >= std::min(s.latest, limit(s, lane))) return;
+  const bool may_take = takes_events(stretch) || (stretch.rest == Rest::rereading && !stretch.waiting);
+  const Sequence most = end_of(s, lane, stretch);
+  if (!may_take || stretch.position() >= std::min(s.latest, most)) return;
   const EventBlock& block = *request.block;
-  const Sequence next = lane.position() + 1;
-  const Sequence end = std::min(proven_to, limit(s, lane));
+  const Sequence next = stretch.position() + 1;
+  const Sequence end = std::min(proven_to, most);
   if (next < block.proven_from || next > end) {
-    if (request.last) note_unserved(s, lane);
+    if (request.last) note_unserved(s, lane, stretch);
     return;
   }
-  lane.unserved = 0;
-  clear_timer(lane);
+  stretch.unserved = 0;
+  clear_timer(lane, stretch);
   const std::size_t first = block.first_after(next - 1);
   const bool has_events = first < block.entries.size() && block.entries[first].sequence <= end;
-  if (has_events) return take_block(s, lane, request, end);
-  if (lane.job != 0)
-    lane.job_end = end;  // nothing lies between the job and there
+  if (has_events) return take_block(s, lane, stretch, request, end);
+  if (stretch.job != 0)
+    stretch.job_end = end;  // nothing lies between the job and there
   else
-    advance(s, lane, end);
+    advance(s, lane, stretch, end);
 }
 
 // A source that tells of events and does not give them must not make us spin.
-void Scheduler::State::note_unserved(Subject& s, Lane& lane) {
-  if (lane.rest != Rest::none) return;
-  if (lane.unserved < UINT8_MAX) ++lane.unserved;
-  if (lane.unserved <= unserved_free) return;
-  set_timer(s, lane, Rest::rereading, now.boot_ns + pause_ns(lane.unserved - unserved_free + 1u));
+void Scheduler::State::note_unserved(Subject& s, Lane& lane, Stretch& stretch) {
+  if (stretch.rest != Rest::none) return;
+  if (stretch.unserved < UINT8_MAX) ++stretch.unserved;
+  if (stretch.unserved <= unserved_free) return;
+  set_timer(s, lane, stretch, Rest::rereading, now.boot_ns + pause_ns(stretch.unserved - unserved_free + 1u));
 }
 
-void Scheduler::State::take_block(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence end) {
+void Scheduler::State::take_block(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request,
+                                  Sequence end) {
   const std::size_t bytes = bytes_of(*request.block);
-  const bool reads_ahead = lane.job != 0;
+  const bool reads_ahead = !may_issue(lane, stretch);
   if (!queues.admits(lane.lambda, bytes, reads_ahead)) {
     if (!reads_ahead) leave_behind(s, lane);
     return;
   }
   queues.add_bytes(lane.lambda, bytes);
-  lane.waiting_first = static_cast<std::uint32_t>(request.block->first_after(lane.position()));
-  lane.waiting = request.block;
-  lane.waiting_end = end;
-  lane.waiting_ping_ns = request.ping_ns;
-  if (!reads_ahead) offer(s, lane);
+  stretch.waiting_first = static_cast<std::uint32_t>(request.block->first_after(stretch.position()));
+  stretch.waiting = request.block;
+  stretch.waiting_end = end;
+  stretch.waiting_ping_ns = request.ping_ns;
+  if (reads_ahead) return;
+  offer(s, lane);
+  issue_ready(lane.lambda);
 }
 
 }  // namespace cape::scheduler

@@ -37,7 +37,7 @@ void Scheduler::State::touch(Subject& s) {
 Sequence Scheduler::State::cursor_of(const Subject& s, const TopologyPlace& place) const {
   Sequence lowest = INT64_MAX;
   for (std::uint32_t i = 0; i < place.lane_count; ++i)
-    lowest = std::min(lowest, s.lanes[place.first_lane + i].cursor);
+    lowest = std::min(lowest, s.lanes[place.first_lane + i].cursor());
   return lowest;
 }
 
@@ -49,8 +49,20 @@ Sequence Scheduler::State::limit(const Subject& s, const Lane& lane) const {
   return lowest;
 }
 
-bool Scheduler::State::wants_events(const Subject& s, const Lane& lane) const {
-  return is_open(lane) && lane.position() < std::min(s.latest, limit(s, lane));
+Sequence Scheduler::State::end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const {
+  Sequence end = std::min(limit(s, lane), stretch.to);
+  for (std::size_t i = 0; i < lane.size(); ++i)
+    if (lane[i].parked) end = std::min(end, is_pipelined(lane) ? lane[i].failed_sequence - 1 : -1);
+  return end;
+}
+
+bool Scheduler::State::wants_events(const Subject& s, const Lane& lane, const Stretch& stretch) const {
+  return takes_events(stretch) && stretch.position() < std::min(s.latest, end_of(s, lane, stretch));
+}
+
+bool Scheduler::State::may_issue(const Lane& lane, const Stretch& stretch) const {
+  if (stretch.job != 0) return false;
+  return !is_pipelined(lane) || !lane.is_open(stretch) || lane.earlier.size() < pipelined_jobs_max;
 }
 
 Scheduler::Scheduler(SchedulerPlan plan, std::uint32_t epoch)

@@ -18,6 +18,9 @@
 // While a job of it runs, one further block may already wait behind it, so that a busy subject does not stall
 // for a round trip to the source between two jobs.
 //
+// A pipelined topology issues further jobs of a subject while one runs, up to pipelined_jobs_max. Each of its
+// jobs is in a state of the picture above by itself; the cursor stands before the first one that is not done.
+//
 // A subject leaves memory, at the end of a step, when its last save is confirmed and nothing of it is in
 // flight, waiting, timed or asked for. Where a limit is reached (plan.waiting_bytes_max, plan.timers_max) it
 // is left behind: saved as such and let go, until WalkBehind brings it back.
@@ -37,7 +40,8 @@ namespace cape::scheduler {
 
 using Actions = std::vector<Action>;
 
-// What the tracker needs to plan its queries, of one lambda of a topology.
+// What the tracker needs to plan its queries, of one lambda of a topology: one, or of a pipelined topology
+// one for each job that has to run again and one for what lies behind all of them.
 struct TopologyPosition {
   TopologyIndex topology = 0;
   Sequence position = 0;  // last sequence issued or waiting to be

@@ -59,15 +59,17 @@ void Scheduler::State::take_job_back(JobId id, Sequence running, const std::stri
   const Job job = jobs.take(id);
   Subject& s = subjects.at(job.slot);
   Lane& lane = s.lanes[job.lane];
-  lane.job = 0;
-  drop_waiting(lane);
-  lane.repeat_to = std::max(lane.repeat_to, job.events.last_sequence());  // it may have got as far as that
+  Stretch& stretch = lane.of_job(id);
+  stretch.job = 0;
+  drop_waiting(lane, stretch);
+  stretch.repeat_to =
+      std::max(stretch.repeat_to, job.events.last_sequence());  // it may have got as far as that
   touch(s);
-  if (lane.parked) return;
+  if (stretch.parked || lane.is_stopped()) return;
   const Outcome outcome{OutcomeKind::external_kill, why};
-  if (running == 0) return come_back_unstarted(s, lane, outcome);
-  count_attempt(s, lane, running, outcome);
-  back_off(s, lane, outcome);
+  if (running == 0) return come_back_unstarted(s, lane, stretch, outcome);
+  count_attempt(s, stretch, running, outcome);
+  back_off(s, lane, stretch, outcome);
 }
 
 void Scheduler::State::lose_silent_hosts() {

@@ -48,28 +48,29 @@ void Scheduler::State::apply(const Tick&) {
   }
 }
 
-Lane* Scheduler::State::lane_of(const Timer& timer) {
+Scheduler::State::Resting Scheduler::State::resting(const Timer& timer) {
   Subject* s = subjects.find(timer.subject);
-  if (s == nullptr) return nullptr;
+  if (s == nullptr) return {};
   Lane& lane = s->lanes[timer.lane];
-  return lane.rest != Rest::none && lane.timer_ns == timer.at_ns ? &lane : nullptr;
+  for (std::size_t i = 0; i < lane.size(); ++i)
+    if (lane[i].rest != Rest::none && lane[i].timer_ns == timer.at_ns) return {s, &lane, &lane[i]};
+  return {};
 }
 
 void Scheduler::State::fire_timers() {
   while (const Timer* first = timers.first()) {
     if (first->at_ns > now.boot_ns) return;
-    const Timer timer = timers.pop();
-    Lane* lane = lane_of(timer);
-    if (lane == nullptr) continue;
-    clear_timer(*lane);
-    lane->next_try_wall_ns = 0;  // over, whatever the wall clock does from here on
-    touch(*subjects.find(timer.subject));
+    const Resting over = resting(timers.pop());
+    if (over.stretch == nullptr) continue;
+    clear_timer(*over.lane, *over.stretch);
+    over.stretch->next_try_wall_ns = 0;  // over, whatever the wall clock does from here on
+    touch(*over.subject);
   }
 }
 
 void Scheduler::State::drop_dead_timers() {
   while (const Timer* first = timers.first()) {
-    if (lane_of(*first) != nullptr) return;
+    if (resting(*first).stretch != nullptr) return;
     timers.pop();
   }
 }
@@ -83,14 +84,15 @@ void Scheduler::State::settle(Subject& s) {
 
 void Scheduler::State::ask_for_more(Subject& s) {
   bool wanted = false;
-  for (Lane& lane : s.lanes) {
-    if (lane.left != Left::no || !wants_events(s, lane)) continue;
-    const bool reads_ahead = lane.job != 0;
-    if (queues.has_room(lane.lambda, reads_ahead))
-      wanted = true;
-    else if (!reads_ahead)
-      leave_behind(s, lane);  // reading on would bring what we would have to drop
-  }
+  for (Lane& lane : s.lanes)
+    for (std::size_t i = 0; i < lane.size(); ++i) {
+      if (lane.left != Left::no || !wants_events(s, lane, lane[i])) continue;
+      const bool reads_ahead = !may_issue(lane, lane[i]);
+      if (queues.has_room(lane.lambda, reads_ahead))
+        wanted = true;
+      else if (!reads_ahead)
+        leave_behind(s, lane);  // reading on would bring what we would have to drop
+    }
   if (!wanted || s.gone || s.ping_out || s.more_answers) return;
   s.ping_out = true;
   actions.push_back(PingAgain{.subject = s.id, .domain = s.domain, .name = s.name});
@@ -103,7 +105,7 @@ void Scheduler::State::save(Subject& s) {
   s.saving_latest = s.latest;
   s.saving_behind = s.is_behind();
   s.inbox_saving = s.inbox_wanted > s.inbox_done ? s.inbox_wanted : 0;
-  for (Lane& lane : s.lanes) lane.saving_cursor = lane.cursor;
+  for (Lane& lane : s.lanes) lane.saving_cursor = lane.cursor();
   actions.push_back(SaveCursor{.subject = s.id,
                                .domain = s.domain,
                                .name = s.name,
@@ -119,8 +121,9 @@ bool Scheduler::State::can_leave(const Subject& s) const {
 }
 
 void Scheduler::State::leave(Subject& s) {
-  const bool clean =
-      std::ranges::all_of(s.lanes, [](const Lane& lane) { return lane.repeat_to <= lane.cursor; });
+  const bool clean = std::ranges::all_of(s.lanes, [](const Lane& lane) {
+    return lane.earlier.empty() && lane.open.repeat_to <= lane.open.cursor;
+  });
   if (s.id < settled_ids_max) {
     if (s.id >= settled.size()) settled.resize(std::max<std::size_t>(s.id + 1, settled.size() * 2));
     settled[s.id] = clean;

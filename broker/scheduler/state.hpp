@@ -55,45 +55,62 @@ struct Scheduler::State {
     return plan.topologies[plan.lambdas[lane.lambda].topology];
   }
   void touch(Subject& s);
+  bool is_pipelined(const Lane& lane) const { return spec_of(lane).mode == Mode::pipelined; }
   // No event above it may run in the lane's topology now: the lowest cursor of its `after` set.
   Sequence limit(const Subject& s, const Lane& lane) const;
   Sequence cursor_of(const Subject& s, const TopologyPlace& place) const;
-  // The lane could take further events. Not whether there are any, nor whether there is room for them.
-  bool is_open(const Lane& lane) const { return !lane.parked && !lane.waiting && lane.rest == Rest::none; }
-  bool wants_events(const Subject& s, const Lane& lane) const;
+  // Nor may one of the stretch that is above this: its own end, an event of the lane that is parked. Of a
+  // pipelined lane the events before the parked one may run: after a restart they may have to.
+  Sequence end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const;
+  // The stretch could take further events. Not whether there are any, nor whether there is room for them.
+  bool takes_events(const Stretch& stretch) const { return !stretch.waiting && stretch.rest == Rest::none; }
+  bool wants_events(const Subject& s, const Lane& lane, const Stretch& stretch) const;
+  // Events that it took could run at once; else they are read ahead.
+  bool may_issue(const Lane& lane, const Stretch& stretch) const;
 
   // ---- requests.cpp
   void apply(const SchedulingRequest& request);
   Subject& hold(const SchedulingRequest& request);
-  void rest_until_next_try(Subject& s, Lane& lane);
+  void rest_until_next_try(Subject& s, Lane& lane, Stretch& stretch);
   void begin_doubts(Subject& s, Sequence latest);
   bool went_back(const Subject& s, Sequence latest) const;
   void park_went_back(Subject& s, Sequence latest);
   void park_unreadable(Subject& s, const SchedulingRequest& request);
+  bool stands_before_unreadable(const Subject& s, const Lane& lane, const Stretch& stretch,
+                                const SchedulingRequest& request) const;
+  void park_unreadable(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request);
+  bool park_went_back(Subject& s, Lane& lane, Sequence latest);
   void serve(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence proven_to);
-  void note_unserved(Subject& s, Lane& lane);
-  void take_block(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence end);
+  void serve(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request, Sequence proven_to);
+  void note_unserved(Subject& s, Lane& lane, Stretch& stretch);
+  void take_block(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request, Sequence end);
 
   // ---- issue.cpp
-  void offer(Subject& s, Lane& lane);  // its waiting block is ready to run
+  void offer(Subject& s, Lane& lane);  // what waits in it and may run is queued
+  Stretch* first_ready(Lane& lane) const;
   void issue_ready(LambdaIndex lambda);
-  void issue(Subject& s, Lane& lane, Host& host);
-  void drop_waiting(Lane& lane);
+  void issue(Subject& s, Lane& lane, Stretch& ready, Host& host);
+  Stretch& cut_off(Lane& lane, Sequence end);
+  void drop_waiting(Lane& lane, Stretch& stretch);
+  void drop_waiting_behind(Lane& lane, const Stretch& parked);
+  void drop_all_waiting(Lane& lane);
   void leave_behind(Subject& s, Lane& lane);
   void clear_left(Lane& lane);
 
   // ---- statuses.cpp
   void apply(const Status& input);
   void note_stale(const Status& input);
-  void advance(Subject& s, Lane& lane, Sequence to);
-  void end_failed(Subject& s, Lane& lane, const Verdict& verdict);
-  void count_attempt(Subject& s, Lane& lane, Sequence sequence, const Outcome& outcome);
-  void back_off(Subject& s, Lane& lane, const Outcome& outcome);
-  void park(Subject& s, Lane& lane, const Outcome& outcome);
-  void come_back_unstarted(Subject& s, Lane& lane, const Outcome& outcome);
-  void set_timer(Subject& s, Lane& lane, Rest rest, std::int64_t at_ns);
-  void clear_timer(Lane& lane);
-  void notice_failure(const Subject& s, const Lane& lane, Notice::Kind kind, const Outcome& outcome);
+  // The stretch is gone if that was the last of it.
+  void advance(Subject& s, Lane& lane, Stretch& stretch, Sequence to);
+  void end_failed(Subject& s, Lane& lane, Stretch& stretch, const Verdict& verdict);
+  void count_attempt(Subject& s, Stretch& stretch, Sequence sequence, const Outcome& outcome);
+  void back_off(Subject& s, Lane& lane, Stretch& stretch, const Outcome& outcome);
+  void park(Subject& s, Lane& lane, Stretch& stretch, const Outcome& outcome);
+  void come_back_unstarted(Subject& s, Lane& lane, Stretch& stretch, const Outcome& outcome);
+  void set_timer(Subject& s, Lane& lane, Stretch& stretch, Rest rest, std::int64_t at_ns);
+  void clear_timer(const Lane& lane, Stretch& stretch);
+  void notice_failure(const Subject& s, const Lane& lane, const Stretch& stretch, Notice::Kind kind,
+                      const Outcome& outcome);
 
   // ---- sessions.cpp
   void apply(const HostUp& input);
@@ -110,7 +127,12 @@ struct Scheduler::State {
   void apply(const Tick& input);
   void fire_timers();
   void drop_dead_timers();
-  Lane* lane_of(const Timer& timer);  // null: the timer was cancelled
+  struct Resting {
+    Subject* subject = nullptr;
+    Lane* lane = nullptr;
+    Stretch* stretch = nullptr;  // null: the timer was cancelled
+  };
+  Resting resting(const Timer& timer);
   void settle(Subject& s);
   void ask_for_more(Subject& s);
   void save(Subject& s);
@@ -119,7 +141,7 @@ struct Scheduler::State {
 
   // ---- view.cpp
   Subject subject_of(SubjectId id, DomainIndex domain, const storage::CursorInfo* stored) const;
-  TopologyPosition position_of(const Subject& s, const Lane& lane) const;
+  TopologyPosition position_of(const Subject& s, const Lane& lane, const Stretch& stretch) const;
   SubjectState state_of(const Subject& s, const Lane& lane) const;
   TopologyView view_of(const Subject& s, const TopologyPlace& place) const;
 };

@@ -3,6 +3,7 @@
 // values without rules; the rules are in state.hpp.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,20 +29,16 @@ enum class Rest : std::uint8_t {
 // Whether a limit made us let go of the lane's events, and whether the store knows the subject as behind.
 enum class Left : std::uint8_t { no, unsaved, saved };
 
-// One lambda of one subject: its events run here one job after the other.
+// A stretch of a lane's sequences, (cursor, to], in which events run one job after the other.
 //
-//   cursor        job_end          waiting_end          latest
+//   cursor        job_end          waiting_end             to
 //     │  job in flight │  waiting block   │  not read yet   │
 //     ▼                ▼                  ▼                 ▼
 //   ──●────────────────●──────────────────●─────────────────●──▶ sequence
-struct Lane {
-  LambdaIndex lambda = 0;
-  std::uint32_t index = 0;  // in Subject::lanes
-
-  Sequence cursor = 0;
-  Sequence saved_cursor = 0;   // what the store has confirmed
-  Sequence saving_cursor = 0;  // what the save that is out carries
-  Sequence repeat_to = 0;      // events up to here may have been started before
+struct Stretch {
+  Sequence cursor = 0;      // everything of the stretch up to it is processed
+  Sequence to = INT64_MAX;  // its last sequence; the open one of a lane has no end
+  Sequence repeat_to = 0;   // events up to here may have been started before
 
   JobId job = 0;         // in flight; 0: none
   Sequence job_end = 0;  // where the cursor stands when all of it is done
@@ -50,8 +47,6 @@ struct Lane {
   std::uint32_t waiting_first = 0;
   Sequence waiting_end = 0;  // the block proves that there is nothing else up to here
   std::int64_t waiting_ping_ns = 0;
-  SubjectSlot queue_next = no_slot, queue_previous = no_slot;  // in the lambda's queue
-  bool queued = false;
 
   Rest rest = Rest::none;
   std::int64_t timer_ns = 0;  // boot time at which the rest ends
@@ -62,12 +57,49 @@ struct Lane {
   bool parked = false;
   std::string reason;
 
-  Left left = Left::no;
   std::uint8_t unstarted = 0;  // jobs in a row that came back without having begun
-  std::uint8_t unserved = 0;   // reads in a row that did not reach this lane
+  std::uint8_t unserved = 0;   // reads in a row that did not reach this stretch
 
   Sequence position() const { return waiting ? waiting_end : job != 0 ? job_end : cursor; }
   bool idle() const { return job == 0 && waiting == nullptr && rest == Rest::none; }
+};
+
+// One lambda of one subject. A strict lane has its open stretch alone. In a pipelined one each job gets a
+// stretch of its own, cut from the front of the open one, and keeps it until all of it is done; what lies
+// between two stretches is done. So a failed job holds up nothing but the cursor:
+//
+//   cursor()
+//     │ earlier[0]  done  earlier[1]  done         open
+//   ──●═════════════┼─────●═══════════┼────────────●═════▶ sequence
+struct Lane {
+  LambdaIndex lambda = 0;
+  std::uint32_t index = 0;  // in Subject::lanes
+
+  Sequence saved_cursor = 0;   // what the store has confirmed
+  Sequence saving_cursor = 0;  // what the save that is out carries
+
+  std::vector<Stretch> earlier;  // rising, at most pipelined_jobs_max, none of them done
+  Stretch open;
+
+  SubjectSlot queue_next = no_slot, queue_previous = no_slot;  // in the lambda's queue
+  bool queued = false;
+  Left left = Left::no;
+
+  std::size_t size() const { return earlier.size() + 1; }
+  Stretch& operator[](std::size_t i) { return i < earlier.size() ? earlier[i] : open; }
+  const Stretch& operator[](std::size_t i) const { return i < earlier.size() ? earlier[i] : open; }
+  bool is_open(const Stretch& stretch) const { return &stretch == &open; }
+
+  // The stretch in which `job` runs. Requires: there is one.
+  Stretch& of_job(JobId job);
+
+  Sequence cursor() const { return (*this)[0].cursor; }
+  bool idle() const;
+  bool parked() const;
+  // Parked as a whole, for no event of its own: nothing of it may run.
+  bool is_stopped() const { return open.parked && open.failed_sequence == 0; }
+  // The stretch whose trouble is told and stored: a parked one, else one that failed. The lowest of them.
+  const Stretch& troubled() const;
 };
 
 // Parts of the stored record that the plan does not know. Kept, since they may come back.
@@ -105,7 +137,7 @@ struct Subject {
   // What a restart must find: something still waits for this subject, be it an operator.
   bool is_behind() const {
     for (const Lane& lane : lanes)
-      if (lane.parked || lane.cursor < latest) return true;
+      if (lane.parked() || lane.cursor() < latest) return true;
     return false;
   }
 };

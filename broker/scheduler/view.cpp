@@ -32,25 +32,31 @@ Subject Scheduler::State::subject_of(SubjectId id, DomainIndex domain,
   s.domain = domain;
   load_record(s, plan, layouts[domain], stored);
   for (Lane& lane : s.lanes)
-    if (lane.attempts > 0 && lane.next_try_wall_ns > now.wall_ns) lane.rest = Rest::backing_off;
+    if (lane.open.attempts > 0 && lane.open.next_try_wall_ns > now.wall_ns)
+      lane.open.rest = Rest::backing_off;
   return s;
 }
 
 // Whether there are events behind the position only the source knows, so `latest` plays no part.
-TopologyPosition Scheduler::State::position_of(const Subject& s, const Lane& lane) const {
-  const Sequence position = lane.position();
-  const bool has_room = queues.has_room(lane.lambda, lane.job != 0);
+TopologyPosition Scheduler::State::position_of(const Subject& s, const Lane& lane,
+                                               const Stretch& stretch) const {
+  const bool has_room = queues.has_room(lane.lambda, !may_issue(lane, stretch));
   return {.topology = plan.lambdas[lane.lambda].topology,
-          .position = position,
-          .can_run = is_open(lane) && has_room && position < limit(s, lane)};
+          .position = stretch.position(),
+          .can_run = takes_events(stretch) && has_room && stretch.position() < end_of(s, lane, stretch)};
 }
 
 SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) const {
-  if (lane.parked) return SubjectState::parked;
-  if (lane.job != 0) return SubjectState::in_flight;
-  if (lane.rest == Rest::backing_off) return SubjectState::backing_off;
-  if (lane.cursor >= s.latest) return SubjectState::done;
-  return lane.cursor >= limit(s, lane) ? SubjectState::waiting : SubjectState::ready;
+  if (lane.parked()) return SubjectState::parked;
+  bool in_flight = false, backing_off = false;
+  for (std::size_t i = 0; i < lane.size(); ++i) {
+    in_flight |= lane[i].job != 0;
+    backing_off |= lane[i].rest == Rest::backing_off;
+  }
+  if (backing_off) return SubjectState::backing_off;
+  if (in_flight) return SubjectState::in_flight;
+  if (lane.cursor() >= s.latest) return SubjectState::done;
+  return lane.cursor() >= limit(s, lane) ? SubjectState::waiting : SubjectState::ready;
 }
 
 // The topology is in the state of the lane that needs a person's eye most.
@@ -65,13 +71,13 @@ TopologyView Scheduler::State::view_of(const Subject& s, const TopologyPlace& pl
   const Lane* heaviest = nullptr;
   for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i) {
     const Lane& lane = s.lanes[i];
-    view.cursor = heaviest == nullptr ? lane.cursor : std::min(view.cursor, lane.cursor);
+    view.cursor = heaviest == nullptr ? lane.cursor() : std::min(view.cursor, lane.cursor());
     if (heaviest == nullptr || weight(lane) < weight(*heaviest)) heaviest = &lane;
   }
   if (heaviest == nullptr) return view;
   view.state = state_of(s, *heaviest);
-  view.attempt = heaviest->attempts;
-  view.reason = heaviest->reason;
+  view.attempt = heaviest->troubled().attempts;
+  view.reason = heaviest->troubled().reason;
   if (view.reason.empty() && view.state == SubjectState::ready) view.reason = hosts.trouble(heaviest->lambda);
   return view;
 }
@@ -83,7 +89,9 @@ std::vector<TopologyPosition> Scheduler::positions(SubjectId subject, DomainInde
   if (held == nullptr) held = &loaded.emplace(state_->subject_of(subject, domain, stored));
   std::vector<TopologyPosition> positions;
   positions.reserve(held->lanes.size());
-  for (const Lane& lane : held->lanes) positions.push_back(state_->position_of(*held, lane));
+  for (const Lane& lane : held->lanes)
+    for (std::size_t i = 0; i < lane.size(); ++i)
+      positions.push_back(state_->position_of(*held, lane, lane[i]));
   return positions;
 }
 

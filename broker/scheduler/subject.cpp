@@ -1,0 +1,33 @@
+#include "broker/scheduler/subject.hpp"
+
+#include "core/error.hpp"
+
+namespace cape::scheduler {
+
+Stretch& Lane::of_job(JobId job) {
+  std::size_t i = 0;
+  while ((*this)[i].job != job) CAPE_CHECK(++i < size());
+  return (*this)[i];
+}
+
+bool Lane::idle() const {
+  for (const Stretch& stretch : earlier)
+    if (!stretch.idle()) return false;
+  return open.idle();
+}
+
+bool Lane::parked() const {
+  for (const Stretch& stretch : earlier)
+    if (stretch.parked) return true;
+  return open.parked;
+}
+
+const Stretch& Lane::troubled() const {
+  const auto weight = [](const Stretch& s) { return s.parked ? 3 : s.attempts > 0 ? 2 : !s.reason.empty(); };
+  const Stretch* heaviest = &(*this)[0];
+  for (std::size_t i = 1; i < size(); ++i)
+    if (weight((*this)[i]) > weight(*heaviest)) heaviest = &(*this)[i];
+  return *heaviest;
+}
+
+}  // namespace cape::scheduler
