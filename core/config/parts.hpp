@@ -11,6 +11,16 @@ namespace cape::config {
 void read_domains(Section& file, Config& config);
 void read_topologies(Section& file, Config& config);  // requires: the domains are read
 
+// The key `after` of one topology, as it stands in the file.
+struct AfterKey {
+  Section section;  // of the topology, for mistakes
+  std::vector<std::string> names;
+  bool has_domain = false;  // its key `domain` is right
+};
+// Fills TopologyConfig::after, `keys` being those of config.topologies in order. Refuses names that are not
+// there, of another domain, given twice, and circles.
+void resolve_after(std::vector<AfterKey>& keys, Config& config);
+
 // The keys a domain and a lambda share.
 struct PluginKeys {
   std::string config_json = "{}";

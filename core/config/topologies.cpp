@@ -16,12 +16,13 @@ void not_yet(Section& section, std::string_view key, std::string_view use) {
   section.mistake(key, fmt::format("not available in this version; {}", use));
 }
 
-void read_domain_name(Section& section, const Config& config, TopologyConfig& topology) {
+// false: there is no such domain.
+bool read_domain_name(Section& section, const Config& config, TopologyConfig& topology) {
   const std::string name = section.name("domain", "domain = \"history\"");
-  if (name.empty()) return;
+  if (name.empty()) return false;
   const auto it = std::ranges::find(config.domains, name, &DomainConfig::name);
   topology.domain = static_cast<DomainIndex>(it - config.domains.begin());
-  if (it != config.domains.end()) return;
+  if (it != config.domains.end()) return true;
 
   topology.domain = 0;
   std::vector<std::string> names;
@@ -31,15 +32,19 @@ void read_domain_name(Section& section, const Config& config, TopologyConfig& to
                   meant.empty()
                       ? fmt::format("no domain \"{0}\" in this file; add a table [domain.{0}]", name)
                       : fmt::format("no domain \"{}\" in this file; did you mean \"{}\"?", name, meant));
+  return false;
 }
 
-void read_mode(Section& section) {
-  const auto mode = section.text("mode");
-  if (!mode || *mode == "strict") return;
-  if (*mode == "pipelined" || *mode == "latest")
-    not_yet(section, "mode", "write mode = \"strict\"");
+void read_mode(Section& section, Mode& mode) {
+  const auto name = section.text("mode");
+  if (!name || *name == "strict") return;
+  if (*name == "pipelined")
+    mode = Mode::pipelined;
+  else if (*name == "latest")
+    not_yet(section, "mode", "write mode = \"strict\" or \"pipelined\"");
   else
-    section.mistake("mode", fmt::format("expected \"strict\", found \"{}\"", printable(*mode, 64)));
+    section.mistake("mode",
+                    fmt::format("expected \"strict\" or \"pipelined\", found \"{}\"", printable(*name, 64)));
 }
 
 void read_start(Section& section, StartPosition& start) {
@@ -106,16 +111,16 @@ LambdaConfig read_lambda(const std::string& name, Section section, const Config&
   return lambda;
 }
 
-TopologyConfig read_topology(const std::string& name, Section section, const Config& config) {
+TopologyConfig read_topology(const std::string& name, Section section, const Config& config,
+                             std::vector<AfterKey>& after) {
   TopologyConfig topology;
   topology.name = name;
   // Its lambdas' state would lie where the domains' does.
   if (name == "domain") section.mistake("", "a topology cannot be called \"domain\"; choose another name");
-  read_domain_name(section, config, topology);
-  read_mode(section);
+  const bool has_domain = read_domain_name(section, config, topology);
+  read_mode(section, topology.mode);
   read_start(section, topology.start);
-  if (!section.texts("after").empty())
-    not_yet(section, "after", "take it away: topologies run independently");
+  std::vector<std::string> earlier = section.texts("after");
   read_retry(section, topology.retry);
   section.integer("batch_events", topology.batch_events, {.min = 1, .max = 4096});
   section.size("batch_bytes", topology.batch_bytes, {.min = 1, .max = 16 << 20});
@@ -127,15 +132,18 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
     section.mistake("lambda",
                     fmt::format("missing; add a table [topology.{}.lambda.NAME] with its plugin", name));
   section.finish();
+  after.push_back({std::move(section), std::move(earlier), has_domain});
   return topology;
 }
 
 }  // namespace
 
 void read_topologies(Section& file, Config& config) {
+  std::vector<AfterKey> after;  // names that may stand further down
   for_each_named(file.table("topology"), [&](const std::string& name, Section section) {
-    config.topologies.push_back(read_topology(name, std::move(section), config));
+    config.topologies.push_back(read_topology(name, std::move(section), config, after));
   });
+  resolve_after(after, config);
 }
 
 }  // namespace cape::config

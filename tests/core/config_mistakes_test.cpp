@@ -63,7 +63,7 @@ limits = { memory = "1MiB", thread = 3 }
           "11 domain.history.source: missing; write for example: source = \"journal\"",
           "12 domain.history.sourc: unknown key; did you mean \"source\"?",
           "15 topology.audit.domain: no domain \"histroy\" in this file; did you mean \"history\"?",
-          "16 topology.audit.mode: expected \"strict\", found \"sticrt\"",
+          "16 topology.audit.mode: expected \"strict\" or \"pipelined\", found \"sticrt\"",
           StartsWith("17 topology.audit.start: expected \"beginning\""),
           AllOf(StartsWith("18 topology.audit.retry.first: expected a duration"), HasSubstr("found 200")),
           "18 topology.audit.retry.factor: expected a number from 1 to 100, found 0.5",
@@ -102,12 +102,59 @@ TEST(ConfigMistakes, NamesEveryKnownKeyWhenNoneIsNear) {
 }
 
 TEST(ConfigMistakes, SaysWhichWordsOfTheDesignThisVersionCannotRun) {
-  EXPECT_THAT(mistakes_of(topology_with("mode = \"pipelined\"\n")),
+  EXPECT_THAT(mistakes_of(topology_with("mode = \"latest\"\n")),
               ElementsAre(AllOf(StartsWith("6 topology.t.mode: not available in this version"))));
-  EXPECT_THAT(mistakes_of(topology_with("mode = \"latest\"\n")), ElementsAre(HasSubstr("not available")));
   EXPECT_THAT(mistakes_of(topology_with("start = \"latest\"\n")), ElementsAre(HasSubstr("not available")));
-  EXPECT_THAT(mistakes_of(topology_with("after = [\"x\"]\n")), ElementsAre(HasSubstr("not available")));
   EXPECT_THAT(mistakes_of(lambda_with("needs = [\"x\"]\n")), ElementsAre(HasSubstr("not available")));
+}
+
+// Topologies of domain d, each with its key `after`, three lines each: the first key stands in line 5.
+std::string topologies_with(const std::vector<std::pair<std::string, std::string>>& after) {
+  std::string text = "[domain.d]\nsource = \"s\"\n";
+  for (const auto& [name, key] : after)
+    text += "[topology." + name + "]\ndomain = \"d\"\nafter = [" + key + "]\nlambda.l.plugin = \"p\"\n";
+  return text;
+}
+
+TEST(ConfigMistakes, RefusesToComeAfterATopologyThatIsNotThere) {
+  EXPECT_THAT(
+      mistakes_of(topologies_with({{"audit", ""}, {"mail", "\"audti\""}})),
+      ElementsAre("9 topology.mail.after: no topology \"audti\" in this file; did you mean \"audit\"?"));
+  EXPECT_THAT(
+      mistakes_of(topologies_with({{"mail", "\"something\""}})),
+      ElementsAre("5 topology.mail.after: no topology \"something\" in this file; name one that is, or "
+                  "take it away"));
+  EXPECT_THAT(mistakes_of(topologies_with({{"audit", ""}, {"mail", "\"audit\", \"audit\""}})),
+              ElementsAre("9 topology.mail.after: names \"audit\" twice; once is enough"));
+  EXPECT_THAT(mistakes_of(topologies_with({{"audit", "7"}})),
+              ElementsAre(StartsWith("5 topology.audit.after")));
+}
+
+TEST(ConfigMistakes, RefusesToComeAfterATopologyOfAnotherDomain) {
+  EXPECT_THAT(
+      mistakes_of(topologies_with({{"mail", "\"far\""}}) +
+                  "[domain.e]\nsource = \"s\"\n[topology.far]\ndomain = \"e\"\nlambda.l.plugin = \"p\"\n"),
+      ElementsAre("5 topology.mail.after: \"far\" is of domain \"e\", and this topology of \"d\"; only "
+                  "topologies of one domain can wait for each other"));
+}
+
+TEST(ConfigMistakes, RefusesTopologiesThatWaitForEachOther) {
+  EXPECT_THAT(mistakes_of(topologies_with({{"a", "\"a\""}})),
+              ElementsAre(AllOf(StartsWith("5 topology.a.after: "), HasSubstr("cannot come after itself"))));
+  EXPECT_THAT(
+      mistakes_of(topologies_with({{"a", "\"b\""}, {"b", "\"a\""}})),
+      ElementsAre(
+          "5 topology.a.after: goes round in a circle, so that none of them could ever run: a after b "
+          "after a; take one of these names away"));
+  // x waits for a circle without being in it, y for nothing that is.
+  EXPECT_THAT(
+      mistakes_of(topologies_with(
+          {{"x", "\"c\""}, {"a", "\"b\""}, {"b", "\"y\", \"c\""}, {"c", "\"a\""}, {"y", ""}})),
+      ElementsAre(AllOf(StartsWith("17 topology.c.after: "), HasSubstr(": c after a after b after c;"))));
+  EXPECT_THAT(
+      mistakes_of(topologies_with({{"a", "\"b\""}, {"b", "\"a\""}, {"c", "\"d\", \"a\""}, {"d", "\"c\""}}))
+          .size(),
+      2u);
 }
 
 TEST(ConfigMistakes, NamesATopologyWithoutADomainOrWithoutLambdas) {
@@ -117,6 +164,15 @@ TEST(ConfigMistakes, NamesATopologyWithoutADomainOrWithoutLambdas) {
               ElementsAre(HasSubstr("add a table [domain.far]")));
   EXPECT_THAT(mistakes_of(topology_with("").append("[topology.u]\ndomain = \"d\"\n[topology.u.lambda]\n")),
               ElementsAre(StartsWith("8 topology.u.lambda: missing")));
+}
+
+TEST(ConfigMistakes, RefusesBatchesThatHoldNothingOrTooMuch) {
+  EXPECT_THAT(
+      mistakes_of(topology_with("batch_events = 0\nbatch_bytes = 0\n")),
+      ElementsAre("6 topology.t.batch_events: expected an integer, from 1 to 4096, found 0",
+                  AllOf(StartsWith("7 topology.t.batch_bytes: expected a size"), HasSubstr("found 0"))));
+  EXPECT_THAT(mistakes_of(topology_with("batch_events = 4097\nbatch_bytes = \"17MiB\"\n")),
+              ElementsAre(HasSubstr("found 4097"), HasSubstr("to 16MiB")));
 }
 
 TEST(ConfigMistakes, RefusesTwoChildrenThatWriteTheSameFiles) {

@@ -201,5 +201,36 @@ grant = { write = ["out", "/srv/out"], read = ["."] }
   EXPECT_EQ(config.domains[0].grant.read, (std::vector<fs::path>{"/etc/cape"}));
 }
 
+TEST(Config, FindsTheTopologiesThatOneComesAfterWhereverTheyStand) {
+  const Config config = good(R"(
+[domain.d]
+source = "s"
+[topology.mail]
+domain = "d"
+after = ["index", "audit"]
+lambda.l.plugin = "p"
+[topology.audit]
+domain = "d"
+lambda.l.plugin = "p"
+[topology.index]
+domain = "d"
+mode = "pipelined"
+after = ["audit"]
+lambda.l.plugin = "p"
+)");
+
+  ASSERT_EQ(config.topologies.size(), 3u);
+  const auto after = [&](const char* name) {
+    std::vector<std::string> names;
+    for (const TopologyIndex earlier : config.topology(name)->after)
+      names.push_back(config.topologies[earlier].name);
+    return names;
+  };
+  EXPECT_EQ(after("mail"), (std::vector<std::string>{"index", "audit"}));
+  EXPECT_EQ(after("index"), (std::vector<std::string>{"audit"}));
+  EXPECT_TRUE(after("audit").empty());
+  EXPECT_EQ(config.topology("index")->mode, Mode::pipelined);
+}
+
 }  // namespace
 }  // namespace cape
