@@ -9,6 +9,9 @@ namespace cape::tracker {
 namespace {
 
 constexpr std::size_t subjects_per_call = 64;
+// Of one call; a subject whose positions lie apart, as those of failed jobs may, needs several.
+constexpr std::size_t queries_max = 256;
+static_assert(queries_max <= child::queries_per_call_max);
 constexpr std::size_t calls_out_max = 3;  // per source: enough to keep it busy while one is answered
 constexpr std::int64_t retry_first_ns = 50 * ns_per_ms;
 constexpr std::int64_t retry_max_ns = 10 * ns_per_s;
@@ -86,6 +89,11 @@ bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
     // The source's latest is not known before it answers, so every cursor counts as behind it.
     std::vector<PlannedQuery> planned = plan_by_vicinity(std::move(*positions), latest_only, domains_[domain].batch_events);
     if (planned.empty()) planned.push_back({.start = latest_only, .events_max = 1});
+    if (planned.size() > queries_max) planned.resize(queries_max);  // the lowest; the others are read next
+    if (queries.size() + planned.size() > queries_max) {
+      book_.put_back(*read);
+      break;
+    }
     book_.outstanding(*read) = static_cast<std::uint32_t>(planned.size());
     for (const PlannedQuery& query : planned)
       queries.push_back({.tag = *read, .subject = std::string(book_.subject(*read)), .start = query.start});
