@@ -68,7 +68,7 @@ void Scheduler::State::rest_until_next_try(Subject& s, Lane& lane, Stretch& stre
 // Which events may have been started before: after a broker start all that exist when their subject is first
 // seen again, for a cursor may have been lost with the process.
 void Scheduler::State::begin_doubts(Subject& s, Sequence latest) {
-  const bool known = epoch == 1 || (s.id < settled.size() && settled[s.id]);
+  const bool known = s.id < settled.size() ? settled[s.id] : epoch == 1;
   for (Lane& lane : s.lanes) {
     Stretch& all = lane.open;  // just loaded
     all.repeat_to = known ? all.cursor : std::max(all.cursor, latest);

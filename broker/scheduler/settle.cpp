@@ -125,7 +125,8 @@ void Scheduler::State::leave(Subject& s) {
     return lane.earlier.empty() && lane.open.repeat_to <= lane.open.cursor;
   });
   if (s.id < settled_ids_max) {
-    if (s.id >= settled.size()) settled.resize(std::max<std::size_t>(s.id + 1, settled.size() * 2));
+    if (s.id >= settled.size())
+      settled.resize(std::max<std::size_t>(s.id + 1, settled.size() * 2), epoch == 1);
     settled[s.id] = clean;
   }
   for (Lane& lane : s.lanes) clear_left(lane);

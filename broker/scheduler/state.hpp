@@ -42,7 +42,8 @@ struct Scheduler::State {
   std::uint64_t save_version = 0;  // of all subjects, so that it rises for each
   std::vector<SubjectSlot> failed_saves;
   std::int64_t save_retry_ns = 0;  // boot time; 0: no save failed
-  // By subject: it left memory in this epoch with nothing unsettled, so no event above its cursors has run.
+  // By subject: no event above its cursors has run. True once it left memory so in this epoch, and in the
+  // first epoch until it left otherwise.
   std::vector<bool> settled;
 
   Actions actions;  // of the running step
