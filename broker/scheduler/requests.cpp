@@ -189,7 +189,8 @@ void Scheduler::State::take_block(Subject& s, Lane& lane, Stretch& stretch, cons
   const std::size_t bytes = bytes_of(*request.block);
   const bool reads_ahead = !may_issue(lane, stretch);
   if (!queues.admits(lane.lambda, bytes, reads_ahead)) {
-    if (!reads_ahead) leave_behind(s, lane);
+    lane.refused = lane.has_jobs();
+    if (!lane.refused) leave_behind(s, lane);
     return;
   }
   queues.add_bytes(lane.lambda, bytes);

@@ -57,7 +57,8 @@ Sequence Scheduler::State::end_of(const Subject& s, const Lane& lane, const Stre
 }
 
 bool Scheduler::State::wants_events(const Subject& s, const Lane& lane, const Stretch& stretch) const {
-  return takes_events(stretch) && stretch.position() < std::min(s.latest, end_of(s, lane, stretch));
+  return !lane.refused && takes_events(stretch) &&
+         stretch.position() < std::min(s.latest, end_of(s, lane, stretch));
 }
 
 bool Scheduler::State::may_issue(const Lane& lane, const Stretch& stretch) const {

@@ -61,6 +61,7 @@ void Scheduler::State::take_job_back(JobId id, Sequence running, const std::stri
   Lane& lane = s.lanes[job.lane];
   Stretch& stretch = lane.of_job(id);
   stretch.job = 0;
+  lane.refused = false;
   drop_waiting(lane, stretch);
   stretch.repeat_to =
       std::max(stretch.repeat_to, job.events.last_sequence());  // it may have got as far as that

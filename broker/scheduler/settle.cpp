@@ -90,7 +90,7 @@ void Scheduler::State::ask_for_more(Subject& s) {
       const bool reads_ahead = !may_issue(lane, lane[i]);
       if (queues.has_room(lane.lambda, reads_ahead))
         wanted = true;
-      else if (!reads_ahead)
+      else if (!lane.has_jobs())
         leave_behind(s, lane);  // reading on would bring what we would have to drop
     }
   if (!wanted || s.gone || s.ping_out || s.more_answers) return;

@@ -25,6 +25,7 @@ void Scheduler::State::apply(const Status& input) {
   if (Host* host = hosts.find(job.host)) --host->credits[lane.lambda].jobs_out;
   const Verdict verdict = judge(job.events, input.status);
   stretch.job = 0;
+  lane.refused = false;
   touch(s);
   ++counters.jobs_done;
   counters.events_done += verdict.events_done;

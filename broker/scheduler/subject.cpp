@@ -16,6 +16,12 @@ bool Lane::idle() const {
   return open.idle();
 }
 
+bool Lane::has_jobs() const {
+  for (const Stretch& stretch : earlier)
+    if (stretch.job != 0) return true;
+  return open.job != 0;
+}
+
 bool Lane::parked() const {
   for (const Stretch& stretch : earlier)
     if (stretch.parked) return true;

@@ -84,6 +84,7 @@ struct Lane {
   SubjectSlot queue_next = no_slot, queue_previous = no_slot;  // in the lambda's queue
   bool queued = false;
   Left left = Left::no;
+  bool refused = false;  // no room for a block was left: none is asked for before a job of the lane ends
 
   std::size_t size() const { return earlier.size() + 1; }
   Stretch& operator[](std::size_t i) { return i < earlier.size() ? earlier[i] : open; }
@@ -95,6 +96,7 @@ struct Lane {
 
   Sequence cursor() const { return (*this)[0].cursor; }
   bool idle() const;
+  bool has_jobs() const;  // in flight
   bool parked() const;
   // Parked as a whole, for no event of its own: nothing of it may run.
   bool is_stopped() const { return open.parked && open.failed_sequence == 0; }

@@ -43,7 +43,8 @@ TopologyPosition Scheduler::State::position_of(const Subject& s, const Lane& lan
   const bool has_room = queues.has_room(lane.lambda, !may_issue(lane, stretch));
   return {.topology = plan.lambdas[lane.lambda].topology,
           .position = stretch.position(),
-          .can_run = takes_events(stretch) && has_room && stretch.position() < end_of(s, lane, stretch)};
+          .can_run = !lane.refused && takes_events(stretch) && has_room &&
+                     stretch.position() < end_of(s, lane, stretch)};
 }
 
 SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) const {

@@ -53,6 +53,21 @@ TEST(SchedulerLimits, AsksForOneWalkWhenHalfOfTheRoomIsFreeAgain) {
   EXPECT_EQ(walks, (std::vector<std::size_t>{0, 1, 0, 0}));  // 3 wait, 2 wait, 1, 0
 }
 
+TEST(SchedulerLimits, ABlockReadAheadThatFindsNoRoomIsNotReadAgainWhileTheJobRuns) {
+  World w(small_plan(2));
+  w.host(1, 1);
+  w.request(1, 2, run_of(1, 1, payload));
+  const auto job = w.only<IssueJob>();
+  w.request(2, 1, run_of(1, 1, payload / 2));  // waits for credit, and leaves room for half a block ahead
+
+  w.request(1, 2, run_of(2, 2, payload));
+  EXPECT_EQ(w.count<PingAgain>(), 0u);
+  EXPECT_FALSE(w.scheduler.positions(1, 0, nullptr)[0].can_run);
+  w.status(1, all_done(job));
+
+  EXPECT_EQ(w.count<PingAgain>(), 1u);
+}
+
 TEST(SchedulerLimits, AsksForAWalkOnlyWhenTheSubjectsLeftBehindAreStored) {
   World w(small_plan(1));
   w.request(1, 1, run_of(1, 1, payload));
