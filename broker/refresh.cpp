@@ -98,9 +98,7 @@ Refresh::Standing Refresh::standing(DomainIndex domain, const child::ScannedSubj
   for (const scheduler::TopologyView& topology : view.topologies) {
     if (topology.cursor >= seen.latest) continue;
     behind = true;
-    // A parked topology goes on by an operator alone, whatever else is new.
-    if (topology.state != scheduler::SubjectState::parked && topology.state != scheduler::SubjectState::paused)
-      stopped = false;
+    stopped = stopped && topology.stopped;
   }
   if (!behind) return Standing::up_to_date;
   return stopped ? Standing::stopped : Standing::behind;

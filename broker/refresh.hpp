@@ -36,7 +36,7 @@ class Refresh {
   struct Finding {
     std::string subject;
     DomainIndex domain = 0;
-    bool stopped = false;  // every topology that is behind is parked or paused
+    bool stopped = false;  // every topology that is behind is parked, or paused, or comes after one that is
   };
   struct Sweep {
     bool complete = false;               // of every domain

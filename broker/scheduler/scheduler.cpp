@@ -49,11 +49,15 @@ Sequence Scheduler::State::limit(const Subject& s, const Lane& lane) const {
   return lowest;
 }
 
-Sequence Scheduler::State::end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const {
-  Sequence end = std::min(limit(s, lane), stretch.to);
+Sequence Scheduler::State::parked_end(const Lane& lane) const {
+  Sequence end = INT64_MAX;
   for (std::size_t i = 0; i < lane.size(); ++i)
     if (lane[i].parked) end = std::min(end, is_pipelined(lane) ? lane[i].failed_sequence - 1 : -1);
   return end;
+}
+
+Sequence Scheduler::State::end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const {
+  return std::min({limit(s, lane), parked_end(lane), stretch.to});
 }
 
 bool Scheduler::State::wants_events(const Subject& s, const Lane& lane, const Stretch& stretch) const {

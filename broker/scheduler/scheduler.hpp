@@ -58,6 +58,8 @@ struct TopologyView {
   SubjectState state = SubjectState::done;
   std::uint32_t attempt = 0;
   std::string reason;
+  // An operator alone makes it go on: it is parked or paused, or it comes after a topology that is stopped.
+  bool stopped = false;
 };
 struct SubjectView {
   Sequence latest = 0;

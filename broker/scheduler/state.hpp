@@ -60,8 +60,10 @@ struct Scheduler::State {
   // No event above it may run in the lane's topology now: the lowest cursor of its `after` set.
   Sequence limit(const Subject& s, const Lane& lane) const;
   Sequence cursor_of(const Subject& s, const TopologyPlace& place) const;
-  // Nor may one of the stretch that is above this: its own end, an event of the lane that is parked. Of a
-  // pipelined lane the events before the parked one may run: after a restart they may have to.
+  // Nor may one of the lane above this: an event of it is parked. Of a pipelined lane the events before that
+  // one may run: after a restart they may have to.
+  Sequence parked_end(const Lane& lane) const;
+  // Nor may one of the stretch that is above this, which is all of that and its own end.
   Sequence end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const;
   // The stretch could take further events. Not whether there are any, nor whether there is room for them.
   bool takes_events(const Stretch& stretch) const { return !stretch.waiting && stretch.rest == Rest::none; }
@@ -144,6 +146,9 @@ struct Scheduler::State {
   Subject subject_of(SubjectId id, DomainIndex domain, const storage::CursorInfo* stored) const;
   TopologyPosition position_of(const Subject& s, const Lane& lane, const Stretch& stretch) const;
   SubjectState state_of(const Subject& s, const Lane& lane) const;
+  const Lane& heaviest(const Subject& s, const TopologyPlace& place) const;
+  bool is_stopped(const Subject& s, const TopologyPlace& place) const;
+  std::string wait_of(const Subject& s, const TopologyPlace& place) const;
   TopologyView view_of(const Subject& s, const TopologyPlace& place) const;
 };
 

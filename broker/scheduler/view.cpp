@@ -1,4 +1,8 @@
 // What others may know of a subject, held or stored.
+#include <span>
+
+#include <fmt/format.h>
+
 #include "broker/scheduler/record.hpp"
 #include "broker/scheduler/state.hpp"
 
@@ -60,26 +64,51 @@ SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) cons
   return lane.cursor() >= limit(s, lane) ? SubjectState::waiting : SubjectState::ready;
 }
 
-// The topology is in the state of the lane that needs a person's eye most.
-TopologyView Scheduler::State::view_of(const Subject& s, const TopologyPlace& place) const {
+// Of a topology's lanes the one that needs a person's eye most.
+const Lane& Scheduler::State::heaviest(const Subject& s, const TopologyPlace& place) const {
   static constexpr SubjectState by_weight[] = {SubjectState::parked,    SubjectState::backing_off,
                                                SubjectState::in_flight, SubjectState::ready,
                                                SubjectState::waiting,   SubjectState::done};
   const auto weight = [&](const Lane& lane) {
     return std::ranges::find(by_weight, state_of(s, lane)) - by_weight;
   };
+  const std::span<const Lane> lanes(&s.lanes[place.first_lane], place.lane_count);
+  return *std::ranges::min_element(lanes, {}, weight);
+}
+
+// Ends, since `after` goes round in no circle.
+bool Scheduler::State::is_stopped(const Subject& s, const TopologyPlace& place) const {
+  const Lane& lane = heaviest(s, place);
+  const SubjectState state = state_of(s, lane);
+  if (state == SubjectState::parked) return lane.cursor() >= parked_end(lane);
+  if (state != SubjectState::waiting) return false;
+  const auto& all = layout_of(s).topologies;
+  return std::ranges::any_of(place.after, [&](std::uint32_t earlier) {
+    return cursor_of(s, all[earlier]) <= lane.cursor() && is_stopped(s, all[earlier]);
+  });
+}
+
+// Which topology it waits for: the one whose cursor is lowest.
+std::string Scheduler::State::wait_of(const Subject& s, const TopologyPlace& place) const {
+  const auto& all = layout_of(s).topologies;
+  const auto cursor = [&](std::uint32_t earlier) { return cursor_of(s, all[earlier]); };
+  const TopologyPlace& earlier = all[*std::ranges::min_element(place.after, {}, cursor)];
+  const SubjectState state = state_of(s, heaviest(s, earlier));
+  return fmt::format("comes after topology '{}', which is {} with its cursor at {}",
+                     plan.topologies[earlier.topology].name, name_of(state), cursor_of(s, earlier));
+}
+
+TopologyView Scheduler::State::view_of(const Subject& s, const TopologyPlace& place) const {
   TopologyView view{.topology = place.topology};
-  const Lane* heaviest = nullptr;
-  for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i) {
-    const Lane& lane = s.lanes[i];
-    view.cursor = heaviest == nullptr ? lane.cursor() : std::min(view.cursor, lane.cursor());
-    if (heaviest == nullptr || weight(lane) < weight(*heaviest)) heaviest = &lane;
-  }
-  if (heaviest == nullptr) return view;
-  view.state = state_of(s, *heaviest);
-  view.attempt = heaviest->troubled().attempts;
-  view.reason = heaviest->troubled().reason;
-  if (view.reason.empty() && view.state == SubjectState::ready) view.reason = hosts.trouble(heaviest->lambda);
+  if (place.lane_count == 0) return view;
+  const Lane& lane = heaviest(s, place);
+  view.cursor = cursor_of(s, place);
+  view.state = state_of(s, lane);
+  view.attempt = lane.troubled().attempts;
+  view.reason = lane.troubled().reason;
+  view.stopped = is_stopped(s, place);
+  if (view.state == SubjectState::waiting) view.reason = wait_of(s, place);
+  if (view.reason.empty() && view.state == SubjectState::ready) view.reason = hosts.trouble(lane.lambda);
   return view;
 }
 

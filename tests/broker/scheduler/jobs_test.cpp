@@ -50,6 +50,39 @@ TEST(Scheduler, KeepsAtMostOneJobOfASubjectInAStrictTopology) {
   EXPECT_EQ(w.only<IssueJob>().events.first_sequence(), 3);  // from the rest of the same block
 }
 
+TEST(Scheduler, CutsTheJobsOfEachTopologyByItsOwnBatchFromOneBlock) {
+  SchedulerPlan plan;
+  add_topology(plan, "by_events").batch_events = 2;
+  add_topology(plan, "by_bytes").batch_bytes = 35;
+  add_topology(plan, "whole");
+  World w(plan);
+  w.host(1, 64, 3);
+
+  w.request(7, 5, run_of(1, 5, 10));
+
+  const auto jobs = all_of<IssueJob>(w.last);
+  ASSERT_EQ(jobs.size(), 3u);
+  EXPECT_EQ(jobs[0].events.count, 2u);
+  EXPECT_EQ(jobs[1].events.count, 3u);
+  EXPECT_EQ(jobs[2].events.count, 5u);
+}
+
+TEST(SchedulerPlan, TakesModeBatchAndEarlierTopologiesFromTheConfig) {
+  Config config;
+  config.domains.resize(1);
+  config.topologies.push_back(
+      {.name = "first", .mode = Mode::pipelined, .batch_events = 3, .batch_bytes = 99});
+  config.topologies.push_back({.name = "then", .after = {0}});
+
+  const SchedulerPlan plan = make_plan(config);
+
+  EXPECT_EQ(plan.topologies[0].mode, Mode::pipelined);
+  EXPECT_EQ(plan.topologies[0].batch_events, 3u);
+  EXPECT_EQ(plan.topologies[0].batch_bytes, 99u);
+  EXPECT_EQ(plan.topologies[1].mode, Mode::strict);
+  EXPECT_EQ(plan.topologies[1].after, (std::vector<TopologyIndex>{0}));
+}
+
 TEST(Scheduler, CutsAJobByBytesButTakesAtLeastOneEvent) {
   SchedulerPlan plan = one_topology();
   plan.topologies[0].batch_bytes = 25;
