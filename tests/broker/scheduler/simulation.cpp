@@ -7,27 +7,10 @@
 namespace cape::scheduler {
 namespace {
 
-constexpr std::uint32_t batch = 3;
+constexpr std::uint32_t batch = 3;  // of the domain: the largest of its topologies
 constexpr std::int64_t healing_ns = 120 * second;
 
 }  // namespace
-
-SchedulerPlan Simulation::plan_of(const SimulationOptions& options) {
-  SchedulerPlan plan;
-  add_topology(plan, "audit");
-  add_topology(plan, "index", {"a", "b"}).start = 4;
-  add_topology(plan, "late").after = {0};
-  for (TopologySpec& topology : plan.topologies) {
-    topology.batch_events = batch;
-    topology.retry = {.first_ms = 20, .factor = 2, .max_ms = 200};
-  }
-  plan.lease_ns = second;
-  plan.kill_ns = 200 * ms;
-  plan.waiting_bytes_max = options.waiting_bytes_max;
-  plan.timers_max = options.timers_max;
-  plan.seed = options.seed;
-  return plan;
-}
 
 Simulation::Simulation(SimulationOptions options)
     : options_(options),
@@ -137,8 +120,11 @@ void Simulation::perform(const WalkBehind&) {
 
 void Simulation::perform(const Notice& notice) {
   if (notice.kind == Notice::Kind::host_lost) ++hosts_lost_;
-  if (notice.kind == Notice::Kind::parked || notice.kind == Notice::Kind::source_went_back)
-    violate("parked: " + to_text(Action{notice}));
+  if (notice.kind == Notice::Kind::source_went_back) violate(to_text(Action{notice}));
+  if (notice.kind != Notice::Kind::parked) return;
+  ++parked_;
+  const auto subject = static_cast<SubjectId>(std::stoul(notice.subject.substr(1)));
+  if (!is_poison(notice.topology, subject, notice.sequence)) violate("parked: " + to_text(Action{notice}));
 }
 
 void Simulation::ping_behind() {
@@ -211,65 +197,6 @@ SchedulingRequest Simulation::request_for(SubjectId subject, Sequence start) {
   const auto stored = store_.find(subject);
   return World::make_request(subject, latest, block(start, proven_to, given, 40),
                              stored == store_.end() ? std::nullopt : std::optional(stored->second.info));
-}
-
-// ---- checkers
-
-void Simulation::violate(std::string what) {
-  violations_.push_back(fmt::format("seed {} at {} ms: {}", options_.seed, now_.boot_ns / ms, what));
-}
-
-void Simulation::check_start(const IssueJob& job, Sequence sequence) {
-  LaneLog& log = logs_[{job.lambda, job.subject}];
-  const std::string who = fmt::format("lambda {} subject {} event {}", job.lambda, job.subject, sequence);
-  if (job.job < log.last_job)
-    violate(fmt::format("{}: job {} runs after job {} began", who, job.job, log.last_job));
-  log.last_job = job.job;
-  const TopologyIndex topology = plan_.lambdas[job.lambda].topology;
-  for (Sequence earlier : source_[job.subject]) {
-    if (earlier >= sequence) break;
-    if (earlier < plan_.topologies[topology].start) continue;
-    if (!log.succeeded.contains(earlier)) violate(fmt::format("{} starts before {} succeeded", who, earlier));
-  }
-  if (log.succeeded.contains(sequence) && !job.may_repeat) violate(who + " runs again and was not told so");
-  for (TopologyIndex first : plan_.topologies[topology].after)
-    if (!logs_[{plan_.topologies[first].first_lambda, job.subject}].succeeded.contains(sequence))
-      violate(who + " starts before the topology it comes after");
-}
-
-void Simulation::check_commit(SubjectId subject, const storage::CursorInfo& info) {
-  const auto before = store_.find(subject);
-  for (std::size_t t = 0; t < info.topologies.size(); ++t)
-    for (std::size_t l = 0; l < info.topologies[t].lambdas.size(); ++l) {
-      const Sequence cursor = info.topologies[t].lambdas[l].cursor;
-      const LaneLog& log = logs_[{plan_.topologies[t].first_lambda + static_cast<LambdaIndex>(l), subject}];
-      for (Sequence sequence : source_[subject])
-        if (sequence >= plan_.topologies[t].start && sequence <= cursor && !log.succeeded.contains(sequence))
-          violate(fmt::format("subject {}: cursor {} of {} stands past {}", subject, cursor,
-                              plan_.topologies[t].name, sequence));
-      if (before != store_.end() && before->second.info.topologies[t].lambdas[l].cursor > cursor)
-        violate(fmt::format("subject {}: the cursor of {} fell to {}", subject, plan_.topologies[t].name,
-                            cursor));
-    }
-  if (before != store_.end() && before->second.info.latest > info.latest) violate("latest fell");
-}
-
-void Simulation::check_bounds() {
-  const Counters counters = scheduler_->counters();
-  if (counters.waiting_bytes > plan_.lambdas.size() * plan_.waiting_bytes_max) violate("too many bytes wait");
-  if (counters.timers > plan_.lambdas.size() * plan_.timers_max) violate("too many timers");
-}
-
-bool Simulation::is_all_done() const {
-  for (const auto& [subject, events] : source_)
-    for (LambdaIndex lambda = 0; lambda < plan_.lambdas.size(); ++lambda) {
-      const auto log = logs_.find({lambda, subject});
-      for (Sequence sequence : events) {
-        if (sequence < plan_.topologies[plan_.lambdas[lambda].topology].start) continue;
-        if (log == logs_.end() || !log->second.succeeded.contains(sequence)) return false;
-      }
-    }
-  return true;
 }
 
 }  // namespace cape::scheduler

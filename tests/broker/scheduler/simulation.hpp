@@ -3,11 +3,15 @@
 // that fail events, die, or are cut off and run on until their lease ends, a broker that crashes between any
 // two events. It checks, from what lambdas saw and what the store holds alone:
 //
-//   order       an event starts only after its lambda succeeded on every earlier one of the subject (G2)
-//   fences      no job of a lane runs after a later job of it began (G7)
+//   order       in a strict topology an event starts only after its lambda succeeded on every earlier one of
+//               the subject (G2)
+//   after       an event starts only when the topologies that come first are through with it (G3)
+//   fences      no event runs in a job after a later job with it began; in a strict topology no job of a lane
+//               runs after a later job of it began (G7)
 //   cursors     stored ones only rise and never stand past an event that has not succeeded (G6)
 //   bounds      waiting bytes and timers stay under their limits (G9)
-// and, once failures have ended and every subject was pinged once, that everything was processed (G1, G8).
+// and, once failures have ended and every subject was pinged once, that everything was processed, but for
+// what a parked event holds up, and that this is told to be stopped (G1, G8).
 #pragma once
 
 #include <cstdint>
@@ -24,8 +28,13 @@
 
 namespace cape::scheduler {
 
+enum class PlanShape : std::uint8_t { strict, pipelined, chain, join };
+
 struct SimulationOptions {
   std::uint64_t seed = 1;
+  PlanShape shape = PlanShape::strict;
+  bool poison = false;              // some events of some subjects fail for ever
+  std::uint32_t jobs_per_host = 2;  // of each lambda
   SubjectId subjects = 12;
   std::int64_t trouble_ns = 4 * second;  // how long things fail
   std::size_t waiting_bytes_max = 4096;
@@ -43,6 +52,8 @@ class Simulation {
   std::uint64_t crashes() const { return crashes_; }
   std::uint64_t walks() const { return walks_; }
   std::uint64_t hosts_lost() const { return hosts_lost_; }
+  std::uint64_t parked() const { return parked_; }
+  std::uint64_t overtaken() const { return overtaken_; }  // events that ran first after a later one had begun
 
   // Every step of every life of the broker, for a replay. Needs options.record.
   struct Step {
@@ -68,6 +79,8 @@ class Simulation {
   struct LaneLog {  // of one lambda of one subject: what the lambda itself saw
     std::set<Sequence> succeeded;
     JobId last_job = 0;
+    std::map<Sequence, JobId> last_job_of;
+    Sequence highest = 0;  // that began
   };
 
   // The event queue.
@@ -110,9 +123,15 @@ class Simulation {
   // The checkers.
   void violate(std::string what);
   void check_start(const IssueJob& job, Sequence sequence);
+  void check_fence(LaneLog& log, const IssueJob& job, Sequence sequence, const std::string& who);
+  void check_order(const LaneLog& log, const IssueJob& job, Sequence sequence, const std::string& who);
   void check_commit(SubjectId subject, const storage::CursorInfo& info);
   void check_bounds();
+  bool is_poison(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
+  Sequence first_stop(TopologyIndex topology, SubjectId subject) const;
+  bool has_succeeded(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
   bool is_all_done() const;
+  bool is_stopped(TopologyIndex topology, SubjectId subject) const;
 
   SimulationOptions options_;
   SchedulerPlan plan_;
@@ -134,7 +153,7 @@ class Simulation {
 
   std::vector<std::string> violations_;
   std::vector<Step> steps_;
-  std::uint64_t events_run_ = 0, crashes_ = 0, walks_ = 0, hosts_lost_ = 0;
+  std::uint64_t events_run_ = 0, crashes_ = 0, walks_ = 0, hosts_lost_ = 0, parked_ = 0, overtaken_ = 0;
 };
 
 }  // namespace cape::scheduler

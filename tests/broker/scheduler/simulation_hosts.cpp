@@ -8,7 +8,8 @@ void Simulation::add_host() {
   hosts_[id].lease_end_ns = now_.boot_ns + plan_.lease_ns;
   std::vector<Input> inputs{HostUp{.host = id, .name = fmt::format("h{}", id)}};
   for (LambdaIndex lambda = 0; lambda < plan_.lambdas.size(); ++lambda)
-    inputs.push_back(Credit{.host = id, .lambda = lambda, .jobs_max = 2, .hash = "hash", .trouble = {}});
+    inputs.push_back(Credit{
+        .host = id, .lambda = lambda, .jobs_max = options_.jobs_per_host, .hash = "hash", .trouble = {}});
   step(std::move(inputs));
   broker_at(0, [this, id] { beat(id); });
 }
@@ -89,6 +90,8 @@ void Simulation::end_event(HostId id, const IssueJob& job, std::uint32_t index) 
     auto status = failed_at(job, sequence, started ? OutcomeKind::signaled : OutcomeKind::cancelled);
     return report(id, job, std::move(status));
   }
+  if (is_poison(plan_.lambdas[job.lambda].topology, job.subject, sequence))
+    return report(id, job, failed_at(job, sequence, OutcomeKind::failed));
   logs_[{job.lambda, job.subject}].succeeded.insert(sequence);
   if (index + 1 < job.events.count) return run_event(id, job, index + 1);
   report(id, job, all_done(job));
