@@ -31,8 +31,15 @@ retry  = { first = "1ms", max = "2ms" }
 plugin = "retry_n"
 config = { n = 1, subject = "src" }
 grant  = { state = true }
+[topology.late]
+domain = "history"
+mode   = "pipelined"
+after  = ["seen"]
+batch_events = 4
+lambda.run = { plugin = "record", grant = { state = true } }
 )");
   site.add_plugin("retry_n");
+  site.add_plugin("record");
   ASSERT_EQ(site.cape({"append", "history", "--jsonl", "-", "--no-ping"}, history_jsonl(2000)).exit, 0);
   ASSERT_TRUE(site.up({"--until-idle", "--timeout", "60s", "--record", "run.rec"})) << site.up_log();
   ASSERT_EQ(site.wait_up(std::chrono::seconds(70)), 0) << site.up_log();
