@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The demo's story: demo.sh BIN_DIR DATA_DIR. Ends 0 when every event reached both topologies.
+# The demo's story: demo.sh BIN_DIR DATA_DIR. Ends 0 when every event reached all topologies.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$1
 data=$2
-topologies=2
+topologies=3
 paced_per_s=1000
 paced_s=5
 stall_s=30  # without one event done
@@ -89,7 +89,7 @@ load_history() {
 }
 
 start_up() {
-  step "starting cape up: topologies audit and ledger, each with its own sandboxed child"
+  step "starting cape up: topologies audit, ledger and audit_after, each with its own sandboxed child"
   local ready_pipe=$data/ready.fifo line=
   mkfifo "$ready_pipe"
   begun_ms=$(now_ms)
