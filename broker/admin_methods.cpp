@@ -162,7 +162,7 @@ wire::AdminReply topologies_method(BrokerState& b) {
       lambdas.push_back({{"lambda", b.plan.lambdas[l].name}, {"plugin", b.plan.lambdas[l].plugin}});
     json entry = {{"topology", t.name},
                   {"domain", b.config().domains[t.domain].name},
-                  {"mode", "strict"},
+                  {"mode", name_of(t.mode)},
                   {"lambdas", std::move(lambdas)},
                   {"behind", count.whole ? json(count.behind[i]) : json(nullptr)},
                   {"parked", count.whole ? json(count.parked[i]) : json(nullptr)}};

@@ -100,18 +100,6 @@ Result<std::vector<Counts>> count_all(const Config& config, storage::CursorStore
   }
 }
 
-const char* name_of(Mode mode) {
-  switch (mode) {
-    case Mode::strict:
-      return "strict";
-    case Mode::pipelined:
-      return "pipelined";
-    case Mode::latest:
-      return "latest";
-  }
-  return "unknown";
-}
-
 void add_files(const fs::path& directory, Json& plugins) {
   std::vector<std::string> files;
   std::error_code error;

@@ -43,6 +43,18 @@ const Named* find_named(const std::vector<Named>& all, std::string_view name) {
 
 }  // namespace
 
+const char* name_of(Mode mode) {
+  switch (mode) {
+    case Mode::strict:
+      return "strict";
+    case Mode::pipelined:
+      return "pipelined";
+    case Mode::latest:
+      return "latest";
+  }
+  return "unknown";
+}
+
 const DomainConfig* Config::domain(std::string_view name) const {
   return find_named(domains, name);
 }

@@ -49,6 +49,7 @@ struct RetryPolicy {
 };
 
 enum class Mode : std::uint8_t { strict, pipelined, latest };
+const char* name_of(Mode mode);
 
 struct StartPosition {
   enum class Kind : std::uint8_t { beginning, latest, sequence };
