@@ -23,7 +23,9 @@ SessionId session_of(const wire::ToBroker& message) {
 Hosts::Hosts(const scheduler::SchedulerPlan& plan, std::uint32_t epoch, wire::BrokerEnd& transport, Saver& saver,
              std::vector<storage::HostLease> recorded, std::int64_t now_ns)
     : plan_(plan), epoch_(epoch), transport_(transport), saver_(saver) {
-  for (storage::HostLease& lease : recorded) awaited_[lease.host] = now_ns + plan.lease_ns + plan.kill_ns;
+  // The config may give shorter leases than those that were given.
+  for (storage::HostLease& lease : recorded)
+    awaited_[lease.host] = now_ns + std::max(plan.lease_ns, lease.lease_ms * ns_per_ms) + plan.kill_ns;
 }
 
 void Hosts::on_message(wire::FromHost from, std::int64_t now_ns, std::vector<Input>& inputs) {
@@ -75,7 +77,7 @@ void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t, std
   }
   const HostId id = next_id_++;
   log::info("broker", "host '{}' says hello with {} plugins", printable(hello.host, 64), hello.offers.size());
-  saver_.put_lease({.host = hello.host, .session = hello.session, .lease_end_boot_ns = 0, .boot_id = ""});
+  saver_.put_lease({.host = hello.host, .session = hello.session, .lease_ms = plan_.lease_ns / ns_per_ms});
   sessions_[id] = {.peer = peer,
                    .id = id,
                    .session = hello.session,

@@ -48,11 +48,12 @@ struct InboxClear {
   std::uint64_t generation = 0;
 };
 
+// A host that may run jobs. How long, not until when: it may be on another machine, so a broker that starts
+// waits this long from then on.
 struct HostLease {
   std::string host;
   SessionId session = 0;
-  std::int64_t lease_end_boot_ns = 0;
-  std::string boot_id;  // of the machine's boot, since boot time restarts with it
+  std::int64_t lease_ms = 0;
 };
 
 // All of it is applied in one transaction, or none of it. An empty one with `sync` is done when everything
@@ -111,10 +112,13 @@ class CursorStore {
 Result<std::unique_ptr<CursorStore>> open_sqlite_store(const fs::path& data_dir);
 // For commands while no broker runs: reads alone; submit() must not be called. not_found: no store yet.
 Result<std::unique_ptr<CursorStore>> open_sqlite_store_read_only(const fs::path& data_dir);
-// One broker holds a data_dir: a lock file for as long as the value lives. conflict: another process has it.
+// Who holds a data_dir: one broker, and one host, since two would run the same plugins on the same state.
+enum class Part : std::uint8_t { broker, host };
+// A lock file for as long as the value lives, `lock` or `host.lock`. conflict: another process has it.
 class DataDirLock {
  public:
-  static Result<DataDirLock> take(const fs::path& data_dir);  // creates data_dir if need be
+  static Result<DataDirLock> take(const fs::path& data_dir,
+                                  Part part = Part::broker);  // creates data_dir if need be
   DataDirLock(DataDirLock&&) noexcept;
   DataDirLock& operator=(DataDirLock&&) noexcept;
   ~DataDirLock();

@@ -35,10 +35,10 @@ Result<void> sign(int fd) {
 
 }  // namespace
 
-Result<DataDirLock> DataDirLock::take(const fs::path& data_dir) {
+Result<DataDirLock> DataDirLock::take(const fs::path& data_dir, Part part) {
   // 0755: children reach the directories they were granted below it.
   if (Result<void> made = make_directory(data_dir, 0755); !made) return std::unexpected(made.error());
-  const fs::path file = data_dir / "lock";
+  const fs::path file = data_dir / (part == Part::broker ? "lock" : "host.lock");
   UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) {
     const int saved_errno = errno;
@@ -51,9 +51,11 @@ Result<DataDirLock> DataDirLock::take(const fs::path& data_dir) {
     if (saved_errno != EWOULDBLOCK) {
       return fail_errno(ErrorCode::io, fmt::format("cannot lock {}", file.string()), saved_errno);
     }
-    return fail(ErrorCode::conflict,
-                fmt::format("{} is in use by {}: stop that one first, or choose another data_dir",
-                            data_dir.string(), holder(fd.get())));
+    return fail(
+        ErrorCode::conflict,
+        fmt::format(
+            "{} is in use by {}, which has a {} in it: stop that one first, or choose another data_dir",
+            data_dir.string(), holder(fd.get()), part == Part::broker ? "broker" : "host"));
   }
   if (Result<void> signed_ = sign(fd.get()); !signed_) return std::unexpected(signed_.error());
   return DataDirLock(fd.release());

@@ -72,10 +72,8 @@ Result<RowWriter> RowWriter::open(sqlite::Database& db, SubjectId highest_id) {
        " ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)"},
       {s.clear_inbox, "DELETE FROM inbox WHERE domain = ?1 AND subject = ?2 AND generation <= ?3"},
       {s.upsert_lease,
-       "INSERT INTO host_lease(host, session, lease_end_boot_ns, boot_id) VALUES (?1, ?2, ?3, ?4)"
-       " ON CONFLICT DO UPDATE SET session = excluded.session, lease_end_boot_ns = "
-       "excluded.lease_end_boot_ns,"
-       " boot_id = excluded.boot_id"},
+       "INSERT INTO host_lease(host, session, lease_ms) VALUES (?1, ?2, ?3)"
+       " ON CONFLICT DO UPDATE SET session = excluded.session, lease_ms = excluded.lease_ms"},
       {s.remove_lease, "DELETE FROM host_lease WHERE host = ?1"},
   };
   for (const auto& [statement, sql] : wanted) {
@@ -163,8 +161,7 @@ Result<void> RowWriter::apply_leases(const WriteBatch& batch) {
     sqlite::Statement& upsert = statements_.upsert_lease;
     upsert.bind_text(1, lease.host);
     upsert.bind(2, static_cast<std::int64_t>(lease.session));
-    upsert.bind(3, lease.lease_end_boot_ns);
-    upsert.bind_text(4, lease.boot_id);
+    upsert.bind(3, lease.lease_ms);
     if (const Result<std::int64_t> rows = upsert.run(); !rows) return std::unexpected(rows.error());
   }
   for (const std::string& host : batch.leases_removed) {

@@ -54,7 +54,7 @@ Result<void> StoreReader::prepare() {
       {inbox_,
        "SELECT domain, subject, generation FROM inbox WHERE (domain, subject) > (?1, ?2)"
        " ORDER BY domain, subject LIMIT ?3"},
-      {leases_, "SELECT host, session, lease_end_boot_ns, boot_id FROM host_lease ORDER BY host"},
+      {leases_, "SELECT host, session, lease_ms FROM host_lease ORDER BY host"},
   };
   for (const auto& [statement, sql] : wanted) {
     Result<sqlite::Statement> prepared = db_.prepare(sql);
@@ -164,8 +164,7 @@ Result<std::vector<HostLease>> StoreReader::leases() {
     if (!*row) return found;
     found.push_back({.host = std::string(leases_.text(0)),
                      .session = static_cast<SessionId>(leases_.integer(1)),
-                     .lease_end_boot_ns = leases_.integer(2),
-                     .boot_id = std::string(leases_.text(3))});
+                     .lease_ms = leases_.integer(2)});
   }
 }
 

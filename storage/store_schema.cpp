@@ -46,7 +46,13 @@ CREATE TABLE host_lease(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array versions = {version_1};
+// An end in boot time means nothing to another machine.
+constexpr const char* version_2 = R"sql(
+ALTER TABLE host_lease RENAME COLUMN lease_end_boot_ns TO lease_ms;
+ALTER TABLE host_lease DROP COLUMN boot_id;
+)sql";
+
+constexpr std::array versions = {version_1, version_2};
 constexpr sqlite::Schema schema{
     .name = "cursor store", .application_id = 0x43617065, .versions = versions};  // "Cape"
 

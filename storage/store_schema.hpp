@@ -5,7 +5,7 @@
 //   walks the
 //                table once; the text index is touched only when a subject is first stored.
 //   inbox        acknowledged pings that have not led to a stored read yet
-//   host_lease   hosts that may run jobs, with the end of their lease
+//   host_lease   hosts that may run jobs, with the length of their lease
 //   domain       names to small integers;  meta: the epoch
 #pragma once
 

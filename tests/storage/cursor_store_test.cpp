@@ -190,8 +190,8 @@ TEST_F(CursorStoreTest, ForgetsGenerationsButNoInboxRowOverARestart) {
 
 TEST_F(CursorStoreTest, KeepsHostLeasesUntilTheyAreRemoved) {
   const SessionId session = 0xffff'ffff'ffff'fff0;
-  save({.leases = {{"host_a", session, 123, "boot"}, {"host_b", 1, 2, "boot"}}, .sync = true});
-  save({.leases = {{"host_a", session, 456, "boot2"}}, .leases_removed = {"host_b", "host_c"}});
+  save({.leases = {{"host_a", session, 123}, {"host_b", 1, 2}}, .sync = true});
+  save({.leases = {{"host_a", session, 456}}, .leases_removed = {"host_b", "host_c"}});
   open();
 
   const auto leases = store_->leases();
@@ -200,8 +200,7 @@ TEST_F(CursorStoreTest, KeepsHostLeasesUntilTheyAreRemoved) {
   ASSERT_EQ(leases->size(), 1u);
   EXPECT_EQ((*leases)[0].host, "host_a");
   EXPECT_EQ((*leases)[0].session, session);
-  EXPECT_EQ((*leases)[0].lease_end_boot_ns, 456);
-  EXPECT_EQ((*leases)[0].boot_id, "boot2");
+  EXPECT_EQ((*leases)[0].lease_ms, 456);
 }
 
 TEST_F(CursorStoreTest, EpochRisesByOneWithEachOpen) {
@@ -254,7 +253,7 @@ TEST_F(CursorStoreTest, CountsQueuedRowsOfEveryKindUntilTheyAreDone) {
   const Ticket ticket = store_->submit({.cursors = {write_of(1, "a", 1, 1), write_of(2, "b", 1, 1)},
                                         .inbox = {{"history", "a", 1}},
                                         .inbox_clears = {{"history", "b", 1}},
-                                        .leases = {{"h", 1, 1, "b"}},
+                                        .leases = {{"h", 1, 1}},
                                         .leases_removed = {"x"}});
 
   EXPECT_EQ(store_->queued_rows(), 6u);
