@@ -20,52 +20,69 @@ SessionId session_of(const wire::ToBroker& message) {
 
 }  // namespace
 
-Hosts::Hosts(const scheduler::SchedulerPlan& plan, std::uint32_t epoch, wire::BrokerEnd& transport, Saver& saver,
-             std::vector<storage::HostLease> recorded, std::int64_t now_ns)
+Hosts::Hosts(const scheduler::SchedulerPlan& plan, std::uint32_t epoch, wire::BrokerEnd& transport,
+             Saver& saver, std::vector<storage::HostLease> recorded, std::int64_t now_ns)
     : plan_(plan), epoch_(epoch), transport_(transport), saver_(saver) {
   // The config may give shorter leases than those that were given.
   for (storage::HostLease& lease : recorded)
     awaited_[lease.host] = now_ns + std::max(plan.lease_ns, lease.lease_ms * ns_per_ms) + plan.kill_ns;
 }
 
+// What a message of a known session means.
+struct Hosts::Visitor {
+  Hosts& hosts;
+  Session& session;
+  std::vector<Input>& inputs;
+
+  std::optional<LambdaIndex> ours(LambdaIndex its) const {
+    return its < session.ours.size() ? session.ours[its] : std::nullopt;
+  }
+  void operator()(wire::HostHello&) {}  // taken by on_hello
+  void operator()(wire::HostOffers& m) { session.offers = std::move(m.offers); }
+  void operator()(wire::HostCredit& m) {
+    const auto lambda = ours(m.lambda);
+    if (!lambda) return;  // of its config alone
+    m.lambda = *lambda;
+    if (session.up) inputs.push_back(hosts.credit_of(session, m));
+    session.credit[*lambda] = std::move(m);
+  }
+  void operator()(wire::JobStatuses& m) {
+    for (wire::JobStatus& status : m.statuses)
+      inputs.push_back(scheduler::Status{session.id, std::move(status)});
+  }
+  void operator()(wire::HostHeartbeat& m) {
+    // An answer that cannot be sent now is missed: the host renews with its next one.
+    (void)hosts.transport_.send(session.peer, wire::HeartbeatAnswer{session.session, m.sent_ns});
+    if (session.up)
+      inputs.push_back(scheduler::Heartbeat{session.id, std::move(m.running)});
+    else
+      hosts.bring_up_all(inputs);  // its welcome may have found the queue full
+  }
+  void operator()(wire::HostGoodbye&) { hosts.on_goodbye(session, inputs); }
+  void operator()(wire::HostReport& m) {
+    const auto into_ours = [&](auto& of_lambdas) {
+      std::erase_if(of_lambdas, [&](const auto& one) { return !ours(one.lambda); });
+      for (auto& one : of_lambdas) one.lambda = *ours(one.lambda);
+    };
+    into_ours(m.children);
+    into_ours(m.metrics);
+    session.report = std::move(m);
+  }
+};
+
 void Hosts::on_message(wire::FromHost from, std::int64_t now_ns, std::vector<Input>& inputs) {
   if (auto* hello = std::get_if<wire::HostHello>(&from.message))
     return on_hello(from.peer, std::move(*hello), now_ns, inputs);
   Session* session = find(from.peer, session_of(from.message));
-  if (!session) return unknown(from.peer);
-
-  struct Visitor {
-    Hosts& hosts;
-    Session& session;
-    std::vector<Input>& inputs;
-    void operator()(wire::HostHello&) {}  // handled above
-    void operator()(wire::HostOffers& m) { session.offers = std::move(m.offers); }
-    void operator()(wire::HostCredit& m) {
-      if (m.lambda >= hosts.plan_.lambdas.size()) {
-        ++hosts.stale_;  // a host with another config: it names a lambda we do not have
-        return;
-      }
-      if (session.up)
-        inputs.push_back(scheduler::Credit{session.id, m.lambda, m.jobs_max, m.hash, m.trouble});
-      session.credit[m.lambda] = std::move(m);
-    }
-    void operator()(wire::JobStatuses& m) {
-      for (wire::JobStatus& status : m.statuses)
-        inputs.push_back(scheduler::Status{session.id, std::move(status)});
-    }
-    void operator()(wire::HostHeartbeat& m) {
-      // An answer that cannot be sent now is missed: the host renews with its next one.
-      (void)hosts.transport_.send(session.peer, wire::HeartbeatAnswer{session.session, m.sent_ns});
-      if (session.up) inputs.push_back(scheduler::Heartbeat{session.id, std::move(m.running)});
-    }
-    void operator()(wire::HostGoodbye&) { hosts.on_goodbye(session, inputs); }
-    void operator()(wire::HostReport& m) { session.report = std::move(m); }
-  };
+  if (!session) return unknown(from.peer, session_of(from.message));
+  session->heard_ns = now_ns;
   std::visit(Visitor{*this, *session, inputs}, from.message);
 }
 
-void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t, std::vector<Input>& inputs) {
-  if (hello.session == 0 || hello.host.empty()) return unknown(peer);
+void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_ns,
+                     std::vector<Input>& inputs) {
+  if (draining_) return;  // it comes back with the broker after us
+  if (hello.session == 0 || hello.host.empty()) return unknown(peer, hello.session);
   for (auto at = sessions_.begin(); at != sessions_.end();) {
     if (at->second.name != hello.host) {
       ++at;
@@ -75,17 +92,57 @@ void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t, std
     if (at->second.up) inputs.push_back(scheduler::HostGone{at->first});
     at = sessions_.erase(at);
   }
+  if (sessions_.size() >= sessions_max) {
+    log::warning("broker", "host '{}' is not taken: {} hosts are here, more are not served",
+                 printable(hello.host, 64), sessions_max);
+    return;
+  }
   const HostId id = next_id_++;
   log::info("broker", "host '{}' says hello with {} plugins", printable(hello.host, 64), hello.offers.size());
   saver_.put_lease({.host = hello.host, .session = hello.session, .lease_ms = plan_.lease_ns / ns_per_ms});
-  sessions_[id] = {.peer = peer,
-                   .id = id,
-                   .session = hello.session,
-                   .name = std::move(hello.host),
-                   .offers = std::move(hello.offers),
-                   .credit = {},
-                   .report = {}};
-  awaited_.erase(sessions_[id].name);
+  Session& session = sessions_[id];
+  session.peer = peer;
+  session.id = id;
+  session.session = hello.session;
+  session.name = std::move(hello.host);
+  session.heard_ns = now_ns;
+  session.offers = std::move(hello.offers);
+  map_lambdas(session, hello.lambdas);
+  awaited_.erase(session.name);
+}
+
+// Two files may hold the same lambdas in another order, or one of them fewer.
+void Hosts::map_lambdas(Session& session, const std::vector<wire::HostLambda>& lambdas) const {
+  for (const wire::HostLambda& theirs : lambdas) {
+    const auto at = std::ranges::find_if(plan_.lambdas, [&](const scheduler::LambdaSpec& spec) {
+      const scheduler::TopologySpec& topology = plan_.topologies[spec.topology];
+      return spec.name == theirs.name && spec.plugin == theirs.plugin && topology.name == theirs.topology &&
+             plan_.domains[topology.domain] == theirs.domain;
+    });
+    const auto its = static_cast<LambdaIndex>(session.ours.size());
+    session.ours.emplace_back();
+    if (at == plan_.lambdas.end()) {
+      log::warning(
+          "broker",
+          "host '{}' has a lambda {}.{} of plugin {} in domain {}, which is not in the broker's config",
+          printable(session.name, 64), printable(theirs.topology, 64), printable(theirs.name, 64),
+          printable(theirs.plugin, 64), printable(theirs.domain, 64));
+      continue;
+    }
+    session.ours.back() = static_cast<LambdaIndex>(at - plan_.lambdas.begin());
+    session.its[*session.ours.back()] = its;
+  }
+}
+
+// Credit for bytes that the host does not offer is none.
+scheduler::Credit Hosts::credit_of(const Session& session, const wire::HostCredit& credit) const {
+  const std::string& plugin = plan_.lambdas[credit.lambda].plugin;
+  const bool offered =
+      credit.hash.empty() || std::ranges::any_of(session.offers, [&](const wire::PluginOffer& offer) {
+        return offer.id == plugin && offer.hash == credit.hash;
+      });
+  if (offered) return {session.id, credit.lambda, credit.jobs_max, credit.hash, credit.trouble};
+  return {session.id, credit.lambda, 0, "", "it does not offer the plugin it gives credit for"};
 }
 
 void Hosts::on_lease_saved(const std::string& host, std::int64_t now_ns, std::vector<Input>& inputs) {
@@ -96,14 +153,26 @@ void Hosts::on_lease_saved(const std::string& host, std::int64_t now_ns, std::ve
 }
 
 void Hosts::step(std::int64_t now_ns, std::vector<Input>& inputs) {
+  forget_silent(now_ns);
   if (awaited_.empty()) return;
   std::erase_if(awaited_, [&](const auto& entry) {
     if (now_ns < entry.second) return false;
-    log::warning("broker", "host '{}' of an earlier start did not come back; its lease has passed", printable(entry.first, 64));
+    log::warning("broker", "host '{}' of an earlier start did not come back; its lease has passed",
+                 printable(entry.first, 64));
     saver_.remove_lease(entry.first);
     return true;
   });
   bring_up_all(inputs);
+}
+
+// Those that are up are watched by the scheduler.
+void Hosts::forget_silent(std::int64_t now_ns) {
+  std::erase_if(sessions_, [&](const auto& entry) {
+    const Session& session = entry.second;
+    if (session.up || now_ns - session.heard_ns <= plan_.lease_ns + plan_.kill_ns) return false;
+    saver_.remove_lease(session.name);
+    return true;
+  });
 }
 
 std::optional<std::int64_t> Hosts::next_deadline() const {
@@ -120,11 +189,10 @@ void Hosts::bring_up_all(std::vector<Input>& inputs) {
 
 void Hosts::bring_up(Session& session, std::vector<Input>& inputs) {
   const wire::BrokerWelcome welcome{epoch_, session.session, plan_.lease_ns / ns_per_ms};
-  if (!transport_.send(session.peer, welcome)) return;  // gone or full: it will say hello again
+  if (!transport_.send(session.peer, welcome)) return;  // full: again at its next heartbeat; or gone
   session.up = true;
   inputs.push_back(scheduler::HostUp{session.id, session.name});
-  for (const auto& [lambda, credit] : session.credit)
-    inputs.push_back(scheduler::Credit{session.id, lambda, credit.jobs_max, credit.hash, credit.trouble});
+  for (const auto& [lambda, credit] : session.credit) inputs.push_back(credit_of(session, credit));
 }
 
 void Hosts::on_goodbye(Session& session, std::vector<Input>& inputs) {
@@ -134,7 +202,13 @@ void Hosts::on_goodbye(Session& session, std::vector<Input>& inputs) {
   sessions_.erase(session.id);
 }
 
-void Hosts::on_lost(HostId host) { sessions_.erase(host); }
+// Its lease and the time to kill its children have passed: a later start need not wait for it.
+void Hosts::on_lost(HostId host) {
+  const auto at = sessions_.find(host);
+  if (at == sessions_.end()) return;
+  saver_.remove_lease(at->second.name);
+  sessions_.erase(at);
+}
 
 Hosts::Session* Hosts::find(wire::PeerId peer, SessionId session) {
   for (auto& [id, s] : sessions_)
@@ -142,18 +216,19 @@ Hosts::Session* Hosts::find(wire::PeerId peer, SessionId session) {
   return nullptr;
 }
 
-void Hosts::unknown(wire::PeerId peer) {
+void Hosts::unknown(wire::PeerId peer, SessionId session) {
   ++stale_;
-  (void)transport_.send(peer, wire::HelloPlease{});  // if it does not arrive, its next message asks again
+  // If it does not arrive, its next message asks again.
+  if (session != 0) (void)transport_.send(peer, wire::HelloPlease{session});
 }
 
-std::optional<wire::PeerId> Hosts::peer(HostId host) const {
-  auto at = sessions_.find(host);
-  if (at == sessions_.end()) return std::nullopt;
-  return at->second.peer;
+const Hosts::Session* Hosts::find(HostId host) const {
+  const auto at = sessions_.find(host);
+  return at == sessions_.end() ? nullptr : &at->second;
 }
 
 void Hosts::drain_all() {
+  draining_ = true;
   for (const auto& [id, session] : sessions_)
     if (!transport_.send(session.peer, wire::DrainHost{}))
       log::warning("broker", "host '{}' cannot be asked to drain now", printable(session.name, 64));

@@ -2,7 +2,8 @@
 // Hosts keeps the sessions of worker hosts: hello, offers, credit, heartbeat, goodbye. A session takes jobs
 // only after its lease is on disk, and none does after a broker start until every host recorded before has
 // said hello in this epoch (so that nothing of an older epoch runs there) or its lease has surely passed.
-// Thread: broker loop only.
+// A host speaks of lambdas by the places in its own config; here they become ours. At most `sessions_max`
+// sessions: a further hello is not answered. Thread: broker loop only.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,8 @@ namespace cape::broker {
 
 class Hosts {
  public:
+  static constexpr std::size_t sessions_max = 256;
+
   // `recorded`: what the store held at start. Borrowed values must outlive it.
   Hosts(const scheduler::SchedulerPlan& plan, std::uint32_t epoch, wire::BrokerEnd& transport, Saver& saver,
         std::vector<storage::HostLease> recorded, std::int64_t now_ns);
@@ -32,8 +35,7 @@ class Hosts {
   // The scheduler gave it up: it must say hello anew before it gets work.
   void on_lost(scheduler::HostId host);
 
-  std::optional<wire::PeerId> peer(scheduler::HostId host) const;
-  void drain_all();  // asks every host to finish and say goodbye
+  void drain_all();  // asks every host to finish and say goodbye; no hello is taken from now on
   bool none() const { return sessions_.empty(); }
 
   struct Session {
@@ -43,21 +45,30 @@ class Hosts {
     std::string name;
     bool recorded = false;  // its lease is on disk
     bool up = false;        // the scheduler knows it
+    std::int64_t heard_ns = 0;
+    std::vector<std::optional<LambdaIndex>> ours;  // by its index: our lambda of that name
+    std::map<LambdaIndex, LambdaIndex> its;        // the other way round
     std::vector<wire::PluginOffer> offers;
-    std::map<LambdaIndex, wire::HostCredit> credit;
-    wire::HostReport report;
+    std::map<LambdaIndex, wire::HostCredit> credit;  // by our index
+    wire::HostReport report;                         // lambdas by our index
   };
+  const Session* find(scheduler::HostId host) const;
   const std::map<scheduler::HostId, Session>& sessions() const { return sessions_; }
   std::uint64_t stale() const { return stale_; }
   std::vector<std::string> awaited() const;  // hosts the gate waits for
 
  private:
-  void on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_ns, std::vector<scheduler::Input>& inputs);
+  struct Visitor;
+  void on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_ns,
+                std::vector<scheduler::Input>& inputs);
+  void map_lambdas(Session& session, const std::vector<wire::HostLambda>& lambdas) const;
+  scheduler::Credit credit_of(const Session& session, const wire::HostCredit& credit) const;
+  void forget_silent(std::int64_t now_ns);
   void on_goodbye(Session& session, std::vector<scheduler::Input>& inputs);
   void bring_up(Session& session, std::vector<scheduler::Input>& inputs);
   void bring_up_all(std::vector<scheduler::Input>& inputs);
   Session* find(wire::PeerId peer, SessionId session);
-  void unknown(wire::PeerId peer);
+  void unknown(wire::PeerId peer, SessionId session);
 
   const scheduler::SchedulerPlan& plan_;
   std::uint32_t epoch_;
@@ -66,6 +77,7 @@ class Hosts {
   std::map<scheduler::HostId, Session> sessions_;
   std::map<std::string, std::int64_t> awaited_;  // host name -> when its lease has surely passed
   scheduler::HostId next_id_ = 1;
+  bool draining_ = false;
   std::uint64_t stale_ = 0;
 };
 

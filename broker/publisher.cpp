@@ -12,6 +12,22 @@ scheduler::Status never_sent(scheduler::HostId host, JobId job, std::string why)
           .status = {.job = job, .end = {OutcomeKind::cancelled, std::move(why)}, .started = false}};
 }
 
+constexpr std::size_t message_events_max = 65'536;
+constexpr std::uint64_t message_payload_max = 8u << 20;
+
+// How many of the jobs, at least one, go into a message that every host takes.
+std::size_t fitting(std::span<const wire::RunJob> jobs) {
+  std::size_t count = 0, events = 0;
+  std::uint64_t bytes = 0;
+  for (; count < jobs.size() && count < wire::jobs_per_message_max; ++count) {
+    const EventRange& range = jobs[count].events;
+    events += range.count;
+    for (std::uint32_t i = 0; i < range.count; ++i) bytes += range[i].payload_bytes;
+    if (count > 0 && (events > message_events_max || bytes > message_payload_max)) break;
+  }
+  return count;
+}
+
 }  // namespace
 
 Publisher::Publisher(const scheduler::SchedulerPlan& plan, const Hosts& hosts, wire::BrokerEnd& transport)
@@ -32,26 +48,35 @@ void Publisher::add(scheduler::IssueJob job) {
 
 void Publisher::cancel(const scheduler::CancelJob& job) {
   // A cancel that is lost costs time alone: the job still ends, by itself or by its timeout.
-  if (auto peer = hosts_.peer(job.host)) (void)transport_.send(*peer, wire::CancelJob{job.job});
+  if (const Hosts::Session* session = hosts_.find(job.host))
+    (void)transport_.send(session->peer, wire::CancelJob{session->session, job.job});
 }
 
 void Publisher::flush(std::vector<scheduler::Input>& not_sent) {
-  for (auto& [host, jobs] : jobs_) {
-    for (std::size_t from = 0; from < jobs.size(); from += wire::jobs_per_message_max) {
-      const std::size_t to = std::min(from + wire::jobs_per_message_max, jobs.size());
-      send(host, std::span(jobs).subspan(from, to - from), not_sent);
+  for (auto& [host, jobs] : jobs_)
+    for (std::size_t from = 0; from < jobs.size();) {
+      const std::size_t count = fitting(std::span(jobs).subspan(from));
+      send(host, std::span(jobs).subspan(from, count), not_sent);
+      from += count;
     }
-  }
   jobs_.clear();
 }
 
-void Publisher::send(scheduler::HostId host, std::span<wire::RunJob> jobs, std::vector<scheduler::Input>& not_sent) {
+void Publisher::send(scheduler::HostId host, std::span<wire::RunJob> jobs,
+                     std::vector<scheduler::Input>& not_sent) {
+  const auto refuse = [&](const std::string& why) {
+    for (const wire::RunJob& job : jobs) not_sent.push_back(never_sent(host, job.job, why));
+  };
+  const Hosts::Session* session = hosts_.find(host);
+  if (!session) return refuse("the host has no session");
   std::vector<JobId> ids;
-  for (const wire::RunJob& job : jobs) ids.push_back(job.job);
-  wire::RunJobs message{{std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end())}};
-  const auto peer = hosts_.peer(host);
-  const Result<void> sent = peer ? transport_.send(*peer, std::move(message))
-                                 : fail(ErrorCode::unavailable, "the host has no session");
+  wire::RunJobs message{.session = session->session, .jobs = {}};
+  for (wire::RunJob& job : jobs) {
+    ids.push_back(job.job);
+    job.lambda = session->its.at(job.lambda);  // it gave credit for it
+    message.jobs.push_back(std::move(job));
+  }
+  const Result<void> sent = transport_.send(session->peer, std::move(message));
   if (sent) return;
   for (JobId id : ids) not_sent.push_back(never_sent(host, id, sent.error().message));
 }

@@ -19,7 +19,8 @@ Saver::Saver(const Config& config, storage::CursorStore& store) : config_(config
 void Saver::save(scheduler::SaveCursor save, std::int64_t now_ns) {
   const std::string& domain = config_.domains[save.domain].name;
   if (save.inbox_generation > 0)
-    pending_.inbox_clears.push_back({.domain = domain, .subject = save.name, .generation = save.inbox_generation});
+    pending_.inbox_clears.push_back(
+        {.domain = domain, .subject = save.name, .generation = save.inbox_generation});
   pending_rows_.push_back({save.subject, save.version});
   pending_.cursors.push_back({.id = save.subject,
                               .domain = domain,
@@ -39,14 +40,21 @@ void Saver::clear_inbox(storage::InboxClear clear, std::int64_t now_ns) {
   due_ns_ = std::min(due_ns_, now_ns + gather_ns);
 }
 
-void Saver::put_lease(storage::HostLease lease) { pending_.leases.push_back(std::move(lease)); }
+// A group writes leases before it removes any, so of one host only the last word stays.
+void Saver::put_lease(storage::HostLease lease) {
+  std::erase(pending_.leases_removed, lease.host);
+  pending_.leases.push_back(std::move(lease));
+}
 
 void Saver::remove_lease(std::string host) {
+  std::erase_if(pending_.leases, [&](const storage::HostLease& lease) { return lease.host == host; });
   pending_.leases_removed.push_back(std::move(host));
   sync_asked_ = true;
 }
 
-void Saver::sync() { sync_asked_ = true; }
+void Saver::sync() {
+  sync_asked_ = true;
+}
 
 void Saver::flush(std::int64_t now_ns) {
   if (groups_.size() >= groups_out_max) return;  // the next one grows meanwhile
@@ -80,8 +88,10 @@ Saver::Done Saver::poll() {
     groups_.pop_front();
     const bool ok = commit.result.has_value();
     for (const SavedRow& row : group.rows) {
-      if (ok) done.saved.push_back(scheduler::CursorSaved{row.subject, row.version});
-      else done.saved.push_back(scheduler::CursorSaveFailed{row.subject, row.version});
+      if (ok)
+        done.saved.push_back(scheduler::CursorSaved{row.subject, row.version});
+      else
+        done.saved.push_back(scheduler::CursorSaveFailed{row.subject, row.version});
     }
     auto& acks = ok ? done.acknowledged : done.refused;
     acks.insert(acks.end(), group.acks.begin(), group.acks.end());

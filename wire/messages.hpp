@@ -21,6 +21,7 @@ inline constexpr std::size_t events_per_job_max = 4096;
 inline constexpr std::size_t statuses_per_message_max = 4096;
 inline constexpr std::size_t running_per_message_max = 4096;
 inline constexpr std::size_t offers_per_message_max = 1024;
+inline constexpr std::size_t lambdas_per_host_max = 4096;
 inline constexpr std::size_t children_per_message_max = 4096;
 inline constexpr std::size_t set_aside_per_message_max = 1024;
 inline constexpr std::size_t metrics_per_message_max = 4096;
@@ -52,9 +53,16 @@ struct PluginOffer {      // "I can run this"
   std::string hash;       // SHA-256 of the file, 64 hex digits
   std::string file;       // its name, for people
 };
+// A lambda as the host's own config has it. Its place in the list is the LambdaIndex by which this session
+// speaks of it, in both directions: broker and host may have read different files.
+struct HostLambda {
+  std::string domain, topology, name;
+  std::string plugin;  // id
+};
 struct HostHello {        // first message of a session; no job of an older session runs there any more
   std::string host;       // stable name
   SessionId session = 0;  // new for each life of the host, never 0
+  std::vector<HostLambda> lambdas;
   std::vector<PluginOffer> offers;
 };
 struct HostOffers {       // the whole list again, after a change
@@ -142,18 +150,28 @@ struct RunJob {
   std::int64_t ping_ns = 0;   // boot time of the ping that led to it, for latency
   EventRange events;          // never empty
 };
+// Jobs of a session that is over may still lie in a queue when the next one begins: the host runs only those
+// of its own.
 struct RunJobs {
+  SessionId session = 0;
   std::vector<RunJob> jobs;
 };
 struct CancelJob {
+  SessionId session = 0;
   JobId job = 0;
 };
 struct HeartbeatAnswer {
   SessionId session = 0;
   std::int64_t sent_ns = 0;
 };
-// The broker does not know this session: say hello anew.
-struct HelloPlease {};
+// The broker does not know this session: say hello anew. 0: it has seen a new connection and does not know
+// whose it is: say anything.
+struct HelloPlease {
+  SessionId session = 0;
+};
+// In a HelloPlease: whatever session it is; a message of it could not be read.
+inline constexpr SessionId every_session = UINT64_MAX;
+// Finish what runs, give back the rest, say goodbye: the broker is about to end.
 struct DrainHost {};
 
 using ToBroker = std::variant<HostHello, HostOffers, HostCredit, JobStatuses, HostHeartbeat, HostGoodbye, HostReport>;

@@ -17,6 +17,7 @@ SchedulerPlan make_plan(const Config& config) {
   SchedulerPlan plan;
   plan.lease_ns = config.lease_ms * ns_per_ms;
   plan.of_domain.resize(config.domains.size());
+  for (const DomainConfig& domain : config.domains) plan.domains.push_back(domain.name);
   for (const TopologyConfig& from : config.topologies) {
     const auto index = static_cast<TopologyIndex>(plan.topologies.size());
     plan.topologies.push_back({.name = from.name,

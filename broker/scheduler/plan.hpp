@@ -39,6 +39,7 @@ struct SchedulerPlan {
   std::vector<TopologySpec> topologies;
   std::vector<LambdaSpec> lambdas;
   std::vector<std::vector<TopologyIndex>> of_domain;  // by DomainIndex
+  std::vector<std::string> domains;                   // names, by DomainIndex
   std::int64_t lease_ns = 10'000'000'000;
   std::int64_t kill_ns = 2'000'000'000;       // how long after its lease a host's children may take to die
   std::size_t waiting_bytes_max = 32u << 20;  // of blocks that wait to run, per lambda

@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,7 +17,9 @@
 namespace cape::host {
 namespace {
 
-constexpr std::int64_t send_again_ns = ns_per_ms;   // the broker's queue was full
+constexpr std::int64_t send_again_ns = ns_per_ms;             // the broker's queue was full; doubled up to
+constexpr std::int64_t send_again_most_ns = 100 * ns_per_ms;  // this while it takes nothing
+constexpr std::int64_t tell_silence_ns = 5 * ns_per_s;
 constexpr std::int64_t goodbye_wait_ns = ns_per_s;  // for room in it, at the end
 constexpr std::int64_t sleep_most_ns = 3'600 * ns_per_s;
 
@@ -26,13 +30,17 @@ Loop::Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake, Un
     : config_(options.config),
       transport_(options.transport),
       life_fd_(options.life_fd),
+      stop_fd_(options.stop_fd),
+      on_ready_(options.on_ready),
       intake_(std::move(intake)),
       epoll_(std::move(epoll)),
       stop_event_(std::move(stop_event)),
       places_(lambdas_of(config_)),
       worker_(plan_of(config_)),
       look_every_ns_(look_interval_ns(plan_of(config_))),
-      session_(transport_, {.host = options.name, .lease_ns = config_.lease_ms * ns_per_ms}),
+      session_(transport_, {.host = options.name,
+                            .lambdas = names_of(places_, config_),
+                            .lease_ns = config_.lease_ms * ns_per_ms}),
       children_(epoll_.get(), tag_first_child) {}
 
 Result<void> Loop::add(int fd, Tag tag) {
@@ -47,6 +55,7 @@ Result<void> Loop::begin() {
         std::pair{intake_->fd(), tag_intake}}) {
     if (Result<void> added = add(fd, tag); !added) return added;
   }
+  if (stop_fd_ >= 0) return add(stop_fd_, tag_signal);
   return {};
 }
 
@@ -60,13 +69,13 @@ Result<void> Loop::run() {
   begin_session();
   decide_and_do();
   finish_turn();
-  while (!drained_) {
+  while (!drained_ && !at_once_) {
     if (Result<void> waited = wait(); !waited) return waited;
     gather();
     decide_and_do();
     finish_turn();
   }
-  say_goodbye();
+  if (drained_) say_goodbye();  // else jobs may run until the children have seen our end
   return {};
 }
 
@@ -79,7 +88,7 @@ std::int64_t Loop::next_ns() const {
   sooner(worker_.next_deadline());
   sooner(session_.heartbeat_due_ns());
   if (worker_.has_jobs() || children_.any_starting()) sooner(looked_ns_ + look_every_ns_);
-  if (session_.has_unsent()) sooner(now_ns_ + send_again_ns);
+  if (session_.has_unsent()) sooner(now_ns_ + send_pause_ns_);
   if (report_due_ && session_.is_open() && !session_.has_unsent()) sooner(reported_ns_ + report_every_ns);
   return next;
 }
@@ -97,12 +106,20 @@ Result<void> Loop::wait() {
     if (tag >= tag_first_child) children_.poll(static_cast<ChildId>(tag - tag_first_child), inputs_);
     if (tag == tag_transport) receive();
     if (tag == tag_intake) step_intake();
-    if (tag != tag_stop) continue;
-    eventfd_t asked;
-    ::eventfd_read(stop_event_.get(), &asked);
-    inputs_.emplace_back(DrainAsked{});
+    if (tag == tag_stop || tag == tag_signal) ask_to_stop();
   }
   return {};
+}
+
+void Loop::ask_to_stop() {
+  eventfd_t asked;
+  ::eventfd_read(stop_event_.get(), &asked);
+  signalfd_siginfo signal;
+  const bool signalled = stop_fd_ >= 0 && ::read(stop_fd_, &signal, sizeof signal) > 0;
+  at_once_ |= signalled && stop_asked_;
+  stop_asked_ = true;
+  sent_away_ = false;
+  inputs_.emplace_back(DrainAsked{});
 }
 
 // What became due by time alone.
@@ -141,6 +158,21 @@ void Loop::finish_turn() {
   report_due_ |= children_.take_changed();
   if (report_due_ && now_ns_ - reported_ns_ >= report_every_ns) report();
   session_.flush();
+  send_pause_ns_ =
+      session_.has_unsent() ? std::clamp(2 * send_pause_ns_, send_again_ns, send_again_most_ns) : 0;
+  tell_silence();
+}
+
+void Loop::tell_silence() {
+  if (!session_.has_unsent()) {
+    unsent_since_ns_ = 0;
+    told_silence_ = false;
+    return;
+  }
+  if (unsent_since_ns_ == 0) unsent_since_ns_ = now_ns_;
+  if (told_silence_ || now_ns_ - unsent_since_ns_ < tell_silence_ns) return;
+  told_silence_ = true;
+  log::warning("host", "nothing could be sent for {} s: {}", tell_silence_ns / ns_per_s, session_.trouble());
 }
 
 void Loop::say_goodbye() {

@@ -3,7 +3,7 @@
 // the only part of the host that does I/O. run() is the body of the host's thread.
 #pragma once
 
-#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +18,8 @@ struct HostOptions {
   wire::HostEnd& transport;  // must outlive the loop
   std::string name;          // stable name of this host
   int life_fd = -1;          // see ChildSpec::life_fd
+  int stop_fd = -1;          // a signalfd: the first signal is as stop(), a second one ends run() at once
+  std::function<void()> on_ready = {};  // a broker has taken this host, for the first time
 };
 
 class HostLoop {
@@ -28,6 +30,9 @@ class HostLoop {
   virtual Result<void> run() = 0;
   // Any thread, also a signal handler: finish what runs, give back the rest, end.
   virtual void stop() = 0;
+  // After run(): the broker has drained this host and nobody has asked it to stop. It may serve the next
+  // broker.
+  virtual bool sent_away() const = 0;
 };
 
 }  // namespace cape::host

@@ -27,9 +27,10 @@ class Loop final : public HostLoop {
   Result<void> begin();
   Result<void> run() override;
   void stop() override;
+  bool sent_away() const override { return sent_away_; }
 
  private:
-  enum Tag : std::uint64_t { tag_stop, tag_transport, tag_intake, tag_first_child };
+  enum Tag : std::uint64_t { tag_stop, tag_signal, tag_transport, tag_intake, tag_first_child };
   static constexpr std::int64_t report_every_ns = ns_per_s;
 
   // One turn: wait, gather what happened, decide, do.
@@ -39,13 +40,15 @@ class Loop final : public HostLoop {
   void finish_turn();
 
   void receive();
-  void take(const wire::BrokerWelcome& welcome) { renew_lease(session_.take(welcome)); }
+  void take(const wire::BrokerWelcome& welcome);
   void take(wire::RunJobs& jobs);
-  void take(const wire::CancelJob& cancel) { inputs_.emplace_back(CancelAsked{cancel.job}); }
+  void take(const wire::CancelJob& cancel);
   void take(const wire::HeartbeatAnswer& answer) { renew_lease(session_.take(answer)); }
-  void take(const wire::HelloPlease&);
-  void take(const wire::DrainHost&) { inputs_.emplace_back(DrainAsked{}); }
+  void take(const wire::HelloPlease& please);
+  void take(const wire::DrainHost&);
   void renew_lease(std::optional<std::int64_t> end_ns);
+  void ask_to_stop();
+  void tell_silence();
   void step_intake();
   void tell_what_serves();
   void look();
@@ -69,7 +72,8 @@ class Loop final : public HostLoop {
 
   const Config& config_;
   wire::HostEnd& transport_;
-  int life_fd_;
+  int life_fd_, stop_fd_;
+  std::function<void()> on_ready_;
   std::unique_ptr<child::Intake> intake_;
   UniqueFd epoll_, stop_event_;
   std::vector<LambdaPlace> places_;
@@ -84,7 +88,10 @@ class Loop final : public HostLoop {
   std::vector<wire::JobStatus> statuses_;
   std::int64_t looked_ns_ = 0;
   std::int64_t reported_ns_ = 0;
-  bool report_due_ = true, drained_ = false;
+  std::int64_t send_pause_ns_ = 0;    // until what could not be sent is tried again
+  std::int64_t unsent_since_ns_ = 0;  // 0: all was sent
+  bool report_due_ = true, drained_ = false, sent_away_ = false, stop_asked_ = false, at_once_ = false,
+       told_silence_ = false;
 };
 
 }  // namespace cape::host

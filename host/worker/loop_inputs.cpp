@@ -14,11 +14,26 @@ void Loop::receive() {
 }
 
 void Loop::take(wire::RunJobs& jobs) {
+  if (!session_.is_current(jobs.session)) return;  // they lay in a queue when their session ended
   for (wire::RunJob& job : jobs.jobs) inputs_.emplace_back(JobArrived{std::move(job)});
 }
 
-void Loop::take(const wire::HelloPlease&) {
-  if (!session_.must_begin_anew(now_ns_)) return;
+void Loop::take(const wire::CancelJob& cancel) {
+  if (session_.is_current(cancel.session)) inputs_.emplace_back(CancelAsked{cancel.job});
+}
+
+void Loop::take(const wire::BrokerWelcome& welcome) {
+  renew_lease(session_.take(welcome));
+  if (session_.welcomed() && on_ready_) std::exchange(on_ready_, nullptr)();
+}
+
+void Loop::take(const wire::DrainHost&) {
+  sent_away_ = !stop_asked_;
+  inputs_.emplace_back(DrainAsked{});
+}
+
+void Loop::take(const wire::HelloPlease& please) {
+  if (!session_.take(please)) return;
   log::warning("host",
                "the broker does not know this host: every job it holds is ended, then it says hello anew");
   session_.close();

@@ -31,9 +31,8 @@ std::string missing_plugin(const std::string& id, const Shelves& shelves) {
       return fmt::format("{} is set aside: {}", aside.file, aside.reason);
   }
   const std::size_t others = shelves.set_aside.size();
-  return fmt::format(
-      "no plugin '{}': copy its .so into a plugin directory{}", id,
-      others == 0 ? "" : fmt::format(" (set aside: {}; see `cape plugin list`)", others));
+  return fmt::format("no plugin '{}': copy its .so into a plugin directory{}", id,
+                     others == 0 ? "" : fmt::format(" (set aside: {}; see `cape plugin list`)", others));
 }
 
 }  // namespace
@@ -44,6 +43,16 @@ std::vector<LambdaPlace> lambdas_of(const Config& config) {
     for (const LambdaConfig& lambda : topology.lambdas) places.push_back({&topology, &lambda});
   }
   return places;
+}
+
+std::vector<wire::HostLambda> names_of(const std::vector<LambdaPlace>& places, const Config& config) {
+  std::vector<wire::HostLambda> names;
+  for (const LambdaPlace& place : places)
+    names.push_back({.domain = config.domains[place.topology->domain].name,
+                     .topology = place.topology->name,
+                     .name = place.lambda->name,
+                     .plugin = place.lambda->plugin});
+  return names;
 }
 
 WorkerPlan plan_of(const Config& config) {

@@ -19,6 +19,8 @@ struct LambdaPlace {
   std::string name() const { return topology->name + "/" + lambda->name; }
 };
 std::vector<LambdaPlace> lambdas_of(const Config& config);  // by LambdaIndex
+// What a hello says of them.
+std::vector<wire::HostLambda> names_of(const std::vector<LambdaPlace>& places, const Config& config);
 
 WorkerPlan plan_of(const Config& config);
 

@@ -24,13 +24,17 @@ SessionId new_session_id() {
 }  // namespace
 
 Session::Session(wire::HostEnd& transport, SessionOptions options)
-    : transport_(transport), host_(std::move(options.host)), lease_ns_(options.lease_ns) {}
+    : transport_(transport),
+      host_(std::move(options.host)),
+      lambdas_(std::move(options.lambdas)),
+      lease_ns_(options.lease_ns) {}
 
 void Session::begin(std::int64_t now_ns, std::vector<wire::PluginOffer> offers) {
   id_ = new_session_id();
   welcomed_ = false;
+  heartbeat_asked_ = false;
   hello_ns_ = heartbeat_ns_ = now_ns;
-  send(wire::HostHello{.host = host_, .session = id_, .offers = std::move(offers)});
+  send(wire::HostHello{.host = host_, .session = id_, .lambdas = lambdas_, .offers = std::move(offers)});
 }
 
 void Session::close() {
@@ -39,11 +43,16 @@ void Session::close() {
 }
 
 void Session::offer(std::vector<wire::PluginOffer> offers) {
+  std::erase_if(unsent_, [](const auto& old) { return std::holds_alternative<wire::HostOffers>(old); });
   send(wire::HostOffers{.session = id_, .offers = std::move(offers)});
 }
 
 void Session::credit(wire::HostCredit credit) {
   credit.session = id_;
+  std::erase_if(unsent_, [&](const auto& old) {
+    const auto* other = std::get_if<wire::HostCredit>(&old);
+    return other != nullptr && other->lambda == credit.lambda;
+  });
   send(std::move(credit));
 }
 
@@ -73,18 +82,23 @@ void Session::send(wire::ToBroker message) {
 
 void Session::flush() {
   while (!unsent_.empty()) {
-    if (!transport_.send(unsent_.front())) return;
+    if (const Result<void> sent = transport_.send(unsent_.front()); !sent) {
+      trouble_ = sent.error().message;
+      return;
+    }
     unsent_.pop_front();
   }
 }
 
 std::optional<std::int64_t> Session::heartbeat_due_ns() const {
   if (!is_open()) return std::nullopt;
-  return heartbeat_ns_ + heartbeat_every_ns();
+  return heartbeat_asked_ ? heartbeat_ns_ : heartbeat_ns_ + heartbeat_every_ns();
 }
 
 void Session::heartbeat(std::int64_t now_ns, std::vector<wire::RunningEvent> running) {
   heartbeat_ns_ = now_ns;
+  heartbeat_asked_ = false;
+  if (running.size() > wire::running_per_message_max) running.resize(wire::running_per_message_max);
   if (has_unsent()) return;  // it would arrive late and renew the lease for a time that is past
   send(wire::HostHeartbeat{.session = id_, .sent_ns = now_ns, .running = std::move(running)});
 }
@@ -105,10 +119,10 @@ std::optional<std::int64_t> Session::take(const wire::HeartbeatAnswer& answer) {
   return answer.sent_ns + lease_ns_;
 }
 
-// The broker answers in order, so what comes between a hello and its welcome is about older messages, unless
-// the hello itself was lost: then the heartbeats after it ask again.
-bool Session::must_begin_anew(std::int64_t now_ns) const {
-  return is_open() && (welcomed_ || now_ns - hello_ns_ >= 2 * heartbeat_every_ns());
+bool Session::take(const wire::HelloPlease& please) {
+  if (!is_open()) return false;
+  heartbeat_asked_ |= please.session == 0;
+  return please.session == id_ || please.session == wire::every_session;
 }
 
 }  // namespace cape::host

@@ -4,7 +4,8 @@
 //
 //   begin() ── hello ──▶ broker ── welcome ──▶ lease until hello + lease
 //              heartbeat every lease / 3 ── answer ──▶ lease until heartbeat + lease
-//              HelloPlease ──▶ must_begin_anew(): end every job, then begin() with a new session
+//              HelloPlease of this session ──▶ end every job, then begin() with a new one
+//              HelloPlease{0} ──▶ a new connection: a heartbeat at once, whose answer tells if we are known
 #pragma once
 
 #include <deque>
@@ -18,7 +19,8 @@ namespace cape::host {
 
 struct SessionOptions {
   std::string host;
-  std::int64_t lease_ns = 0;  // until the broker's welcome says another
+  std::vector<wire::HostLambda> lambdas;  // of the host's config, in its order
+  std::int64_t lease_ns = 0;              // until the broker's welcome says another
 };
 
 class Session {
@@ -37,9 +39,11 @@ class Session {
   void report_statuses(std::vector<wire::JobStatus> statuses);
   void report(wire::HostReport report);
   void goodbye();
-  // Sends what can be sent now. What cannot stays queued, in order; the jobs out bound it.
+  // Sends what can be sent now. What cannot stays queued, in order: statuses, which the jobs out bound, and
+  // of offers and of each lambda's credit the newest alone.
   void flush();
   bool has_unsent() const { return !unsent_.empty(); }
+  const std::string& trouble() const { return trouble_; }  // why the last message could not be sent
 
   // Boot time; nullopt: no session.
   std::optional<std::int64_t> heartbeat_due_ns() const;
@@ -48,8 +52,11 @@ class Session {
   // ---- what came. The end of the lease, if that renewed it.
   std::optional<std::int64_t> take(const wire::BrokerWelcome& welcome);
   std::optional<std::int64_t> take(const wire::HeartbeatAnswer& answer);
-  // HelloPlease came. false: it is about messages sent before our newest hello.
-  bool must_begin_anew(std::int64_t now_ns) const;
+  // true: the broker does not know this session, which must end. false: it is about an older one.
+  bool take(const wire::HelloPlease& please);
+  // Are these jobs, or is this cancel, of this session?
+  bool is_current(SessionId session) const { return is_open() && session == id_; }
+  bool welcomed() const { return is_open() && welcomed_; }
 
  private:
   void send(wire::ToBroker message);
@@ -57,11 +64,14 @@ class Session {
 
   wire::HostEnd& transport_;
   std::string host_;
+  std::vector<wire::HostLambda> lambdas_;
   std::int64_t lease_ns_;
   SessionId id_ = 0;
   bool welcomed_ = false;
   std::int64_t hello_ns_ = 0, heartbeat_ns_ = 0;  // when each was last sent
+  bool heartbeat_asked_ = false;
   std::deque<wire::ToBroker> unsent_;
+  std::string trouble_;
 };
 
 }  // namespace cape::host

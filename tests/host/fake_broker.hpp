@@ -63,7 +63,7 @@ class FakeBroker {
   void welcome() { send(wire::BrokerWelcome{.epoch = 1, .session = session, .lease_ms = lease_ms}); }
   void run(std::vector<wire::RunJob> jobs) {
     for (wire::RunJob& job : jobs) job.hash = credits[job.lambda].hash;
-    send(wire::RunJobs{std::move(jobs)});
+    send(wire::RunJobs{session, std::move(jobs)});
   }
 
   // Takes messages until `done()`; false: not within 10 s.

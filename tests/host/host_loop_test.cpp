@@ -122,6 +122,7 @@ children_max = 1
   EXPECT_EQ(bad.failed_sequence, 5);
   EXPECT_EQ(broker.statuses[2][0].end.kind, OutcomeKind::ok) << broker.statuses[2][0].end.reason;
   EXPECT_EQ(broker.statuses[3][0].end.kind, OutcomeKind::ok) << broker.statuses[3][0].end.reason;
+  EXPECT_FALSE(broker.statuses.contains(9)) << "a job of the old session ran";
 }
 
 TEST(HostLoop, KillsAHangAndRunsTheOtherSubjectsMeanwhile) {
@@ -188,12 +189,15 @@ TEST(HostLoop, EndsItsJobsAndSaysHelloAnewWhenTheBrokerForgotIt) {
   ASSERT_TRUE(broker.until_statuses(1));
   const SessionId old = broker.session;
 
-  broker.send(wire::HelloPlease{});
+  broker.send(wire::HelloPlease{broker.session});
 
   ASSERT_TRUE(broker.until([&] { return broker.hellos == 2; }));
   EXPECT_NE(broker.session, old);
   ASSERT_TRUE(broker.until_credit());
   EXPECT_FALSE(broker.statuses.contains(2));
+  std::vector<wire::RunJob> late{run_job(9, "late")};
+  late[0].hash = broker.credits[0].hash;
+  broker.send(wire::RunJobs{old, late});  // it lay in a queue meanwhile
   broker.run({run_job(3, "c")});
   ASSERT_TRUE(broker.until([&] { return broker.statuses.contains(3); }));
   EXPECT_EQ(broker.statuses[3][0].end.kind, OutcomeKind::ok) << broker.statuses[3][0].end.reason;
@@ -235,7 +239,7 @@ plugin = "hang"
   broker.run({run_job(7, "a")});
 
   EXPECT_TRUE(broker.until([&] { return broker.running.contains(7); }));
-  broker.send(wire::CancelJob{7});
+  broker.send(wire::CancelJob{broker.session, 7});
   ASSERT_TRUE(broker.until_statuses(1));
   EXPECT_EQ(broker.statuses[7][0].end.kind, OutcomeKind::cancelled) << broker.statuses[7][0].end.reason;
 }

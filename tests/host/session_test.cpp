@@ -51,18 +51,59 @@ TEST_F(SessionTest, RenewsTheLeaseOnlyByAnswersToItsOwnHeartbeats) {
   EXPECT_EQ(session.take(Answer{.session = hello.session, .sent_ns = 0}), std::nullopt);
 }
 
-TEST_F(SessionTest, TakesHelloPleaseBeforeItsWelcomeForAnAnswerToOlderMessages) {
+TEST_F(SessionTest, EndsWhenTheBrokerDoesNotKnowItAndNotForAnOlderOne) {
   begin();
 
-  EXPECT_FALSE(session.must_begin_anew(begin_ns + ns_per_s));
-  session.take(wire::BrokerWelcome{.session = hello.session});
-  EXPECT_TRUE(session.must_begin_anew(begin_ns + ns_per_s));
+  EXPECT_FALSE(session.take(wire::HelloPlease{hello.session + 1}));
+  EXPECT_TRUE(session.take(wire::HelloPlease{hello.session}));
+  EXPECT_TRUE(session.take(wire::HelloPlease{wire::every_session}));
+  session.close();
+  EXPECT_FALSE(session.take(wire::HelloPlease{hello.session}));
 }
 
-TEST_F(SessionTest, BeginsAnewWhenItsHelloWasLost) {
+TEST_F(SessionTest, BeatsAtOnceOverANewConnectionSoThatTheBrokerSaysWhetherItKnowsIt) {
   begin();
 
-  EXPECT_TRUE(session.must_begin_anew(begin_ns + 6 * ns_per_s));
+  EXPECT_FALSE(session.take(wire::HelloPlease{0}));
+
+  EXPECT_LE(session.heartbeat_due_ns().value(), begin_ns);
+  session.heartbeat(begin_ns + 1, {});
+  EXPECT_EQ(session.heartbeat_due_ns(), begin_ns + 1 + 3 * ns_per_s);
+}
+
+TEST_F(SessionTest, TakesJobsOfItsOwnSessionAlone) {
+  begin();
+
+  EXPECT_TRUE(session.is_current(hello.session));
+  EXPECT_FALSE(session.is_current(hello.session + 1));
+  EXPECT_FALSE(session.is_current(0));
+}
+
+TEST_F(SessionTest, KeepsTheNewestCreditAndOffersAloneWhileNothingCanBeSent) {
+  begin();
+  while (pair.host->send(wire::HostGoodbye{})) {
+  }
+  for (std::uint32_t round = 1; round <= 1000; ++round) {
+    session.credit({.session = 0, .lambda = 0, .jobs_max = round});
+    session.credit({.session = 0, .lambda = 1, .jobs_max = round});
+    session.offer({{.id = std::to_string(round)}});
+    session.flush();
+  }
+  while (pair.broker->receive()) {
+  }
+  session.flush();
+
+  EXPECT_FALSE(session.has_unsent());
+  std::vector<std::uint32_t> credits;
+  std::vector<std::string> offers;
+  while (const auto from = pair.broker->receive()) {
+    if (const auto* credit = std::get_if<wire::HostCredit>(&from->message))
+      credits.push_back(credit->jobs_max);
+    if (const auto* offer = std::get_if<wire::HostOffers>(&from->message))
+      offers.push_back(offer->offers[0].id);
+  }
+  EXPECT_EQ(credits, (std::vector<std::uint32_t>{1000, 1000}));
+  EXPECT_EQ(offers, std::vector<std::string>{"1000"});
 }
 
 TEST_F(SessionTest, HasAnotherIdEachTime) {

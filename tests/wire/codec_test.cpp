@@ -149,7 +149,7 @@ TEST(Codec, StatusWithAnUnknownOutcomeIsRefused) {
 }
 
 TEST(Codec, JobCarriesItsEventsAndNoOthersOfTheBlock) {
-  const auto decoded = decode_to_host(encode(ToHost(RunJobs{{test::run_job(3, 5)}})));
+  const auto decoded = decode_to_host(encode(ToHost(RunJobs{1, {test::run_job(3, 5)}})));
 
   ASSERT_TRUE(decoded) << decoded.error().message;
   const EventRange& events = std::get<RunJobs>(*decoded).jobs.at(0).events;
@@ -165,17 +165,17 @@ TEST(Codec, JobCarriesItsEventsAndNoOthersOfTheBlock) {
 }
 
 TEST(Codec, LargestJobIsTakenAndOneEventMoreIsNot) {
-  EXPECT_TRUE(decode_to_host(encode(ToHost(RunJobs{{test::run_job(events_per_job_max, 16)}}))));
-  EXPECT_TRUE(decode_to_host(encode(ToHost(RunJobs{{test::run_job(1, payload_bytes_ceiling)}}))));
+  EXPECT_TRUE(decode_to_host(encode(ToHost(RunJobs{1, {test::run_job(events_per_job_max, 16)}}))));
+  EXPECT_TRUE(decode_to_host(encode(ToHost(RunJobs{1, {test::run_job(1, payload_bytes_ceiling)}}))));
 
-  EXPECT_FALSE(decode_to_host(encode(ToHost(RunJobs{{test::run_job(events_per_job_max + 1, 0)}}))));
-  EXPECT_FALSE(decode_to_host(encode(ToHost(RunJobs{{test::run_job(1, payload_bytes_ceiling + 1)}}))));
-  EXPECT_THAT(decode_to_host(encode(ToHost(RunJobs{{test::run_job(0, 0)}}))).error().message,
+  EXPECT_FALSE(decode_to_host(encode(ToHost(RunJobs{1, {test::run_job(events_per_job_max + 1, 0)}}))));
+  EXPECT_FALSE(decode_to_host(encode(ToHost(RunJobs{1, {test::run_job(1, payload_bytes_ceiling + 1)}}))));
+  EXPECT_THAT(decode_to_host(encode(ToHost(RunJobs{1, {test::run_job(0, 0)}}))).error().message,
               HasSubstr("a job has at least one event"));
 }
 
 TEST(Codec, EventsThatDoNotRiseAreRefused) {
-  std::string bytes = encode(ToHost(RunJobs{{test::run_job(2, 0)}}));
+  std::string bytes = encode(ToHost(RunJobs{1, {test::run_job(2, 0)}}));
   const std::size_t second = bytes.rfind("\x94\x0C"s);  // [12, ...: the second event
   ASSERT_NE(second, std::string::npos);
   bytes[second + 1] = 10;

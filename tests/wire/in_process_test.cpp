@@ -18,7 +18,7 @@ bool is_readable(int fd, int timeout_ms = 0) {
 
 TEST(InProcessTransport, MessagesArriveOnceInOrder) {
   auto [broker, host] = make_in_process_transport();
-  for (JobId job = 1; job <= 3; ++job) ASSERT_TRUE(broker->send(1, CancelJob{job}));
+  for (JobId job = 1; job <= 3; ++job) ASSERT_TRUE(broker->send(1, CancelJob{1, job}));
 
   for (JobId job = 1; job <= 3; ++job) EXPECT_EQ(std::get<CancelJob>(host->receive().value()).job, job);
   EXPECT_FALSE(host->receive());
@@ -57,8 +57,8 @@ TEST(InProcessTransport, DescriptorIsReadableExactlyWhileThereIsSomethingToRecei
   auto [broker, host] = make_in_process_transport();
   EXPECT_FALSE(is_readable(host->fd()));
 
-  ASSERT_TRUE(broker->send(1, CancelJob{1}));
-  ASSERT_TRUE(broker->send(1, CancelJob{2}));
+  ASSERT_TRUE(broker->send(1, CancelJob{1, 1}));
+  ASSERT_TRUE(broker->send(1, CancelJob{1, 2}));
   EXPECT_TRUE(is_readable(host->fd()));
   EXPECT_FALSE(is_readable(broker->fd()));
 
@@ -97,7 +97,7 @@ TEST(InProcessTransport, NoWakeUpIsLostBetweenTwoThreads) {
     }
   });
   for (JobId sent = 0, seen = 0; seen < messages;) {
-    while (sent < messages && sent - seen < window) ASSERT_TRUE(broker->send(1, CancelJob{++sent}));
+    while (sent < messages && sent - seen < window) ASSERT_TRUE(broker->send(1, CancelJob{1, ++sent}));
     ASSERT_TRUE(is_readable(broker->fd(), never_ms)) << "after " << seen;
     while (const auto message = broker->receive()) {
       ASSERT_EQ(std::get<HostGoodbye>(message->message).session, ++seen);

@@ -91,8 +91,13 @@ std::vector<AdminReply> admin_replies() {
 
 std::vector<ToBroker> to_broker() {
   return {
-      HostHello{"local", 1, {}},
-      HostHello{letters(name_bytes_max), UINT64_MAX, {widest_offer(), {"a", "1", "h", "f"}}},
+      HostHello{"local", 1, {}, {}},
+      HostHello{letters(name_bytes_max),
+                UINT64_MAX,
+                {{"d", "t", "l", "p"},
+                 {letters(name_bytes_max), letters(name_bytes_max), letters(name_bytes_max),
+                  letters(name_bytes_max)}},
+                {widest_offer(), {"a", "1", "h", "f"}}},
       HostOffers{2, {widest_offer()}},
       HostCredit{3, 4, 5, "", "no such plugin"},
       HostCredit{UINT64_MAX, UINT32_MAX, UINT32_MAX, letters(hash_bytes_max), letters(reason_bytes_max)},
@@ -112,11 +117,12 @@ std::vector<ToBroker> to_broker() {
 std::vector<ToHost> to_host() {
   return {
       BrokerWelcome{UINT32_MAX, UINT64_MAX, INT64_MAX},
-      RunJobs{{}},
-      RunJobs{{run_job(1, 0), run_job(3, 300)}},
-      CancelJob{UINT64_MAX},
+      RunJobs{1, {}},
+      RunJobs{UINT64_MAX, {run_job(1, 0), run_job(3, 300)}},
+      CancelJob{UINT64_MAX, UINT64_MAX},
       HeartbeatAnswer{1, 2},
       HelloPlease{},
+      HelloPlease{UINT64_MAX},
       DrainHost{},
   };
 }

@@ -14,7 +14,11 @@ namespace {
 void write(Writer& to, const std::vector<PluginOffer>& offers) {
   to.array(offers.size());
   for (const PluginOffer& offer : offers)
-    to.array(4).text(offer.id).text(offer.version).text(offer.hash).text(offer.file);
+    to.array(4)
+        .text(offer.id)
+        .remark(offer.version, version_bytes_max)
+        .text(offer.hash)
+        .remark(offer.file, file_bytes_max);
 }
 
 std::vector<PluginOffer> read_offers(Reader& from) {
@@ -29,9 +33,29 @@ std::vector<PluginOffer> read_offers(Reader& from) {
   return offers;
 }
 
+void write(Writer& to, const std::vector<HostLambda>& lambdas) {
+  to.array(lambdas.size());
+  for (const HostLambda& lambda : lambdas)
+    to.array(4).text(lambda.domain).text(lambda.topology).text(lambda.name).text(lambda.plugin);
+}
+
+std::vector<HostLambda> read_lambdas(Reader& from) {
+  std::vector<HostLambda> lambdas(from.list("lambdas", lambdas_per_host_max));
+  for (HostLambda& lambda : lambdas) {
+    from.array("lambdas[]", 4);
+    lambda.domain = from.text("lambdas[].domain", name_bytes_max);
+    lambda.topology = from.text("lambdas[].topology", name_bytes_max);
+    lambda.name = from.text("lambdas[].name", name_bytes_max);
+    lambda.plugin = from.text("lambdas[].plugin", name_bytes_max);
+  }
+  return lambdas;
+}
+
 void write(Writer& to, const JobStatus& status) {
   to.array(10).integer(status.job).integer(status.done_to).integer(status.events_done);
-  to.integer(static_cast<std::int32_t>(status.end.kind)).text(status.end.reason).integer(status.app_code);
+  to.integer(static_cast<std::int32_t>(status.end.kind))
+      .remark(status.end.reason, reason_bytes_max)
+      .integer(status.app_code);
   to.integer(status.failed_sequence)
       .flag(status.started)
       .integer(status.first_start_ns)
@@ -65,10 +89,13 @@ void write(Writer& to, const ChildReport& child) {
   to.array(9)
       .integer(child.lambda)
       .text(child.plugin)
-      .text(child.version)
+      .remark(child.version, version_bytes_max)
       .text(child.hash)
       .integer(child.pid);
-  to.text({&child.level, 1}).text(child.layers).text(child.missing).integer(child.restarts);
+  to.text({&child.level, 1})
+      .remark(child.layers, layers_bytes_max)
+      .remark(child.missing, layers_bytes_max)
+      .integer(child.restarts);
 }
 
 char read_level(Reader& from) {
@@ -116,17 +143,19 @@ LambdaMetric read_metric(Reader& from) {
 // ---- messages
 
 std::string bytes_of(const HostHello& message) {
-  Writer to = Writer::message(MessageType::host_hello, 3);
+  Writer to = Writer::message(MessageType::host_hello, 4);
   to.text(message.host).integer(message.session);
+  write(to, message.lambdas);
   write(to, message.offers);
   return to.take();
 }
 
 HostHello read_hello(Reader& from) {
-  from.fields("host_hello", 3);
+  from.fields("host_hello", 4);
   HostHello message;
   message.host = from.text("host", name_bytes_max);
   message.session = from.integer<SessionId>("session", 1);
+  message.lambdas = read_lambdas(from);
   message.offers = read_offers(from);
   return message;
 }
@@ -149,7 +178,7 @@ HostOffers read_host_offers(Reader& from) {
 std::string bytes_of(const HostCredit& message) {
   Writer to = Writer::message(MessageType::host_credit, 5);
   to.integer(message.session).integer(message.lambda).integer(message.jobs_max).text(message.hash);
-  return to.text(message.trouble).take();
+  return to.remark(message.trouble, reason_bytes_max).take();
 }
 
 HostCredit read_credit(Reader& from) {
@@ -215,12 +244,12 @@ std::string bytes_of(const HostReport& message) {
   for (const ChildReport& child : message.children) write(to, child);
   to.array(message.set_aside.size());
   for (const SetAside& file : message.set_aside)
-    to.array(3).text(file.file).text(file.hash).text(file.reason);
+    to.array(3).remark(file.file, file_bytes_max).text(file.hash).remark(file.reason, reason_bytes_max);
   to.integer(message.child_starts).integer(message.crashes).array(message.metrics.size());
   for (const LambdaMetric& metric : message.metrics)
     to.array(4)
         .integer(metric.lambda)
-        .text(metric.name)
+        .remark(metric.name, metric_name_bytes_max)
         .flag(metric.is_gauge)
         .integer(std::bit_cast<std::uint64_t>(metric.value));
   return to.take();

@@ -13,7 +13,7 @@ void write(Writer& to, const EventRange& events) {
   for (std::uint32_t i = 0; i < events.count; ++i) {
     const EventBlock::Entry& event = events[i];
     to.array(4).integer(event.sequence).integer(event.time_ns);
-    to.text(events.block->type_of(event)).binary(events.block->payload_of(event));
+    to.remark(events.block->type_of(event), type_bytes_max).binary(events.block->payload_of(event));
   }
 }
 
@@ -83,15 +83,16 @@ BrokerWelcome read_welcome(Reader& from) {
 }
 
 std::string bytes_of(const RunJobs& message) {
-  Writer to = Writer::message(MessageType::run_jobs, 1);
-  to.array(message.jobs.size());
+  Writer to = Writer::message(MessageType::run_jobs, 2);
+  to.integer(message.session).array(message.jobs.size());
   for (const RunJob& job : message.jobs) write(to, job);
   return to.take();
 }
 
 RunJobs read_jobs(Reader& from) {
-  from.fields("run_jobs", 1);
+  from.fields("run_jobs", 2);
   RunJobs message;
+  message.session = from.integer<SessionId>("session", 1);
   message.jobs.resize(from.list("jobs", jobs_per_message_max));
   for (RunJob& job : message.jobs) {
     job = read_job(from);
@@ -101,12 +102,15 @@ RunJobs read_jobs(Reader& from) {
 }
 
 std::string bytes_of(const CancelJob& message) {
-  return Writer::message(MessageType::cancel_job, 1).integer(message.job).take();
+  return Writer::message(MessageType::cancel_job, 2).integer(message.session).integer(message.job).take();
 }
 
 CancelJob read_cancel(Reader& from) {
-  from.fields("cancel_job", 1);
-  return {from.integer<JobId>("job", 1)};
+  from.fields("cancel_job", 2);
+  CancelJob message;
+  message.session = from.integer<SessionId>("session", 1);
+  message.job = from.integer<JobId>("job", 1);
+  return message;
 }
 
 std::string bytes_of(const HeartbeatAnswer& message) {
@@ -124,8 +128,8 @@ HeartbeatAnswer read_answer(Reader& from) {
   return message;
 }
 
-std::string bytes_of(const HelloPlease&) {
-  return Writer::message(MessageType::hello_please, 0).take();
+std::string bytes_of(const HelloPlease& message) {
+  return Writer::message(MessageType::hello_please, 1).integer(message.session).take();
 }
 std::string bytes_of(const DrainHost&) {
   return Writer::message(MessageType::drain_host, 0).take();
@@ -150,8 +154,8 @@ Result<ToHost> decode_to_host(std::string_view bytes) {
     case MessageType::heartbeat_answer:
       return finish(read_answer(from));
     case MessageType::hello_please:
-      from.fields("hello_please", 0);
-      return finish(HelloPlease{});
+      from.fields("hello_please", 1);
+      return finish(HelloPlease{from.integer<SessionId>("session")});
     case MessageType::drain_host:
       from.fields("drain_host", 0);
       return finish(DrainHost{});

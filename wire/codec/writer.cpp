@@ -44,6 +44,10 @@ Writer& Writer::text(std::string_view value) {
   return *this;
 }
 
+Writer& Writer::remark(std::string_view value, std::size_t bytes_max) {
+  return value.size() <= bytes_max && is_utf8(value) ? text(value) : text(printable(value, bytes_max));
+}
+
 Writer& Writer::binary(std::string_view value) {
   append(bytes_, [&](auto& packer) { packer.pack_bin(static_cast<std::uint32_t>(value.size())); });
   bytes_ += value;

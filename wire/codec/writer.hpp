@@ -21,6 +21,9 @@ class Writer {
   Writer& array(std::size_t elements);
   Writer& flag(bool value);
   Writer& text(std::string_view value);
+  // A text for people, which may come from anywhere: made printable and cut if the reader would refuse it. A
+  // message must not be lost over such a text.
+  Writer& remark(std::string_view value, std::size_t bytes_max);
   Writer& binary(std::string_view value);
   template <std::integral T>
   requires(!std::same_as<T, bool>) Writer& integer(T value) {

@@ -1,0 +1,339 @@
+// The sessions of hosts: who is let in, when, and with what.
+#include "broker/hosts.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "broker/publisher.hpp"
+
+namespace cape::broker {
+namespace {
+
+using scheduler::Input;
+using testing::IsEmpty;
+
+constexpr std::int64_t lease_ns = 10 * ns_per_s;
+constexpr std::int64_t kill_ns = 2 * ns_per_s;
+
+// Keeps what was submitted; commits all of it when asked to.
+class FakeStore final : public storage::CursorStore {
+ public:
+  std::uint32_t epoch() const override { return 3; }
+  SubjectId new_subject_id() override { return ++last_id_; }
+  Result<std::optional<storage::StoredSubject>> load(std::string_view, std::string_view) override {
+    return std::nullopt;
+  }
+  Result<std::vector<storage::StoredSubject>> range(std::string_view, std::string_view, std::string_view,
+                                                    std::size_t) override {
+    return std::vector<storage::StoredSubject>();
+  }
+  Result<std::vector<storage::StoredSubject>> behind(SubjectId, std::size_t) override {
+    return std::vector<storage::StoredSubject>();
+  }
+  Result<std::vector<storage::InboxRow>> inbox(std::size_t, std::string_view, std::string_view) override {
+    return std::vector<storage::InboxRow>();
+  }
+  Result<std::vector<storage::HostLease>> leases() override { return recorded; }
+  storage::Ticket submit(storage::WriteBatch batch) override {
+    for (storage::HostLease& lease : batch.leases) {
+      std::erase_if(recorded, [&](const auto& old) { return old.host == lease.host; });
+      recorded.push_back(std::move(lease));
+    }
+    for (const std::string& host : batch.leases_removed)
+      std::erase_if(recorded, [&](const auto& old) { return old.host == host; });
+    done_.push_back({.ticket = ++last_ticket_, .result = {}});
+    return last_ticket_;
+  }
+  std::vector<storage::CommitDone> poll() override { return std::exchange(done_, {}); }
+  int fd() const override { return -1; }
+  std::size_t queued_rows() const override { return 0; }
+
+  std::vector<storage::HostLease> recorded;
+
+ private:
+  SubjectId last_id_ = 0;
+  storage::Ticket last_ticket_ = 0;
+  std::vector<storage::CommitDone> done_;
+};
+
+class FakeEnd final : public wire::BrokerEnd {
+ public:
+  Result<void> send(wire::PeerId peer, wire::ToHost message) override {
+    if (full) return fail(ErrorCode::unavailable, "full");
+    sent.emplace_back(peer, std::move(message));
+    return {};
+  }
+  std::optional<wire::FromHost> receive() override { return std::nullopt; }
+  int fd() const override { return -1; }
+  void clear_wakeup() override {}
+
+  template <class Message>
+  std::vector<Message> all(wire::PeerId peer) const {
+    std::vector<Message> found;
+    for (const auto& [to, message] : sent)
+      if (const auto* one = std::get_if<Message>(&message); one && to == peer) found.push_back(*one);
+    return found;
+  }
+
+  std::vector<std::pair<wire::PeerId, wire::ToHost>> sent;
+  bool full = false;
+};
+
+class HostsTest : public testing::Test {
+ protected:
+  HostsTest() {
+    plan.domains = {"d"};
+    plan.of_domain = {{0}};
+    plan.lease_ns = lease_ns;
+    plan.kill_ns = kill_ns;
+    plan.topologies.push_back({.name = "t", .first_lambda = 0, .lambda_count = 2});
+    plan.lambdas = {{.name = "first", .plugin = "p", .topology = 0},
+                    {.name = "second", .plugin = "q", .topology = 0}};
+    start({});
+  }
+  void start(std::vector<storage::HostLease> recorded) {
+    publisher.reset();
+    hosts = std::make_unique<Hosts>(plan, 3, end, saver, std::move(recorded), now_ns);
+    publisher = std::make_unique<Publisher>(plan, *hosts, end);
+  }
+
+  static wire::HostHello hello_of(const std::string& name, SessionId session) {
+    return {.host = name,
+            .session = session,
+            .lambdas = {{"d", "t", "first", "p"}, {"d", "t", "second", "q"}},
+            .offers = {{.id = "p", .hash = "pp"}, {.id = "q", .hash = "qq"}}};
+  }
+  std::vector<Input> say(wire::PeerId peer, wire::ToBroker message) {
+    std::vector<Input> inputs;
+    hosts->on_message({peer, std::move(message)}, now_ns, inputs);
+    return inputs;
+  }
+  // What the store confirms leads to.
+  std::vector<Input> commit() {
+    saver.flush(now_ns);
+    std::vector<Input> inputs;
+    for (const std::string& host : saver.poll().leases) hosts->on_lease_saved(host, now_ns, inputs);
+    return inputs;
+  }
+  std::vector<Input> step() {
+    std::vector<Input> inputs;
+    hosts->step(now_ns, inputs);
+    return inputs;
+  }
+  template <class Kind>
+  static std::vector<Kind> only(const std::vector<Input>& inputs) {
+    std::vector<Kind> found;
+    for (const Input& input : inputs)
+      if (const auto* one = std::get_if<Kind>(&input)) found.push_back(*one);
+    return found;
+  }
+  bool is_up(const std::vector<Input>& inputs) { return !only<scheduler::HostUp>(inputs).empty(); }
+
+  std::int64_t now_ns = 100 * ns_per_s;
+  scheduler::SchedulerPlan plan;
+  Config config;
+  FakeStore store;
+  FakeEnd end;
+  Saver saver{config, store};
+  std::unique_ptr<Hosts> hosts;
+  std::unique_ptr<Publisher> publisher;
+};
+
+TEST_F(HostsTest, SessionIsUpOnlyWhenItsLeaseIsOnDisk) {
+  EXPECT_THAT(say(1, hello_of("a", 7)), IsEmpty());
+  EXPECT_TRUE(end.sent.empty());
+
+  EXPECT_TRUE(is_up(commit()));
+
+  ASSERT_EQ(store.recorded.size(), 1u);
+  EXPECT_EQ(store.recorded[0].lease_ms, lease_ns / ns_per_ms);
+  const auto welcomes = end.all<wire::BrokerWelcome>(1);
+  ASSERT_EQ(welcomes.size(), 1u);
+  EXPECT_EQ(welcomes[0].session, 7u);
+}
+
+TEST_F(HostsTest, NobodyIsUpBeforeEveryRecordedHostHasComeOrItsLeaseHasPassed) {
+  start({{.host = "a"}, {.host = "gone"}});
+  say(1, hello_of("a", 7));
+  EXPECT_FALSE(is_up(commit()));
+  EXPECT_EQ(hosts->next_deadline(), now_ns + lease_ns + kill_ns);
+
+  now_ns += lease_ns + kill_ns - 1;
+  say(1, wire::HostHeartbeat{.session = 7});
+  EXPECT_FALSE(is_up(step()));
+  now_ns += 1;
+  EXPECT_TRUE(is_up(step()));
+}
+
+TEST_F(HostsTest, RecordedLeaseThatIsLongerThanTodaysIsWaitedFor) {
+  start({{.host = "gone", .lease_ms = 60'000}});
+
+  EXPECT_EQ(hosts->next_deadline(), now_ns + 60 * ns_per_s + kill_ns);
+}
+
+TEST_F(HostsTest, WelcomeThatFoundTheQueueFullIsSentWithTheNextHeartbeat) {
+  say(1, hello_of("a", 7));
+  end.full = true;
+  EXPECT_FALSE(is_up(commit()));
+
+  end.full = false;
+  EXPECT_TRUE(is_up(say(1, wire::HostHeartbeat{.session = 7})));
+}
+
+TEST_F(HostsTest, CreditIsForTheLambdaOfThatNameWhereverItsConfigHasIt) {
+  wire::HostHello hello = hello_of("a", 7);
+  hello.lambdas = {
+      {"d", "other", "x", "p"}, {"d", "t", "second", "q"}, {"d", "t", "first", "another_plugin"}};
+  say(1, hello);
+  commit();
+
+  EXPECT_THAT(say(1, wire::HostCredit{.session = 7, .lambda = 0, .jobs_max = 5, .hash = "pp"}), IsEmpty());
+  EXPECT_THAT(say(1, wire::HostCredit{.session = 7, .lambda = 2, .jobs_max = 5, .hash = "pp"}), IsEmpty());
+  EXPECT_THAT(say(1, wire::HostCredit{.session = 7, .lambda = 9, .jobs_max = 5, .hash = "pp"}), IsEmpty());
+  const auto credits = only<scheduler::Credit>(
+      say(1, wire::HostCredit{.session = 7, .lambda = 1, .jobs_max = 5, .hash = "qq"}));
+
+  ASSERT_EQ(credits.size(), 1u);
+  EXPECT_EQ(credits[0].lambda, 1u);
+  EXPECT_EQ(credits[0].jobs_max, 5u);
+}
+
+TEST_F(HostsTest, JobsAndReportsAreInTheWordsOfEachSide) {
+  wire::HostHello hello = hello_of("a", 7);
+  std::swap(hello.lambdas[0], hello.lambdas[1]);
+  say(1, hello);
+  const auto up = only<scheduler::HostUp>(commit());
+  ASSERT_EQ(up.size(), 1u);
+  auto block = std::make_shared<EventBlock>();
+  block->add(1, 0, "", "x");
+
+  publisher->add({.host = up[0].host,
+                  .job = 5,
+                  .lambda = 0,
+                  .hash = "pp",
+                  .subject = 1,
+                  .name = "s",
+                  .events = {block, 0, 1}});
+  std::vector<Input> not_sent;
+  publisher->flush(not_sent);
+  wire::HostReport report{
+      .session = 7, .children = {{.lambda = 1}, {.lambda = 8}}, .metrics = {{.lambda = 0}, {.lambda = 8}}};
+  say(1, report);
+
+  EXPECT_THAT(not_sent, IsEmpty());
+  const auto jobs = end.all<wire::RunJobs>(1);
+  ASSERT_EQ(jobs.size(), 1u);
+  EXPECT_EQ(jobs[0].session, 7u);
+  EXPECT_EQ(jobs[0].jobs.at(0).lambda, 1u);
+  const auto& children = hosts->sessions().begin()->second.report.children;
+  ASSERT_EQ(children.size(), 1u);
+  EXPECT_EQ(children[0].lambda, 0u);
+  const auto& metrics = hosts->sessions().begin()->second.report.metrics;
+  ASSERT_EQ(metrics.size(), 1u);
+  EXPECT_EQ(metrics[0].lambda, 1u);
+}
+
+TEST_F(HostsTest, JobsOfOneMessageFitIntoWhatAHostTakes) {
+  say(1, hello_of("a", 7));
+  const auto up = only<scheduler::HostUp>(commit());
+  auto block = std::make_shared<EventBlock>();
+  block->add(1, 0, "", std::string(3u << 20, 'x'));
+
+  for (JobId job = 1; job <= 7; ++job)
+    publisher->add(
+        {.host = up[0].host, .job = job, .lambda = 0, .subject = 1, .name = "s", .events = {block, 0, 1}});
+  std::vector<Input> not_sent;
+  publisher->flush(not_sent);
+
+  std::vector<std::size_t> sizes;
+  JobId next = 1;
+  for (const wire::RunJobs& message : end.all<wire::RunJobs>(1)) {
+    sizes.push_back(message.jobs.size());
+    for (const wire::RunJob& job : message.jobs) EXPECT_EQ(job.job, next++);
+  }
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{2, 2, 2, 1}));
+}
+
+TEST_F(HostsTest, CreditForBytesThatItDoesNotOfferIsNone) {
+  say(1, hello_of("a", 7));
+  commit();
+
+  const auto credits = only<scheduler::Credit>(
+      say(1, wire::HostCredit{.session = 7, .lambda = 0, .jobs_max = 5, .hash = "other"}));
+  ASSERT_EQ(credits.size(), 1u);
+  EXPECT_EQ(credits[0].jobs_max, 0u);
+  EXPECT_FALSE(credits[0].trouble.empty());
+}
+
+TEST_F(HostsTest, NewSessionOfAHostEndsItsOldOne) {
+  say(1, hello_of("a", 7));
+  const auto up = only<scheduler::HostUp>(commit());
+
+  const auto gone = only<scheduler::HostGone>(say(2, hello_of("a", 8)));
+
+  ASSERT_EQ(gone.size(), 1u);
+  EXPECT_EQ(gone[0].host, up[0].host);
+  EXPECT_THAT(say(1, wire::JobStatuses{7, {{.job = 1}}}), IsEmpty()) << "a status of the old session counts";
+  ASSERT_EQ(end.all<wire::HelloPlease>(1).size(), 1u);
+  EXPECT_EQ(end.all<wire::HelloPlease>(1)[0].session, 7u);
+}
+
+TEST_F(HostsTest, SessionIsBoundToItsConnection) {
+  say(1, hello_of("a", 7));
+  commit();
+
+  EXPECT_THAT(say(2, wire::JobStatuses{7, {{.job = 1}}}), IsEmpty());
+  EXPECT_EQ(end.all<wire::HelloPlease>(2).size(), 1u);
+}
+
+TEST_F(HostsTest, GoodbyeAndHelloInOneBreathLeaveTheLeaseRecorded) {
+  say(1, hello_of("a", 7));
+  commit();
+
+  say(1, wire::HostGoodbye{7});
+  say(1, hello_of("a", 8));
+  EXPECT_TRUE(is_up(commit()));
+
+  ASSERT_EQ(store.recorded.size(), 1u);
+  EXPECT_EQ(store.recorded[0].session, 8u);
+}
+
+TEST_F(HostsTest, LostHostIsNotWaitedForByTheNextBroker) {
+  say(1, hello_of("a", 7));
+  const auto up = only<scheduler::HostUp>(commit());
+
+  hosts->on_lost(up[0].host);
+  commit();
+
+  EXPECT_THAT(store.recorded, IsEmpty());
+  say(1, wire::HostHeartbeat{.session = 7});
+  EXPECT_EQ(end.all<wire::HelloPlease>(1).size(), 1u) << "it has to say hello anew";
+}
+
+TEST_F(HostsTest, DrainingBrokerTakesNoHello) {
+  say(1, hello_of("a", 7));
+  commit();
+
+  hosts->drain_all();
+  say(1, wire::HostGoodbye{7});
+  say(1, hello_of("a", 8));
+
+  EXPECT_EQ(end.all<wire::DrainHost>(1).size(), 1u);
+  EXPECT_TRUE(hosts->none());
+}
+
+TEST_F(HostsTest, HostsBeyondTheLimitAreNotTakenAndSilentOnesMakeRoom) {
+  for (std::size_t i = 0; i <= Hosts::sessions_max; ++i)
+    say(static_cast<wire::PeerId>(i + 1), hello_of("h" + std::to_string(i), i + 1));
+  EXPECT_EQ(hosts->sessions().size(), Hosts::sessions_max);
+
+  now_ns += lease_ns + kill_ns + 1;  // none of them was brought up, and none has spoken since
+  step();
+
+  EXPECT_TRUE(hosts->none());
+}
+
+}  // namespace
+}  // namespace cape::broker
