@@ -5,17 +5,20 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/error.hpp"
 #include "wire/messages.hpp"
+#include "wire/zmq/keys.hpp"
 
 namespace cape::wire {
 
 class AdminClient {
  public:
-  // `endpoint` as ListenConfig::admin. Returns at once, whether or not a broker runs.
-  static Result<AdminClient> connect(const std::string& endpoint);
+  // `endpoint` as ListenConfig::admin; `keys` of role admin, for tcp. Returns at once, whether or not a
+  // broker runs.
+  static Result<AdminClient> connect(const std::string& endpoint, const std::optional<ClientKeys>& keys = {});
   AdminClient(AdminClient&&) noexcept;
   AdminClient& operator=(AdminClient&&) noexcept;
   ~AdminClient();

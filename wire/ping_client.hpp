@@ -5,16 +5,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/error.hpp"
 #include "wire/messages.hpp"
+#include "wire/zmq/keys.hpp"
 
 namespace cape::wire {
 
 struct PingEndpoints {
   std::string push;  // as in ListenConfig
   std::string ping;
+  std::optional<ClientKeys> keys = {};  // role ping; for tcp endpoints
 };
 
 class PingClient {

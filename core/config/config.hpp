@@ -87,7 +87,15 @@ struct RefreshConfig {
 };
 
 struct ListenConfig {  // ZeroMQ endpoints; ipc:// below data_dir/run unless configured
-  std::string push, ping, admin, monitor;
+  std::string push, ping, hosts, admin, monitor;
+};
+
+// What a host may be called: letters, digits, '.', '_' and '-', 1 to 63 in all.
+bool is_host_name(std::string_view text);
+
+struct HostConfig {     // of `cape host`
+  std::string name;     // empty: the machine's
+  std::string connect;  // ZeroMQ endpoint of the broker's socket for hosts; listen.hosts unless configured
 };
 
 // SIGTERM: how long jobs that run may take to finish, in the broker's eyes and in the host's. Then they are
@@ -100,6 +108,8 @@ struct Config {
   std::vector<fs::path> plugins;
   RefreshConfig refresh;
   ListenConfig listen;
+  HostConfig host;
+  fs::path keys_dir;  // absolute; empty: no CURVE keys, so tcp on loopback alone
   std::uint64_t payload_bytes_max = 1u << 20;
   char sandbox_require = 'B';  // A..D: a child that reaches less is refused
   std::int64_t lease_ms = 10'000;

@@ -1,6 +1,7 @@
 // core/config/endpoint.hpp
 // A ZeroMQ endpoint as Cape allows it: ipc:// with an absolute path that fits a socket address, or tcp://
-// on a loopback address with a port. Pure; used for the config and again by whoever binds or connects.
+// with a port: on a loopback address, or with CURVE keys on any. Pure; used for the config and again by
+// whoever binds or connects.
 #pragma once
 
 #include <filesystem>
@@ -21,7 +22,10 @@ struct Endpoint {
   bool is_ipv6 = false;
 };
 
+// How far an endpoint may reach. Only keys make it safe to leave the machine.
+enum class Reach : std::uint8_t { loopback, anywhere };
+
 // invalid: not such an endpoint; the message names it and says what to write instead.
-Result<Endpoint> parse_endpoint(std::string_view text);
+Result<Endpoint> parse_endpoint(std::string_view text, Reach reach = Reach::loopback);
 
 }  // namespace cape

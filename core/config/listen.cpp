@@ -1,5 +1,8 @@
-// [listen]: where the broker takes pings and commands and publishes.
+// [listen]: where the broker takes pings, hosts and commands and publishes. [host]: where a host finds it.
+// [keys] allows tcp endpoints that are not loopback.
+#include <algorithm>
 #include <array>
+#include <cctype>
 
 #include <fmt/format.h>
 
@@ -14,10 +17,14 @@ struct Socket {
   std::string ListenConfig::*endpoint;
 };
 constexpr std::array sockets{Socket{"push", &ListenConfig::push}, Socket{"ping", &ListenConfig::ping},
-                             Socket{"admin", &ListenConfig::admin},
+                             Socket{"hosts", &ListenConfig::hosts}, Socket{"admin", &ListenConfig::admin},
                              Socket{"monitor", &ListenConfig::monitor}};
 
 constexpr std::string_view ipc = "ipc://";
+
+Reach reach_of(const Config& config) {
+  return config.keys_dir.empty() ? Reach::loopback : Reach::anywhere;
+}
 
 // ipc paths are relative to the file, as every other path in it.
 std::string absolute_endpoint(const std::string& text, const fs::path& base) {
@@ -25,22 +32,24 @@ std::string absolute_endpoint(const std::string& text, const fs::path& base) {
   return std::string(ipc) + (base / text.substr(ipc.size())).lexically_normal().string();
 }
 
-void read_endpoint(Section& listen, const Socket& socket, Config& config) {
-  const auto given = listen.text(socket.name);
+void read_endpoint(Section& section, const char* key, std::string& into, const Config& config) {
+  const auto given = section.text(key);
   if (!given) return;
   std::string text = absolute_endpoint(*given, config.base_dir());
-  if (const auto endpoint = parse_endpoint(text))
-    config.listen.*socket.endpoint = std::move(text);
+  if (const auto endpoint = parse_endpoint(text, reach_of(config)))
+    into = std::move(text);
   else
-    listen.mistake(socket.name, endpoint.error().message);
+    section.mistake(key, endpoint.error().message);
 }
 
 // One cause, so one mistake, about the longest default that is in use.
 void check_defaults(Section& file, const Section& listen, const Config& config) {
   const Socket* longest = nullptr;
   for (const Socket& socket : sockets) {
+    // Only `cape broker` binds the one for hosts, and says the same when it does.
+    if (socket.endpoint == &ListenConfig::hosts) continue;
     const bool is_default = !listen.entries().find(socket.name);
-    if (is_default && !parse_endpoint(config.listen.*socket.endpoint)) longest = &socket;
+    if (is_default && !parse_endpoint(config.listen.*socket.endpoint, Reach::loopback)) longest = &socket;
   }
   if (!longest) return;
   const std::size_t bytes = (config.listen.*longest->endpoint).size() - ipc.size();
@@ -58,17 +67,47 @@ void check_distinct(Section& listen, const Config& config) {
                        fmt::format("the same endpoint as {}; each socket needs its own", sockets[j].name));
 }
 
+void read_host(Section& file, Config& config) {
+  Section host = file.table("host");
+  if (auto name = host.text("name")) {
+    if (is_host_name(*name))
+      config.host.name = *std::move(name);
+    else
+      host.mistake("name",
+                   "expected letters, digits, '.', '_' and '-', 1 to 63 in all; each host needs its own");
+  }
+  config.host.connect = config.listen.hosts;
+  read_endpoint(host, "connect", config.host.connect, config);
+  host.finish();
+}
+
 }  // namespace
 
 void read_listen(Section& file, Config& config) {
+  Section keys = file.table("keys");
+  if (auto dir = keys.path("dir", config.base_dir())) config.keys_dir = *std::move(dir);
+  keys.finish();
+
   for (const Socket& socket : sockets)
     config.listen.*socket.endpoint = fmt::format("ipc://{}/{}.sock", config.run_dir().string(), socket.name);
 
   Section listen = file.table("listen");
-  for (const Socket& socket : sockets) read_endpoint(listen, socket, config);
+  for (const Socket& socket : sockets)
+    read_endpoint(listen, socket.name, config.listen.*socket.endpoint, config);
   listen.finish();
   check_defaults(file, listen, config);
   check_distinct(listen, config);
+  read_host(file, config);
 }
 
 }  // namespace cape::config
+
+namespace cape {
+
+bool is_host_name(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) || c == '.' || c == '_' || c == '-';
+  });
+}
+
+}  // namespace cape

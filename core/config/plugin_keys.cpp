@@ -44,6 +44,11 @@ std::string write_mistake(const fs::path& path, const Config& config) {
   return {};
 }
 
+bool reaches_keys(const fs::path& path, const Config& config) {
+  return !config.keys_dir.empty() &&
+         (is_at_or_below(config.keys_dir, path) || is_at_or_below(path, config.keys_dir));
+}
+
 Grant read_grant(Section& section, const Config& config) {
   Grant grant;
   Section table = section.table("grant");
@@ -54,6 +59,13 @@ Grant read_grant(Section& section, const Config& config) {
   for (const fs::path& path : grant.write)
     if (const std::string wrong = write_mistake(path, config); !wrong.empty())
       table.mistake("write", fmt::format("\"{}\" {}", printable(path.string(), 256), wrong));
+  for (const char* key : {"read", "write"})
+    for (const fs::path& path : std::string_view(key) == "read" ? grant.read : grant.write)
+      if (reaches_keys(path, config))
+        table.mistake(
+            key,
+            fmt::format("\"{}\" reaches keys.dir, whose secrets are no plugin's; grant another directory",
+                        printable(path.string(), 256)));
   return grant;
 }
 

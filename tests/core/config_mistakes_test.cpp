@@ -237,5 +237,23 @@ TEST(ConfigMistakes, BecomeOneLineEachWithFileAndLine) {
             "/etc/cape.toml:12: topology.t.mode: expected x\n/etc/cape.toml: cannot be opened\n");
 }
 
+TEST(ConfigMistakes, EndpointOfAnotherMachineNeedsKeysAndSaysHowToGetThem) {
+  EXPECT_THAT(mistakes_of("host = { connect = \"tcp://10.0.0.5:7071\" }\n"),
+              ElementsAre(AllOf(StartsWith("1 host.connect"), HasSubstr("cape keys new"))));
+}
+
+TEST(ConfigMistakes, NameOfAHostIsPlain) {
+  EXPECT_THAT(mistakes_of("host = { name = \"a b\" }\n"), ElementsAre(StartsWith("1 host.name")));
+}
+
+TEST(ConfigMistakes, NoPluginMayReachTheKeys) {
+  EXPECT_THAT(mistakes_of(R"(keys = { dir = "keys" }
+[domain.d]
+source = "files"
+grant = { read = ["/etc"] }
+)"),
+              ElementsAre(AllOf(StartsWith("4 domain.d.grant.read"), HasSubstr("keys.dir"))));
+}
+
 }  // namespace
 }  // namespace cape

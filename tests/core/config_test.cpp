@@ -232,5 +232,28 @@ lambda.l.plugin = "p"
   EXPECT_EQ(config.topology("index")->mode, Mode::pipelined);
 }
 
+TEST(Config, HostConnectsToTheBrokersSocketUnlessToldOtherwise) {
+  const Config plain = good("");
+  EXPECT_EQ(plain.listen.hosts, "ipc:///etc/cape/data/run/hosts.sock");
+  EXPECT_EQ(plain.host.connect, plain.listen.hosts);
+  EXPECT_EQ(plain.host.name, "");
+  EXPECT_TRUE(plain.keys_dir.empty());
+
+  const Config config = good("host = { name = \"left.1\", connect = \"ipc://b.sock\" }\n");
+  EXPECT_EQ(config.host.name, "left.1");
+  EXPECT_EQ(config.host.connect, "ipc:///etc/cape/b.sock");
+}
+
+TEST(Config, KeysAllowEndpointsOfOtherMachines) {
+  const Config config = good(R"(keys = { dir = "keys" }
+listen = { hosts = "tcp://0.0.0.0:7071", ping = "tcp://[::]:7072" }
+host = { connect = "tcp://broker.example:7071" }
+)");
+
+  EXPECT_EQ(config.keys_dir, "/etc/cape/keys");
+  EXPECT_EQ(config.listen.hosts, "tcp://0.0.0.0:7071");
+  EXPECT_EQ(config.host.connect, "tcp://broker.example:7071");
+}
+
 }  // namespace
 }  // namespace cape

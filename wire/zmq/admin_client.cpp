@@ -12,12 +12,13 @@ constexpr SocketLimits limits{.queue_messages_max = 16, .message_bytes_max = adm
 
 struct AdminClient::State {
   std::string endpoint;
+  std::optional<ClientKeys> keys;
   zmq::context_t context{1};
   zmq::socket_t dealer;
 
   Result<void> open() {
     if (dealer) return {};
-    auto opened = open_client(context, zmq::socket_type::dealer, endpoint, limits);
+    auto opened = open_client(context, zmq::socket_type::dealer, endpoint, keys, limits);
     if (!opened) return std::unexpected(opened.error());
     dealer = *std::move(opened);
     return {};
@@ -29,10 +30,11 @@ AdminClient::AdminClient(AdminClient&&) noexcept = default;
 AdminClient& AdminClient::operator=(AdminClient&&) noexcept = default;
 AdminClient::~AdminClient() = default;
 
-Result<AdminClient> AdminClient::connect(const std::string& endpoint) {
+Result<AdminClient> AdminClient::connect(const std::string& endpoint, const std::optional<ClientKeys>& keys) {
   auto state = make_state<State>();
   if (!state) return std::unexpected(state.error());
   (*state)->endpoint = endpoint;
+  (*state)->keys = keys;
   if (auto opened = (*state)->open(); !opened) return std::unexpected(opened.error());
   return AdminClient(*std::move(state));
 }

@@ -15,11 +15,20 @@ using std::chrono::steady_clock;
 constexpr std::int64_t timeout_ms_max = 24LL * 3'600'000;
 
 std::unexpected<Error> no_broker(const std::string& endpoint) {
-  return fail(ErrorCode::unavailable,
-              fmt::format("no broker listens at {}; start one with `cape up`", endpoint));
+  return fail(ErrorCode::unavailable, not_reached(endpoint));
 }
 
 }  // namespace
+
+// Over tcp a refusal looks like silence.
+std::string not_reached(const std::string& endpoint) {
+  if (endpoint.starts_with("tcp://"))
+    return fmt::format(
+        "refused or not reached: no broker took the connection to {}; check that it runs there, and that "
+        "[keys] names a directory with a key it knows",
+        endpoint);
+  return fmt::format("no broker listens at {}; start one with `cape up`", endpoint);
+}
 
 Deadline deadline_after(std::int64_t timeout_ms) {
   return steady_clock::now() + milliseconds(std::clamp<std::int64_t>(timeout_ms, 0, timeout_ms_max));
@@ -37,11 +46,11 @@ bool wait_for(zmq::socket_t& socket, short events, Deadline deadline) {
 }
 
 Result<zmq::socket_t> open_client(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint,
-                                  const SocketLimits& limits) {
+                                  const std::optional<ClientKeys>& keys, const SocketLimits& limits) {
   try {
     zmq::socket_t socket(context, type);
     socket.set(zmq::sockopt::immediate, true);
-    if (auto connected = connect_endpoint(socket, endpoint, limits); !connected)
+    if (auto connected = connect_endpoint(socket, endpoint, limits, keys); !connected)
       return std::unexpected(connected.error());
     return socket;
   } catch (const zmq::error_t& error) {

@@ -33,7 +33,10 @@ bool wait_for(zmq::socket_t& socket, short events, Deadline deadline);
 
 // A new socket, connected; messages go to a broker that is there, and are not kept for one that may come.
 Result<zmq::socket_t> open_client(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint,
-                                  const SocketLimits& limits);
+                                  const std::optional<ClientKeys>& keys, const SocketLimits& limits);
+
+// For an endpoint where nobody answered: what to do about it.
+std::string not_reached(const std::string& endpoint);
 
 // Sends one request over a DEALER socket and returns the payload of the answer. unavailable: no answer in
 // time; the caller must then take a new socket, or a late answer would pass for that of the next request.

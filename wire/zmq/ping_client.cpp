@@ -17,14 +17,14 @@ struct PingClient::State {
   Result<void> open_push(int linger_ms) {
     SocketLimits limits = ping_limits;
     limits.linger_ms = linger_ms;
-    auto opened = open_client(context, zmq::socket_type::push, endpoints.push, limits);
+    auto opened = open_client(context, zmq::socket_type::push, endpoints.push, endpoints.keys, limits);
     if (!opened) return std::unexpected(opened.error());
     push = *std::move(opened);
     return {};
   }
   Result<void> open_dealer() {
     if (dealer) return {};
-    auto opened = open_client(context, zmq::socket_type::dealer, endpoints.ping, ping_limits);
+    auto opened = open_client(context, zmq::socket_type::dealer, endpoints.ping, endpoints.keys, ping_limits);
     if (!opened) return std::unexpected(opened.error());
     dealer = *std::move(opened);
     return {};
@@ -53,8 +53,7 @@ Result<void> PingClient::ping(const Ping& message) {
 Result<void> PingClient::wait_for_broker(std::int64_t timeout_ms) {
   const std::string& endpoint = state_->endpoints.push;
   if (!is_unattended(endpoint) && wait_for(state_->push, ZMQ_POLLOUT, deadline_after(timeout_ms))) return {};
-  return fail(ErrorCode::unavailable,
-              fmt::format("no broker takes pings at {}; start one with `cape up`", endpoint));
+  return fail(ErrorCode::unavailable, not_reached(endpoint));
 }
 
 Result<PingReply> PingClient::ping_wait(const Ping& message, std::int64_t timeout_ms) {
