@@ -3,8 +3,8 @@
 #include <zmq.hpp>
 
 #include "wire/codec.hpp"
-#include "wire/zmq/endpoint.hpp"
 #include "wire/zmq/envelope.hpp"
+#include "wire/zmq/gate.hpp"
 
 namespace cape::broker {
 namespace {
@@ -12,7 +12,9 @@ namespace {
 class ZmqAdminServer final : public AdminServer {
  public:
   explicit ZmqAdminServer(zmq::context_t& context) : socket_(context, zmq::socket_type::router) {}
-  Result<void> bind(const std::string& endpoint) { return wire::bind_endpoint(socket_, endpoint); }
+  Result<void> bind(wire::Gate& gate, const std::string& endpoint) {
+    return gate.bind(socket_, wire::Role::admin, endpoint);
+  }
 
   void serve(std::size_t max, const std::function<wire::AdminReply(const wire::AdminRequest&)>& answer) override {
     for (std::size_t i = 0; i < max; ++i) {
@@ -34,9 +36,9 @@ class ZmqAdminServer final : public AdminServer {
 
 }  // namespace
 
-Result<std::unique_ptr<AdminServer>> AdminServer::open(zmq::context_t& context, const Config& config) {
+Result<std::unique_ptr<AdminServer>> AdminServer::open(zmq::context_t& context, wire::Gate& gate, const Config& config) {
   auto server = std::make_unique<ZmqAdminServer>(context);
-  if (auto bound = server->bind(config.listen.admin); !bound) return std::unexpected(bound.error());
+  if (auto bound = server->bind(gate, config.listen.admin); !bound) return std::unexpected(bound.error());
   return server;
 }
 

@@ -15,14 +15,20 @@ namespace zmq {
 class context_t;
 }
 
+namespace cape::wire {
+class Gate;
+}
+
 namespace cape::broker {
 
 class AdminServer {
  public:
-  static Result<std::unique_ptr<AdminServer>> open(zmq::context_t& context, const Config& config);
+  static Result<std::unique_ptr<AdminServer>> open(zmq::context_t& context, wire::Gate& gate,
+                                                   const Config& config);
   virtual ~AdminServer() = default;
   // Answers what has come, at most `max` requests.
-  virtual void serve(std::size_t max, const std::function<wire::AdminReply(const wire::AdminRequest&)>& answer) = 0;
+  virtual void serve(std::size_t max,
+                     const std::function<wire::AdminReply(const wire::AdminRequest&)>& answer) = 0;
   virtual void* socket() = 0;  // for polling
 };
 

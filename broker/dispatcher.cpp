@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t pings_per_turn = 1024;
 constexpr std::size_t requests_per_turn = 16;
+constexpr std::size_t connections_per_turn = 64;
 constexpr std::size_t host_messages_per_turn = 256;
 constexpr std::int64_t second_tick_ns = ns_per_s;
 constexpr std::int64_t goodbye_wait_ns = 2 * ns_per_s;  // of the hosts, when the time to drain is over
@@ -79,13 +80,13 @@ Result<void> DispatcherLoop::open() {
                                     .life_fd = b_.options.life_fd});
   if (!intake) return std::unexpected(intake.error());
   b_.intake = std::move(*intake);
-  auto frontend = Frontend::open(b_.options.zmq, config);
+  auto frontend = Frontend::open(b_.options.zmq, b_.options.gate, config);
   if (!frontend) return std::unexpected(frontend.error());
   b_.frontend = std::move(*frontend);
-  auto admin = AdminServer::open(b_.options.zmq, config);
+  auto admin = AdminServer::open(b_.options.zmq, b_.options.gate, config);
   if (!admin) return std::unexpected(admin.error());
   b_.admin = std::move(*admin);
-  auto monitor = Monitor::open(b_.options.zmq, config);
+  auto monitor = Monitor::open(b_.options.zmq, b_.options.gate, config);
   if (!monitor) return std::unexpected(monitor.error());
   b_.monitor = std::move(*monitor);
   if (!b_.options.record_file.empty()) {
@@ -125,6 +126,7 @@ void DispatcherLoop::turn() {
   b_.refresh.step(now_.boot_ns);
   b_.tracker.pump(now_.boot_ns);
   b_.saver.flush(now_.boot_ns);
+  b_.options.gate.serve(connections_per_turn);
   b_.admin->serve(requests_per_turn, [&](const wire::AdminRequest& request) { return answer_admin(b_, request); });
   if (now_.boot_ns >= next_second_ns_) every_second();
 }

@@ -17,6 +17,7 @@
 #include "core/error.hpp"
 #include "storage/cursor_store.hpp"
 #include "wire/transport.hpp"
+#include "wire/zmq/gate.hpp"
 
 namespace zmq {
 class context_t;
@@ -25,15 +26,16 @@ class context_t;
 namespace cape::broker {
 
 struct DispatcherOptions {
-  const Config& config;            // borrowed values must outlive the dispatcher
+  const Config& config;  // borrowed values must outlive the dispatcher
   storage::CursorStore& store;
   wire::BrokerEnd& transport;
   zmq::context_t& zmq;
-  int life_fd = -1;                // see ChildSpec::life_fd
-  int stop_fd = -1;                // readable: drain and end (once), end at once (again)
+  wire::Gate& gate;                           // of that context
+  int life_fd = -1;                           // see ChildSpec::life_fd
+  int stop_fd = -1;                           // readable: drain and end (once), end at once (again)
   std::optional<std::int64_t> until_idle_ms;  // end when everything is done, or after this long
-  std::string record_file;         // write the scheduler's inputs here, for replay; empty: none
-  std::function<void()> on_ready;  // pings are taken now
+  std::string record_file;                    // write the scheduler's inputs here, for replay; empty: none
+  std::function<void()> on_ready;             // pings are taken now
 };
 
 enum class RunEnd : std::uint8_t {

@@ -9,8 +9,8 @@
 
 #include "core/log.hpp"
 #include "wire/codec.hpp"
-#include "wire/zmq/endpoint.hpp"
 #include "wire/zmq/envelope.hpp"
+#include "wire/zmq/gate.hpp"
 
 namespace cape::broker {
 namespace {
@@ -20,9 +20,9 @@ class ZmqFrontend final : public Frontend {
   ZmqFrontend(zmq::context_t& context, const Config& config)
       : config_(config), push_(context, zmq::socket_type::pull), ping_(context, zmq::socket_type::router) {}
 
-  Result<void> bind() {
-    if (auto bound = wire::bind_endpoint(push_, config_.listen.push, wire::ping_limits); !bound) return bound;
-    return wire::bind_endpoint(ping_, config_.listen.ping, wire::ping_limits);
+  Result<void> bind(wire::Gate& gate) {
+    if (auto bound = gate.bind(push_, wire::Role::ping, config_.listen.push, wire::ping_limits); !bound) return bound;
+    return gate.bind(ping_, wire::Role::ping, config_.listen.ping, wire::ping_limits);
   }
 
   bool receive(std::size_t max, std::vector<ReceivedPing>& out) override {
@@ -93,9 +93,9 @@ class ZmqFrontend final : public Frontend {
 
 }  // namespace
 
-Result<std::unique_ptr<Frontend>> Frontend::open(zmq::context_t& context, const Config& config) {
+Result<std::unique_ptr<Frontend>> Frontend::open(zmq::context_t& context, wire::Gate& gate, const Config& config) {
   auto frontend = std::make_unique<ZmqFrontend>(context, config);
-  if (auto bound = frontend->bind(); !bound) return std::unexpected(bound.error());
+  if (auto bound = frontend->bind(gate); !bound) return std::unexpected(bound.error());
   return frontend;
 }
 

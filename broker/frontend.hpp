@@ -1,7 +1,7 @@
 // broker/frontend.hpp
 // Frontend takes pings over ZeroMQ: PUSH, fire and forget, dropped and counted when the broker is full; and
-// DEALER, answered when the ping is in the inbox table on disk, or `busy`, or `refused` with the reason. Bytes
-// that are no ping are refused and counted. Thread: broker loop only; never blocks.
+// DEALER, answered when the ping is in the inbox table on disk, or `busy`, or `refused` with the reason.
+// Bytes that are no ping are refused and counted. Thread: broker loop only; never blocks.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,10 @@
 
 namespace zmq {
 class context_t;
+}
+
+namespace cape::wire {
+class Gate;
 }
 
 namespace cape::broker {
@@ -34,7 +38,8 @@ struct FrontendCounters {
 class Frontend {
  public:
   // Binds both sockets. `context` and `config` must outlive it.
-  static Result<std::unique_ptr<Frontend>> open(zmq::context_t& context, const Config& config);
+  static Result<std::unique_ptr<Frontend>> open(zmq::context_t& context, wire::Gate& gate,
+                                                const Config& config);
   virtual ~Frontend() = default;
 
   // Appends at most `max` pings that are well-formed and name a domain of the config. false: none are left.

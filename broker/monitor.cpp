@@ -2,7 +2,7 @@
 
 #include <zmq.hpp>
 
-#include "wire/zmq/endpoint.hpp"
+#include "wire/zmq/gate.hpp"
 
 namespace cape::broker {
 namespace {
@@ -11,7 +11,9 @@ namespace {
 class ZmqMonitor final : public Monitor {
  public:
   explicit ZmqMonitor(zmq::context_t& context) : socket_(context, zmq::socket_type::xpub) {}
-  Result<void> bind(const std::string& endpoint) { return wire::bind_endpoint(socket_, endpoint); }
+  Result<void> bind(wire::Gate& gate, const std::string& endpoint) {
+    return gate.bind(socket_, wire::Role::watch, endpoint);
+  }
 
   // libzmq tells of the first subscription to a topic and of the end of the last one.
   bool watched() override {
@@ -39,9 +41,10 @@ class ZmqMonitor final : public Monitor {
 
 }  // namespace
 
-Result<std::unique_ptr<Monitor>> Monitor::open(zmq::context_t& context, const Config& config) {
+Result<std::unique_ptr<Monitor>> Monitor::open(zmq::context_t& context, wire::Gate& gate,
+                                               const Config& config) {
   auto monitor = std::make_unique<ZmqMonitor>(context);
-  if (auto bound = monitor->bind(config.listen.monitor); !bound) return std::unexpected(bound.error());
+  if (auto bound = monitor->bind(gate, config.listen.monitor); !bound) return std::unexpected(bound.error());
   return monitor;
 }
 

@@ -13,11 +13,16 @@ namespace zmq {
 class context_t;
 }
 
+namespace cape::wire {
+class Gate;
+}
+
 namespace cape::broker {
 
 class Monitor {
  public:
-  static Result<std::unique_ptr<Monitor>> open(zmq::context_t& context, const Config& config);
+  static Result<std::unique_ptr<Monitor>> open(zmq::context_t& context, wire::Gate& gate,
+                                               const Config& config);
   virtual ~Monitor() = default;
   // Does anybody subscribe? Costs no system call that blocks.
   virtual bool watched() = 0;

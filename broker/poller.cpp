@@ -16,8 +16,10 @@ void Poller::wait(BrokerState& b, std::int64_t timeout_ns) {
   auto watch_fd = [&](int fd) {
     if (fd >= 0) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   };
-  for (void* socket : {b.frontend->push_socket(), b.frontend->ping_socket(), b.admin->socket(), b.monitor->socket()})
+  for (void* socket :
+       {b.frontend->push_socket(), b.frontend->ping_socket(), b.admin->socket(), b.monitor->socket()})
     items.push_back({socket, 0, ZMQ_POLLIN, 0});
+  if (void* socket = b.options.gate.socket()) items.push_back({socket, 0, ZMQ_POLLIN, 0});
   watch_fd(b.options.transport.fd());
   watch_fd(b.options.store.fd());
   watch_fd(b.intake->fd());
@@ -25,7 +27,8 @@ void Poller::wait(BrokerState& b, std::int64_t timeout_ns) {
   for (const SourceLink& link : b.links) watch_fd(link.fd());
   const auto timeout_ms = static_cast<long>((timeout_ns + ns_per_ms - 1) / ns_per_ms);
   // EINTR is a wake-up like any other; the loop looks at everything anyway.
-  (void)::zmq_poll(reinterpret_cast<zmq_pollitem_t*>(items.data()), static_cast<int>(items.size()), timeout_ms);
+  (void)::zmq_poll(reinterpret_cast<zmq_pollitem_t*>(items.data()), static_cast<int>(items.size()),
+                   timeout_ms);
 }
 
 bool Poller::stop_asked(int stop_fd) {

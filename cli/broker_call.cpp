@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/answer.hpp"
+#include "cli/client_keys.hpp"
 #include "wire/admin_client.hpp"
 
 namespace cape::cli {
@@ -18,7 +19,9 @@ Trouble trouble_of(const Error& error) {
 }  // namespace
 
 Answer ask_broker(const Config& config, const std::string& method, const std::string& body) {
-  auto client = wire::AdminClient::connect(config.listen.admin);
+  const auto keys = client_keys(config, wire::Role::admin, config.listen.admin);
+  if (!keys) return std::unexpected(trouble_of(keys.error()));
+  auto client = wire::AdminClient::connect(config.listen.admin, *keys);
   if (!client) return std::unexpected(trouble_of(client.error()));
   auto reply = client->call(method, body, answer_timeout_ms);
   if (!reply) return std::unexpected(trouble_of(reply.error()));

@@ -12,7 +12,10 @@ class App;
 namespace cape::cli {
 
 void add_append(CLI::App& app, Context& context);
+void add_broker(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
+void add_host(CLI::App& app, Context& context);
+void add_keys(CLI::App& app, Context& context);
 void add_ping(CLI::App& app, Context& context);
 void add_plugin(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);

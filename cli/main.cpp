@@ -28,6 +28,8 @@ void add_commands(CLI::App& app, Context& context) {
   app.footer(cape_examples);
 #ifdef CAPE_WITH_UP
   add_up(app, context);
+  add_broker(app, context);
+  add_host(app, context);
 #endif
   add_append(app, context);
   add_ping(app, context);
@@ -36,6 +38,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_plugin(app, context);
   add_status(app, context);
   add_config(app, context);
+  add_keys(app, context);
 }
 
 bool has_command(const CLI::App& app, const std::string& name) {

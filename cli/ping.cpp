@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <memory>
 
+#include "cli/client_keys.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
@@ -28,8 +29,10 @@ Exit not_taken(const Error& error) {
 
 // The answer's word, or the exit code after a complaint.
 std::expected<std::string, Exit> send(const Config& config, const PingArguments& arguments) {
-  auto client =
-      wire::PingClient::connect({.push = config.listen.push, .ping = config.listen.ping}, linger_ms);
+  auto keys = client_keys(config, wire::Role::ping, arguments.ack ? config.listen.ping : config.listen.push);
+  if (!keys) return std::unexpected(not_taken(keys.error()));
+  auto client = wire::PingClient::connect(
+      {.push = config.listen.push, .ping = config.listen.ping, .keys = *std::move(keys)}, linger_ms);
   if (!client) return std::unexpected(not_taken(client.error()));
   const wire::Ping ping{.domain = arguments.domain, .subject = arguments.subject, .hint = arguments.sequence};
   if (!arguments.ack) {

@@ -2,6 +2,10 @@
 
 #include <optional>
 
+#include <fmt/format.h>
+
+#include "cli/client_keys.hpp"
+#include "cli/console.hpp"
 #include "wire/ping_client.hpp"
 
 namespace cape::cli {
@@ -33,7 +37,14 @@ PingHints::PingHints(const Config& config, std::string domain)
     : state_(new State{.endpoints = {.push = config.listen.push, .ping = config.listen.ping},
                        .domain = std::move(domain),
                        .client = std::nullopt,
-                       .given_up = false}) {}
+                       .given_up = false}) {
+  auto keys = client_keys(config, wire::Role::ping, config.listen.push);
+  if (keys)
+    state_->endpoints.keys = *std::move(keys);
+  else
+    note(fmt::format("no ping is sent: {}", shown(keys.error().message)));
+  state_->given_up = !keys;
+}
 PingHints::~PingHints() = default;
 
 void PingHints::send(std::string_view subject, Sequence sequence) {

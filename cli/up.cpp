@@ -1,86 +1,49 @@
 // `cape up`: broker and host in one process, the broker's loop on the main thread, the host's on another.
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <system_error>
+#include <memory>
 #include <thread>
 
-#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <zmq.hpp>
 
-#include "broker/dispatcher.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
-#include "core/config/units.hpp"
+#include "cli/serving.hpp"
 #include "host/worker/host_loop.hpp"
-#include "storage/cursor_store.hpp"
-#include "storage/life_lock.hpp"
 #include "wire/transport.hpp"
+#include "wire/zmq/gate.hpp"
 
 namespace cape::cli {
 namespace {
 
-constexpr std::int64_t old_children_wait_ms = 30'000;
-
-struct UpOptions {
-  bool until_idle = false;
-  std::string timeout = "60s";
-  std::string record;
+struct Parts {
+  const Config& config;
+  storage::CursorStore& store;
+  int broker_life_fd, host_life_fd, stop_fd;
 };
 
-Exit exit_of(broker::RunEnd end) {
-  switch (end) {
-    case broker::RunEnd::stopped:
-    case broker::RunEnd::idle:
-      return Exit::done;
-    case broker::RunEnd::idle_stopped:
-      return Exit::behind;
-    case broker::RunEnd::timed_out:
-      return Exit::timed_out;
-  }
-  return Exit::failed;
-}
-
-// SIGTERM and SIGINT as a descriptor. Blocked in every thread made later, so only the broker loop sees them.
-Result<UniqueFd> take_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd) return fail_errno(ErrorCode::io, "cannot receive signals", errno);
-  return fd;
-}
-
-Result<void> make_run_dir(const Config& config) {
-  std::error_code error;
-  fs::create_directories(config.run_dir(), error);
-  if (!error) fs::permissions(config.run_dir(), fs::perms::owner_all, error);
-  if (error) return fail(ErrorCode::io, "cannot make " + config.run_dir().string() + ": " + error.message());
-  return {};
-}
-
 // Runs until asked to stop. The host's thread lives inside.
-Result<broker::RunEnd> run_both(const Config& config, storage::CursorStore& store, int life_fd, int stop_fd,
-                                const UpOptions& options, std::optional<std::int64_t> until_idle_ms) {
+Result<broker::RunEnd> run_both(const Parts& parts, const BrokerOptions& options,
+                                std::optional<std::int64_t> until_idle) {
   zmq::context_t zmq(1);
+  auto gate = wire::Gate::open(zmq, parts.config.keys_dir);
+  if (!gate) return std::unexpected(gate.error());
   wire::InProcessPair transport = wire::make_in_process_transport();
-  auto dispatcher = broker::Dispatcher::make({.config = config,
-                                              .store = store,
+  auto dispatcher = broker::Dispatcher::make({.config = parts.config,
+                                              .store = parts.store,
                                               .transport = *transport.broker,
                                               .zmq = zmq,
-                                              .life_fd = life_fd,
-                                              .stop_fd = stop_fd,
-                                              .until_idle_ms = until_idle_ms,
+                                              .gate = **gate,
+                                              .life_fd = parts.broker_life_fd,
+                                              .stop_fd = parts.stop_fd,
+                                              .until_idle_ms = until_idle,
                                               .record_file = options.record,
                                               .on_ready = [] { say("ready"); }});
   if (!dispatcher) return std::unexpected(dispatcher.error());
   auto host = host::HostLoop::make(
-      {.config = config, .transport = *transport.host, .name = "local", .life_fd = life_fd});
+      {.config = parts.config, .transport = *transport.host, .name = "local", .life_fd = parts.host_life_fd});
   if (!host) return std::unexpected(host.error());
 
   Result<void> host_end;
@@ -95,26 +58,25 @@ Result<broker::RunEnd> run_both(const Config& config, storage::CursorStore& stor
   return end;
 }
 
-Exit run_up(const Context& context, const UpOptions& options) {
+Exit run_up(const Context& context, const BrokerOptions& options) {
   const auto config = load(context);
   if (!config) return config.error();
-  std::optional<std::int64_t> until_idle_ms;
-  if (options.until_idle) {
-    until_idle_ms = config::parse_duration_ms(options.timeout);
-    if (!until_idle_ms)
-      return complain(Exit::usage, fmt::format("--timeout takes a duration like 60s or 5m, not '{}'",
-                                               shown(options.timeout)));
-  }
+  const auto until_idle = until_idle_ms(options);
+  if (!until_idle) return until_idle.error();
   auto signals = take_signals();
   if (!signals) return complain(Exit::failed, signals.error().message);
-  auto lock = storage::DataDirLock::take(config->data_dir);
-  if (!lock) return complain(Exit::failed, lock.error().message);
-  auto life = storage::take_life_lock(config->data_dir, old_children_wait_ms);
-  if (!life) return complain(Exit::failed, life.error().message);
-  if (auto made = make_run_dir(*config); !made) return complain(Exit::failed, made.error().message);
-  auto store = storage::open_sqlite_store(config->data_dir);
+  auto broker = take_hold(*config, storage::Part::broker);
+  if (!broker) return complain(Exit::failed, broker.error().message);
+  auto host = take_hold(*config, storage::Part::host);
+  if (!host) return complain(Exit::failed, host.error().message);
+  auto store = open_store(*config);
   if (!store) return complain(Exit::failed, store.error().message);
-  const auto end = run_both(*config, **store, life->get(), signals->get(), options, until_idle_ms);
+  const auto end = run_both({.config = *config,
+                             .store = **store,
+                             .broker_life_fd = broker->life.get(),
+                             .host_life_fd = host->life.get(),
+                             .stop_fd = signals->get()},
+                            options, *until_idle);
   if (!end) return complain(Exit::failed, end.error().message);
   return exit_of(*end);
 }
@@ -124,13 +86,8 @@ Exit run_up(const Context& context, const UpOptions& options) {
 void add_up(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("up", "Run broker and host in one process");
   // Owned by the options' bindings and the callback: both live as long as `app`.
-  auto options = std::make_shared<UpOptions>();
-  command->add_flag("--until-idle", options->until_idle,
-                    "End when every event is processed (exit 0), or all that is behind is parked (3)");
-  command->add_option("--timeout", options->timeout, "With --until-idle: give up after this long (exit 5)")
-      ->capture_default_str();
-  command->add_option("--record", options->record,
-                      "Write what the scheduler is told to this file, to replay its decisions");
+  auto options = std::make_shared<BrokerOptions>();
+  add_broker_options(*command, *options);
   command->footer(
       "\nPrints `ready` on stdout when pings are taken; logs go to stderr. SIGTERM drains.\n"
       "\nExamples:\n  cape up\n  cape --config /etc/cape.toml up --until-idle --timeout 5m");

@@ -1,0 +1,87 @@
+#include "cli/serving.hpp"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "cli/console.hpp"
+#include "core/config/units.hpp"
+#include "storage/life_lock.hpp"
+
+namespace cape::cli {
+namespace {
+
+constexpr std::int64_t old_children_wait_ms = 30'000;
+
+Result<void> make_run_dir(const Config& config) {
+  std::error_code error;
+  fs::create_directories(config.run_dir(), error);
+  if (!error) fs::permissions(config.run_dir(), fs::perms::owner_all, error);
+  if (error) return fail(ErrorCode::io, "cannot make " + config.run_dir().string() + ": " + error.message());
+  return {};
+}
+
+}  // namespace
+
+Result<UniqueFd> take_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return fail_errno(ErrorCode::io, "cannot receive signals", errno);
+  return fd;
+}
+
+Result<Hold> take_hold(const Config& config, storage::Part part) {
+  auto lock = storage::DataDirLock::take(config.data_dir, part);
+  if (!lock) return std::unexpected(lock.error());
+  auto life = storage::take_life_lock(config.data_dir, old_children_wait_ms, part);
+  if (!life) return std::unexpected(life.error());
+  return Hold{std::move(*lock), std::move(*life)};
+}
+
+void add_broker_options(CLI::App& command, BrokerOptions& options) {
+  command.add_flag("--until-idle", options.until_idle,
+                   "End when every event is processed (exit 0), or all that is behind is parked (3)");
+  command.add_option("--timeout", options.timeout, "With --until-idle: give up after this long (exit 5)")
+      ->capture_default_str();
+  command.add_option("--record", options.record,
+                     "Write what the scheduler is told to this file, to replay its decisions");
+}
+
+std::expected<std::optional<std::int64_t>, Exit> until_idle_ms(const BrokerOptions& options) {
+  if (!options.until_idle) return std::nullopt;
+  const auto ms = config::parse_duration_ms(options.timeout);
+  if (ms) return *ms;
+  return std::unexpected(
+      complain(Exit::usage,
+               fmt::format("--timeout takes a duration like 60s or 5m, not '{}'", shown(options.timeout))));
+}
+
+Result<std::unique_ptr<storage::CursorStore>> open_store(const Config& config) {
+  if (auto made = make_run_dir(config); !made) return std::unexpected(made.error());
+  return storage::open_sqlite_store(config.data_dir);
+}
+
+Exit exit_of(broker::RunEnd end) {
+  switch (end) {
+    case broker::RunEnd::stopped:
+    case broker::RunEnd::idle:
+      return Exit::done;
+    case broker::RunEnd::idle_stopped:
+      return Exit::behind;
+    case broker::RunEnd::timed_out:
+      return Exit::timed_out;
+  }
+  return Exit::failed;
+}
+
+}  // namespace cape::cli

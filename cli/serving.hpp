@@ -1,0 +1,49 @@
+// cli/serving.hpp
+// What the commands that serve (`up`, `broker`, `host`) have in common: signals, locks, directories, and the
+// broker's part. Thread: main.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "broker/dispatcher.hpp"
+#include "cli/context.hpp"
+#include "core/error.hpp"
+#include "core/unique_fd.hpp"
+#include "storage/cursor_store.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace cape::cli {
+
+// SIGTERM and SIGINT as a descriptor. Blocked in every thread made later.
+Result<UniqueFd> take_signals();
+
+// One part's hold on the data_dir.
+struct Hold {
+  storage::DataDirLock lock;
+  UniqueFd life;  // children of the part keep it open; none of an earlier start is left
+};
+// Waits for the children of an earlier start to end.
+Result<Hold> take_hold(const Config& config, storage::Part part);
+
+struct BrokerOptions {
+  bool until_idle = false;
+  std::string timeout = "60s";
+  std::string record;
+};
+// Declares --until-idle, --timeout and --record, bound to `options`, which must live as long as `app`.
+void add_broker_options(CLI::App& command, BrokerOptions& options);
+// nullopt inside: not asked for. Or the exit code after a complaint.
+std::expected<std::optional<std::int64_t>, Exit> until_idle_ms(const BrokerOptions& options);
+
+// The run directory, 0700, and the store.
+Result<std::unique_ptr<storage::CursorStore>> open_store(const Config& config);
+
+Exit exit_of(broker::RunEnd end);
+
+}  // namespace cape::cli
