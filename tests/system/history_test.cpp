@@ -21,8 +21,10 @@ plugin = "audit_log"
 grant  = { state = true }
 )";
 
-TEST(History, ReachesEveryTopologyOnceAndInOrder) {
-  Site site;
+class History : public ::testing::TestWithParam<Arrangement> {};
+
+TEST_P(History, ReachesEveryTopologyOnceAndInOrder) {
+  Site site(GetParam());
   site.configure(two_topologies);
   ASSERT_EQ(site.cape({"append", "history", "--jsonl", "-", "--no-ping"}, history_jsonl()).exit, 0);
 
@@ -38,8 +40,8 @@ TEST(History, ReachesEveryTopologyOnceAndInOrder) {
   }
 }
 
-TEST(History, IsNotRunAgainByALaterStart) {
-  Site site;
+TEST_P(History, IsNotRunAgainByALaterStart) {
+  Site site(GetParam());
   site.configure(two_topologies);
   ASSERT_EQ(site.cape({"append", "history", "--jsonl", "-", "--no-ping"}, history_jsonl(2000)).exit, 0);
 
@@ -51,6 +53,9 @@ TEST(History, IsNotRunAgainByALaterStart) {
   EXPECT_EQ(audited(site.data() / "state" / "audit" / "write").size(), 2000u);
   EXPECT_EQ(audited(site.data() / "state" / "ledger" / "write").size(), 2000u);
 }
+
+INSTANTIATE_TEST_SUITE_P(Run, History, ::testing::Values(Arrangement::together, Arrangement::apart),
+                         [](const auto& run) { return name_of(run.param); });
 
 }  // namespace
 }  // namespace cape::test

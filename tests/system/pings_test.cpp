@@ -19,7 +19,9 @@ grant  = { state = true }
 )";
 }
 
-fs::path log_of(const Site& site) { return site.data() / "state" / "seen" / "record" / "record.log"; }
+fs::path log_of(const Site& site) {
+  return site.data() / "state" / "seen" / "record" / "record.log";
+}
 
 wire::PingClient client(const Site& site) {
   const std::string run = "ipc://" + (site.data() / "run").string();
@@ -28,16 +30,20 @@ wire::PingClient client(const Site& site) {
   return std::move(*made);
 }
 
-TEST(Pings, RefreshAloneFindsEverythingWhenAllAreLost) {
-  Site site;
+class Pings : public ::testing::TestWithParam<Arrangement> {};
+
+TEST_P(Pings, RefreshAloneFindsEverythingWhenAllAreLost) {
+  Site site(GetParam());
   site.configure(recording_config(""));
   site.add_plugin("record");
   ASSERT_TRUE(site.up()) << site.up_log();
 
   ASSERT_EQ(site.cape({"append", "history", "--jsonl", "-", "--no-ping"}, history_jsonl(3000)).exit, 0);
 
-  EXPECT_TRUE(Site::eventually([&] { return lines_of(log_of(site)).size() >= 3000; }, std::chrono::seconds(30)))
-      << lines_of(log_of(site)).size() << " events ran\n" << site.up_log();
+  EXPECT_TRUE(
+      Site::eventually([&] { return lines_of(log_of(site)).size() >= 3000; }, std::chrono::seconds(30)))
+      << lines_of(log_of(site)).size() << " events ran\n"
+      << site.up_log();
   OrderChecker checker = history_checker(3000);
   check(checker, recorded(log_of(site)));
   checker.finish();
@@ -45,8 +51,8 @@ TEST(Pings, RefreshAloneFindsEverythingWhenAllAreLost) {
   EXPECT_EQ(checker.repeats(), 0u);
 }
 
-TEST(Pings, SentThreeTimesRunNoEventMoreOften) {
-  Site site;
+TEST_P(Pings, SentThreeTimesRunNoEventMoreOften) {
+  Site site(GetParam());
   site.configure(recording_config("refresh = { enabled = false }\n"));
   site.add_plugin("record");
   ASSERT_TRUE(site.up()) << site.up_log();
@@ -57,15 +63,18 @@ TEST(Pings, SentThreeTimesRunNoEventMoreOften) {
   for (std::size_t i = 0; i < 3000; ++i)
     for (int times = 0; times < 3; ++times) {
       const Seen& seen = history()[i];
-      // A full queue drops a ping of the three; what was appended before the last ping of its subject is found.
+      // A full queue drops a ping of the three; what was appended before the last ping of its subject is
+      // found.
       const auto sent = pings.ping({.domain = "history", .subject = seen.subject, .hint = seen.sequence});
       if (!sent) {
         ASSERT_TRUE(pings.ping_wait({.domain = "history", .subject = seen.subject}, 5000).has_value());
       }
     }
 
-  EXPECT_TRUE(Site::eventually([&] { return lines_of(log_of(site)).size() >= 3000; }, std::chrono::seconds(30)))
-      << lines_of(log_of(site)).size() << " events ran\n" << site.up_log();
+  EXPECT_TRUE(
+      Site::eventually([&] { return lines_of(log_of(site)).size() >= 3000; }, std::chrono::seconds(30)))
+      << lines_of(log_of(site)).size() << " events ran\n"
+      << site.up_log();
   site.kill_up(SIGTERM);
   OrderChecker checker = history_checker(3000);
   check(checker, recorded(log_of(site)));
@@ -74,9 +83,10 @@ TEST(Pings, SentThreeTimesRunNoEventMoreOften) {
   EXPECT_EQ(checker.repeats(), 0u);
 }
 
-TEST(Pings, AnAcknowledgedOneSurvivesAKillWithoutRefresh) {
-  Site site;
-  site.configure(recording_config("refresh = { enabled = false }\n"));  // nothing runs: its plugin is not there
+TEST_P(Pings, AnAcknowledgedOneSurvivesAKillWithoutRefresh) {
+  Site site(GetParam());
+  site.configure(
+      recording_config("refresh = { enabled = false }\n"));  // nothing runs: its plugin is not there
   ASSERT_TRUE(site.up()) << site.up_log();
   ASSERT_EQ(site.cape({"append", "history", "kept", "--no-ping"}).exit, 0);
   wire::PingClient pings = client(site);
@@ -91,6 +101,9 @@ TEST(Pings, AnAcknowledgedOneSurvivesAKillWithoutRefresh) {
   EXPECT_TRUE(Site::eventually([&] { return lines_of(log_of(site)).size() == 1; }, std::chrono::seconds(20)))
       << site.up_log();
 }
+
+INSTANTIATE_TEST_SUITE_P(Run, Pings, ::testing::Values(Arrangement::together, Arrangement::apart),
+                         [](const auto& run) { return name_of(run.param); });
 
 }  // namespace
 }  // namespace cape::test

@@ -1,9 +1,6 @@
 #include "tests/system/site.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,59 +13,30 @@
 
 #include <nlohmann/json.hpp>
 
-extern char** environ;
+#include "tests/system/process.hpp"
 
 namespace cape::test {
-namespace {
 
-std::string read_all(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
+fs::path build_bin(const std::string& name) {
+  return fs::read_symlink("/proc/self/exe").parent_path() / name;
 }
 
-struct Files {  // of a process to start
-  fs::path in, out, err;
-};
-
-pid_t start(const fs::path& program, const std::vector<std::string>& args, const Files& files, const fs::path& dir) {
-  std::vector<std::string> words{program.string()};
-  words.insert(words.end(), args.begin(), args.end());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, dir.c_str());
-  posix_spawn_file_actions_addopen(&actions, 0, files.in.c_str(), O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, files.out.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  posix_spawn_file_actions_addopen(&actions, 2, files.err.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw std::runtime_error("cannot start " + program.string());
-  return pid;
+fs::path zoo_plugin(const std::string& name) {
+  return build_bin("").parent_path().parent_path() / "zoo" / (name + ".so");
 }
 
-int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
-
-}  // namespace
-
-fs::path build_bin(const std::string& name) { return fs::read_symlink("/proc/self/exe").parent_path() / name; }
-
-fs::path zoo_plugin(const std::string& name) { return build_bin("").parent_path().parent_path() / "zoo" / (name + ".so"); }
-
-Site::Site() {
+Site::Site(Arrangement arrangement) {
   char name[] = "/tmp/cape-site-XXXXXX";
   if (!mkdtemp(name)) throw std::runtime_error("mkdtemp failed");
   dir_ = name;
   fs::create_directory(dir_ / "plugins");
   fs::create_directory(dir_ / "io");
+  if (arrangement == Arrangement::apart) host_ = std::make_unique<Daemon>(dir_, "host");
 }
 
 Site::~Site() {
   if (up_pid_ > 0) kill_up(SIGKILL);
+  host_.reset();
   eventually([&] { return left_processes().empty(); }, std::chrono::seconds(5));
   std::error_code ignored;  // a directory that stays in /tmp fails no test
   fs::remove_all(dir_, ignored);
@@ -89,27 +57,28 @@ Finished Site::cape(const std::vector<std::string>& args, const std::string& inp
   const std::string id = std::to_string(++calls);
   const Files files{dir_ / "io" / ("in" + id), dir_ / "io" / ("out" + id), dir_ / "io" / ("err" + id)};
   std::ofstream(files.in, std::ios::binary) << input;
-  const pid_t pid = start(build_bin("cape"), args, files, dir_);
+  const pid_t pid = start_process(build_bin("cape"), args, files, dir_);
   int status = 0;
   waitpid(pid, &status, 0);
-  return {exit_code(status), read_all(files.out), read_all(files.err)};
+  return {exit_code(status), read_text(files.out), read_text(files.err)};
 }
 
 bool Site::up(const std::vector<std::string>& args) {
   const fs::path out = dir_ / "io" / "up.out";
   fs::remove(out);
+  if (host_) host_->start({"host"});
   fs::path program = build_bin("cape");
-  std::vector<std::string> words{"up"};
+  std::vector<std::string> words{host_ ? "broker" : "up"};
   words.insert(words.end(), args.begin(), args.end());
   if (!refused_.empty()) {
     words.insert(words.begin(), {refused_, program.string()});
     program = build_bin("poorer-kernel");
   }
-  up_pid_ = start(program, words, {"/dev/null", out, dir_ / "io" / "up.err"}, dir_);
+  up_pid_ = start_process(program, words, {"/dev/null", out, dir_ / "io" / "up.err"}, dir_);
   bool ready = false;
   eventually(
       [&] {
-        ready = read_all(out).find("ready\n") != std::string::npos;
+        ready = read_text(out).find("ready\n") != std::string::npos;
         return ready || wait_up(std::chrono::seconds(0)) >= 0;
       },
       std::chrono::seconds(30));
@@ -121,6 +90,7 @@ void Site::kill_up(int signal) {
   ::kill(up_pid_, signal);
   waitpid(up_pid_, nullptr, 0);
   up_pid_ = -1;
+  if (host_) host_->end(signal);
 }
 
 int Site::wait_up(std::chrono::seconds limit) {
@@ -134,17 +104,20 @@ int Site::wait_up(std::chrono::seconds limit) {
         return true;
       },
       limit);
+  if (code >= 0 && host_) host_->end(SIGTERM);
   return code;
 }
 
-std::string Site::up_log() const { return read_all(dir_ / "io" / "up.err"); }
+std::string Site::up_log() const {
+  return read_text(dir_ / "io" / "up.err") + (host_ ? "host:\n" + host_->log() : "");
+}
 
 std::vector<pid_t> Site::descendants(pid_t pid) {
   std::multimap<pid_t, pid_t> children;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (!std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); })) continue;
-    const std::string stat = read_all(entry.path() / "stat");
+    const std::string stat = read_text(entry.path() / "stat");
     const std::size_t behind_name = stat.rfind(')');
     if (behind_name == std::string::npos) continue;
     std::istringstream fields(stat.substr(behind_name + 1));
@@ -163,14 +136,15 @@ std::vector<pid_t> Site::descendants(pid_t pid) {
 
 std::vector<pid_t> Site::left_processes() const {
   std::vector<pid_t> found;
-  const fs::path lock = data() / "children.lock";
+  const fs::path lock = data() / "children.lock", host_lock = data() / "host_children.lock";
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (!std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); })) continue;
     std::error_code gone;
     for (fs::directory_iterator fd(entry.path() / "fd", gone), end; !gone && fd != end; fd.increment(gone)) {
       std::error_code unreadable;
-      if (fs::read_symlink(fd->path(), unreadable) != lock || unreadable) continue;
+      const fs::path open = fs::read_symlink(fd->path(), unreadable);
+      if (unreadable || (open != lock && open != host_lock)) continue;
       found.push_back(std::stoi(name));
       break;
     }
@@ -188,7 +162,7 @@ bool Site::eventually(const std::function<bool()>& what, std::chrono::millisecon
 }
 
 std::vector<std::string> lines_of(const fs::path& file) {
-  const std::string text = read_all(file);
+  const std::string text = read_text(file);
   std::vector<std::string> lines;
   std::size_t from = 0;
   for (std::size_t at; (at = text.find('\n', from)) != std::string::npos; from = at + 1)
@@ -201,7 +175,7 @@ std::vector<Recorded> recorded(const fs::path& log) {
   for (const std::string& line : lines_of(log)) {
     std::istringstream in(line);
     Recorded r;
-    in >> r.subject >> r.sequence >> r.attempt >> r.fence;
+    in >> r.subject >> r.sequence >> r.attempt >> r.fence >> r.time_ns;
     all.push_back(std::move(r));
   }
   return all;
@@ -217,7 +191,7 @@ std::vector<Recorded> audited(const fs::path& state_dir) {
   for (const fs::path& file : files)
     for (const std::string& line : lines_of(file)) {
       const auto event = nlohmann::json::parse(line);
-      all.push_back({event.at("subject"), event.at("sequence"), 0, event.at("fence")});
+      all.push_back({event.at("subject"), event.at("sequence"), 0, event.at("fence"), 0});
     }
   return all;
 }

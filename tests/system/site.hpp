@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,18 @@ struct Finished {
   std::string out, err;
 };
 
+// How `up` runs: as one process, or as `cape broker` and `cape host` with the same config.
+enum class Arrangement { together, apart };
+// How gtest names them.
+inline std::string name_of(Arrangement arrangement) {
+  return arrangement == Arrangement::together ? "Together" : "Apart";
+}
+
+class Daemon;
+
 class Site {
  public:
-  Site();
+  explicit Site(Arrangement arrangement = Arrangement::together);
   ~Site();
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
@@ -41,9 +51,10 @@ class Site {
   // Runs `cape ARGS...` to its end with `input` on stdin.
   Finished cape(const std::vector<std::string>& args, const std::string& input = "") const;
 
-  // Starts `cape up ARGS...` and waits for its `ready`. false: it ended first; up_log() says why.
+  // Starts `cape up ARGS...` and waits for its `ready`. false: it ended first; up_log() says why. Apart: the
+  // arguments are the broker's.
   bool up(const std::vector<std::string>& args = {});
-  pid_t up_pid() const { return up_pid_; }
+  pid_t up_pid() const { return up_pid_; }  // apart: the broker's
   void kill_up(int signal);                 // and waits for its end
   int wait_up(std::chrono::seconds limit);  // its exit code; -1: it still runs
   std::string up_log() const;
@@ -60,6 +71,7 @@ class Site {
   fs::path dir_;
   std::string refused_;  // by the kernel; empty: nothing
   pid_t up_pid_ = -1;
+  std::unique_ptr<Daemon> host_;  // apart only
 };
 
 // Path of the built binary beside this test, and of the directories with built plugins.
@@ -75,6 +87,7 @@ struct Recorded {
   std::int64_t sequence = 0;
   unsigned attempt = 0;
   std::uint64_t fence = 0;
+  std::int64_t time_ns = 0;  // steady clock; 0: not recorded
 };
 std::vector<Recorded> recorded(const fs::path& log);
 

@@ -3,6 +3,9 @@
 //
 //   config = { subject = "a" }   misbehave on this subject alone; without it on every one
 //
+// A plugin may ask for a fifth column: CLOCK_MONOTONIC in nanoseconds, which all children of one machine
+// share.
+//
 // With a state grant each event is recorded before anything else happens, as "subject sequence attempt
 // fence\n", in STATE_DIR/record.log, with one write: what a killed process had begun is in the file. Without
 // a grant nothing is recorded.
@@ -13,6 +16,7 @@
 
 #include <cape/lambda.hpp>
 #include <cerrno>
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -20,7 +24,7 @@ namespace zoo {
 
 class Recorder {
  public:
-  explicit Recorder(const cape::Host& host) {
+  explicit Recorder(const cape::Host& host, bool with_time = false) : with_time_(with_time) {
     if (host.state_dir().empty()) return;
     const std::string path = std::string(host.state_dir()) + "/record.log";
     fd_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
@@ -37,7 +41,8 @@ class Recorder {
   void record(const cape::Event& event) const {
     if (fd_ < 0) return;
     const std::string line = std::string(event.subject()) + " " + std::to_string(event.sequence()) + " " +
-                             std::to_string(event.attempt()) + " " + std::to_string(event.fence()) + "\n";
+                             std::to_string(event.attempt()) + " " + std::to_string(event.fence()) +
+                             (with_time_ ? " " + now_ns() : "") + "\n";
     if (::write(fd_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
       throw cape::Failure(
           cape::Outcome::retry("record.log cannot be written: errno " + std::to_string(errno)));
@@ -45,7 +50,13 @@ class Recorder {
   }
 
  private:
+  static std::string now_ns() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::to_string(std::chrono::nanoseconds(now).count());
+  }
+
   int fd_ = -1;
+  bool with_time_;
 };
 
 // A lambda that records and then misbehaves on its subject: the animal says how.
