@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "core/clock.hpp"
 #include "core/log.hpp"
 
@@ -26,6 +28,11 @@ Hosts::Hosts(const scheduler::SchedulerPlan& plan, std::uint32_t epoch, wire::Br
   // The config may give shorter leases than those that were given.
   for (storage::HostLease& lease : recorded)
     awaited_[lease.host] = now_ns + std::max(plan.lease_ns, lease.lease_ms * ns_per_ms) + plan.kill_ns;
+}
+
+// Only a host's own home speaks for it: a namesake's hello says nothing about its jobs.
+std::string Hosts::key_of(const wire::HostHello& hello) {
+  return fmt::format("{}@{:016x}", hello.host, hello.home);
 }
 
 // What a message of a known session means.
@@ -82,9 +89,10 @@ void Hosts::on_message(wire::FromHost from, std::int64_t now_ns, std::vector<Inp
 void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_ns,
                      std::vector<Input>& inputs) {
   if (draining_) return;  // it comes back with the broker after us
-  if (hello.session == 0 || hello.host.empty()) return unknown(peer, hello.session);
+  if (hello.session == 0 || hello.home == 0 || hello.host.empty()) return unknown(peer, hello.session);
+  const std::string key = key_of(hello);
   for (auto at = sessions_.begin(); at != sessions_.end();) {
-    if (at->second.name != hello.host) {
+    if (at->second.key != key) {
       ++at;
       continue;
     }
@@ -99,16 +107,25 @@ void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_
   }
   const HostId id = next_id_++;
   log::info("broker", "host '{}' says hello with {} plugins", printable(hello.host, 64), hello.offers.size());
-  saver_.put_lease({.host = hello.host, .session = hello.session, .lease_ms = plan_.lease_ns / ns_per_ms});
+  warn_of_namesakes(hello.host);
+  saver_.put_lease({.host = key, .session = hello.session, .lease_ms = plan_.lease_ns / ns_per_ms});
   Session& session = sessions_[id];
   session.peer = peer;
   session.id = id;
   session.session = hello.session;
   session.name = std::move(hello.host);
+  session.key = key;
   session.heard_ns = now_ns;
   session.offers = std::move(hello.offers);
   map_lambdas(session, hello.lambdas);
-  awaited_.erase(session.name);
+  awaited_.erase(key);
+}
+
+// They are served as two; people who read of them cannot tell which is meant.
+void Hosts::warn_of_namesakes(const std::string& name) const {
+  if (std::ranges::none_of(sessions_, [&](const auto& entry) { return entry.second.name == name; })) return;
+  log::warning("broker", "two hosts are named '{}': give each a name of its own with --name or in [host]",
+               printable(name, 64));
 }
 
 // Two files may hold the same lambdas in another order, or one of them fewer.
@@ -147,7 +164,7 @@ scheduler::Credit Hosts::credit_of(const Session& session, const wire::HostCredi
 
 void Hosts::on_lease_saved(const std::string& host, std::int64_t now_ns, std::vector<Input>& inputs) {
   for (auto& [id, session] : sessions_)
-    if (session.name == host) session.recorded = true;
+    if (session.key == host) session.recorded = true;
   step(now_ns, inputs);
   bring_up_all(inputs);
 }
@@ -158,7 +175,7 @@ void Hosts::step(std::int64_t now_ns, std::vector<Input>& inputs) {
   std::erase_if(awaited_, [&](const auto& entry) {
     if (now_ns < entry.second) return false;
     log::warning("broker", "host '{}' of an earlier start did not come back; its lease has passed",
-                 printable(entry.first, 64));
+                 printable(entry.first, 96));
     saver_.remove_lease(entry.first);
     return true;
   });
@@ -170,7 +187,7 @@ void Hosts::forget_silent(std::int64_t now_ns) {
   std::erase_if(sessions_, [&](const auto& entry) {
     const Session& session = entry.second;
     if (session.up || now_ns - session.heard_ns <= plan_.lease_ns + plan_.kill_ns) return false;
-    saver_.remove_lease(session.name);
+    saver_.remove_lease(session.key);
     return true;
   });
 }
@@ -197,7 +214,7 @@ void Hosts::bring_up(Session& session, std::vector<Input>& inputs) {
 
 void Hosts::on_goodbye(Session& session, std::vector<Input>& inputs) {
   log::info("broker", "host '{}' says goodbye", printable(session.name, 64));
-  saver_.remove_lease(session.name);
+  saver_.remove_lease(session.key);
   if (session.up) inputs.push_back(scheduler::HostGone{.host = session.id, .clean = true});
   sessions_.erase(session.id);
 }
@@ -206,7 +223,7 @@ void Hosts::on_goodbye(Session& session, std::vector<Input>& inputs) {
 void Hosts::on_lost(HostId host) {
   const auto at = sessions_.find(host);
   if (at == sessions_.end()) return;
-  saver_.remove_lease(at->second.name);
+  saver_.remove_lease(at->second.key);
   sessions_.erase(at);
 }
 

@@ -42,7 +42,8 @@ class Hosts {
     wire::PeerId peer = 0;
     scheduler::HostId id = 0;
     SessionId session = 0;
-    std::string name;
+    std::string name;       // for people
+    std::string key;        // of its lease: name and home
     bool recorded = false;  // its lease is on disk
     bool up = false;        // the scheduler knows it
     std::int64_t heard_ns = 0;
@@ -61,6 +62,8 @@ class Hosts {
   struct Visitor;
   void on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_ns,
                 std::vector<scheduler::Input>& inputs);
+  static std::string key_of(const wire::HostHello& hello);
+  void warn_of_namesakes(const std::string& name) const;
   void map_lambdas(Session& session, const std::vector<wire::HostLambda>& lambdas) const;
   scheduler::Credit credit_of(const Session& session, const wire::HostCredit& credit) const;
   void forget_silent(std::int64_t now_ns);

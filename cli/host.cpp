@@ -53,7 +53,7 @@ std::string connect_mistake(const Config& config) {
 }
 
 // A broker that ends sends its hosts away; the next one takes them again, in a new loop.
-Result<void> serve(const Config& config, int life_fd, int stop_fd) {
+Result<void> serve(const Config& config, const Hold& hold, int stop_fd) {
   auto keys = client_keys(config, wire::Role::host, config.host.connect);
   if (!keys) return std::unexpected(keys.error());
   zmq::context_t zmq(1);
@@ -64,7 +64,8 @@ Result<void> serve(const Config& config, int life_fd, int stop_fd) {
     auto loop = host::HostLoop::make({.config = config,
                                       .transport = **transport,
                                       .name = config.host.name,
-                                      .life_fd = life_fd,
+                                      .home = hold.home,
+                                      .life_fd = hold.life.get(),
                                       .stop_fd = stop_fd,
                                       .on_ready = [first] {
                                         if (first) say("ready");
@@ -94,7 +95,7 @@ Exit run_host(const Context& context, const HostArguments& arguments) {
   if (!signals) return complain(Exit::failed, signals.error().message);
   auto hold = take_hold(*config, storage::Part::host);
   if (!hold) return complain(Exit::failed, hold.error().message);
-  if (auto end = serve(*config, hold->life.get(), signals->get()); !end)
+  if (auto end = serve(*config, *hold, signals->get()); !end)
     return complain(Exit::failed, end.error().message);
   return Exit::done;
 }
@@ -106,7 +107,7 @@ void add_host(CLI::App& app, Context& context) {
   // Owned by the options' bindings and the callback: both live as long as `app`.
   auto arguments = std::make_shared<HostArguments>();
   command->add_option("--name", arguments->name,
-                      "This host's name, which no other host may have; else [host] name, else the machine's");
+                      "This host's name, for people; else [host] name, else the machine's");
   command->add_option("--connect", arguments->connect,
                       "The broker's endpoint for hosts; else [host] connect, else [listen] hosts");
   command->footer(

@@ -11,6 +11,7 @@
 
 #include "cli/console.hpp"
 #include "core/config/units.hpp"
+#include "storage/host_home.hpp"
 #include "storage/life_lock.hpp"
 
 namespace cape::cli {
@@ -45,7 +46,12 @@ Result<Hold> take_hold(const Config& config, storage::Part part) {
   if (!lock) return std::unexpected(lock.error());
   auto life = storage::take_life_lock(config.data_dir, old_children_wait_ms, part);
   if (!life) return std::unexpected(life.error());
-  return Hold{std::move(*lock), std::move(*life)};
+  Hold hold{.lock = std::move(*lock), .life = std::move(*life)};
+  if (part == storage::Part::broker) return hold;
+  const auto home = storage::host_home(config.data_dir);
+  if (!home) return std::unexpected(home.error());
+  hold.home = *home;
+  return hold;
 }
 
 void add_broker_options(CLI::App& command, BrokerOptions& options) {

@@ -26,7 +26,8 @@ Result<UniqueFd> take_signals();
 // One part's hold on the data_dir.
 struct Hold {
   storage::DataDirLock lock;
-  UniqueFd life;  // children of the part keep it open; none of an earlier start is left
+  UniqueFd life;           // children of the part keep it open; none of an earlier start is left
+  std::uint64_t home = 0;  // of a host: see storage::host_home
 };
 // Waits for the children of an earlier start to end.
 Result<Hold> take_hold(const Config& config, storage::Part part);

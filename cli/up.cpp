@@ -21,7 +21,9 @@ namespace {
 struct Parts {
   const Config& config;
   storage::CursorStore& store;
-  int broker_life_fd, host_life_fd, stop_fd;
+  const Hold& broker;
+  const Hold& host;
+  int stop_fd;
 };
 
 // Runs until asked to stop. The host's thread lives inside.
@@ -36,14 +38,17 @@ Result<broker::RunEnd> run_both(const Parts& parts, const BrokerOptions& options
                                               .transport = *transport.broker,
                                               .zmq = zmq,
                                               .gate = **gate,
-                                              .life_fd = parts.broker_life_fd,
+                                              .life_fd = parts.broker.life.get(),
                                               .stop_fd = parts.stop_fd,
                                               .until_idle_ms = until_idle,
                                               .record_file = options.record,
                                               .on_ready = [] { say("ready"); }});
   if (!dispatcher) return std::unexpected(dispatcher.error());
-  auto host = host::HostLoop::make(
-      {.config = parts.config, .transport = *transport.host, .name = "local", .life_fd = parts.host_life_fd});
+  auto host = host::HostLoop::make({.config = parts.config,
+                                    .transport = *transport.host,
+                                    .name = "local",
+                                    .home = parts.host.home,
+                                    .life_fd = parts.host.life.get()});
   if (!host) return std::unexpected(host.error());
 
   Result<void> host_end;
@@ -71,12 +76,9 @@ Exit run_up(const Context& context, const BrokerOptions& options) {
   if (!host) return complain(Exit::failed, host.error().message);
   auto store = open_store(*config);
   if (!store) return complain(Exit::failed, store.error().message);
-  const auto end = run_both({.config = *config,
-                             .store = **store,
-                             .broker_life_fd = broker->life.get(),
-                             .host_life_fd = host->life.get(),
-                             .stop_fd = signals->get()},
-                            options, *until_idle);
+  const auto end = run_both(
+      {.config = *config, .store = **store, .broker = *broker, .host = *host, .stop_fd = signals->get()},
+      options, *until_idle);
   if (!end) return complain(Exit::failed, end.error().message);
   return exit_of(*end);
 }

@@ -60,7 +60,8 @@ struct HostLambda {
   std::string plugin;  // id
 };
 struct HostHello {        // first message of a session; no job of an older session runs there any more
-  std::string host;       // stable name
+  std::string host;       // its name, for people
+  std::uint64_t home = 0; // of its data_dir, never 0: what an older session of another home does is not its to say
   SessionId session = 0;  // new for each life of the host, never 0
   std::vector<HostLambda> lambdas;
   std::vector<PluginOffer> offers;

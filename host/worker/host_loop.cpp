@@ -39,6 +39,7 @@ Loop::Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake, Un
       worker_(plan_of(config_)),
       look_every_ns_(look_interval_ns(plan_of(config_))),
       session_(transport_, {.host = options.name,
+                            .home = options.home,
                             .lambdas = names_of(places_, config_),
                             .lease_ns = config_.lease_ms * ns_per_ms}),
       children_(epoll_.get(), tag_first_child) {}

@@ -3,6 +3,7 @@
 // the only part of the host that does I/O. run() is the body of the host's thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,7 +17,8 @@ namespace cape::host {
 struct HostOptions {
   const Config& config;      // must outlive the loop
   wire::HostEnd& transport;  // must outlive the loop
-  std::string name;          // stable name of this host
+  std::string name;          // of this host, for people
+  std::uint64_t home;        // see storage::host_home
   int life_fd = -1;          // see ChildSpec::life_fd
   int stop_fd = -1;          // a signalfd: the first signal is as stop(), a second one ends run() at once
   std::function<void()> on_ready = {};  // a broker has taken this host, for the first time

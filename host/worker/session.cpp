@@ -26,6 +26,7 @@ SessionId new_session_id() {
 Session::Session(wire::HostEnd& transport, SessionOptions options)
     : transport_(transport),
       host_(std::move(options.host)),
+      home_(options.home),
       lambdas_(std::move(options.lambdas)),
       lease_ns_(options.lease_ns) {}
 
@@ -34,7 +35,8 @@ void Session::begin(std::int64_t now_ns, std::vector<wire::PluginOffer> offers) 
   welcomed_ = false;
   heartbeat_asked_ = false;
   hello_ns_ = heartbeat_ns_ = now_ns;
-  send(wire::HostHello{.host = host_, .session = id_, .lambdas = lambdas_, .offers = std::move(offers)});
+  send(wire::HostHello{
+      .host = host_, .home = home_, .session = id_, .lambdas = lambdas_, .offers = std::move(offers)});
 }
 
 void Session::close() {

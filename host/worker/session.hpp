@@ -19,6 +19,7 @@ namespace cape::host {
 
 struct SessionOptions {
   std::string host;
+  std::uint64_t home = 1;
   std::vector<wire::HostLambda> lambdas;  // of the host's config, in its order
   std::int64_t lease_ns = 0;              // until the broker's welcome says another
 };
@@ -64,6 +65,7 @@ class Session {
 
   wire::HostEnd& transport_;
   std::string host_;
+  std::uint64_t home_;
   std::vector<wire::HostLambda> lambdas_;
   std::int64_t lease_ns_;
   SessionId id_ = 0;

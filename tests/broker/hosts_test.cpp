@@ -99,8 +99,9 @@ class HostsTest : public testing::Test {
     publisher = std::make_unique<Publisher>(plan, *hosts, end);
   }
 
-  static wire::HostHello hello_of(const std::string& name, SessionId session) {
+  static wire::HostHello hello_of(const std::string& name, SessionId session, std::uint64_t home = 1) {
     return {.host = name,
+            .home = home,
             .session = session,
             .lambdas = {{"d", "t", "first", "p"}, {"d", "t", "second", "q"}},
             .offers = {{.id = "p", .hash = "pp"}, {.id = "q", .hash = "qq"}}};
@@ -155,7 +156,7 @@ TEST_F(HostsTest, SessionIsUpOnlyWhenItsLeaseIsOnDisk) {
 }
 
 TEST_F(HostsTest, NobodyIsUpBeforeEveryRecordedHostHasComeOrItsLeaseHasPassed) {
-  start({{.host = "a"}, {.host = "gone"}});
+  start({{.host = "a@0000000000000001"}, {.host = "gone"}});
   say(1, hello_of("a", 7));
   EXPECT_FALSE(is_up(commit()));
   EXPECT_EQ(hosts->next_deadline(), now_ns + lease_ns + kill_ns);
@@ -278,6 +279,28 @@ TEST_F(HostsTest, NewSessionOfAHostEndsItsOldOne) {
   EXPECT_THAT(say(1, wire::JobStatuses{7, {{.job = 1}}}), IsEmpty()) << "a status of the old session counts";
   ASSERT_EQ(end.all<wire::HelloPlease>(1).size(), 1u);
   EXPECT_EQ(end.all<wire::HelloPlease>(1)[0].session, 7u);
+}
+
+TEST_F(HostsTest, HelloOfANamesakeLeavesTheJobsOfTheOtherAlone) {
+  say(1, hello_of("a", 7, 1));
+  const auto up = only<scheduler::HostUp>(commit());
+
+  EXPECT_THAT(say(2, hello_of("a", 8, 2)), IsEmpty()) << "it is taken for the first one's word";
+  EXPECT_TRUE(is_up(commit()));
+
+  EXPECT_EQ(hosts->sessions().size(), 2u);
+  EXPECT_EQ(store.recorded.size(), 2u) << "each has a lease of its own";
+  EXPECT_EQ(only<scheduler::Status>(say(1, wire::JobStatuses{7, {{.job = 1}}})).size(), 1u);
+}
+
+TEST_F(HostsTest, NamesakeIsNotTheReturnOfARecordedHost) {
+  start({{.host = "a@0000000000000001"}});
+
+  say(1, hello_of("a", 7, 2));
+  EXPECT_FALSE(is_up(commit())) << "jobs of the recorded one may still run";
+
+  say(2, hello_of("a", 8, 1));
+  EXPECT_TRUE(is_up(commit()));
 }
 
 TEST_F(HostsTest, SessionIsBoundToItsConnection) {

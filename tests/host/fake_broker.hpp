@@ -37,7 +37,7 @@ class FakeBroker {
     }
     config = std::move(*loaded);
     Result<std::unique_ptr<host::HostLoop>> made =
-        host::HostLoop::make({.config = config, .transport = *pair.host, .name = "test"});
+        host::HostLoop::make({.config = config, .transport = *pair.host, .name = "test", .home = 1});
     if (!made) {
       ADD_FAILURE() << made.error().message;
       return;

@@ -132,7 +132,8 @@ TEST(Codec, LimitsAreTheLastValuesTaken) {
       decode_ping_reply(encode(PingReply{PingAnswer::busy, std::string(reason_bytes_max + 1, 'x')})));
   EXPECT_FALSE(
       decode_admin_request(encode(AdminRequest{"m", std::string(admin_request_bytes_max + 1, 'x')})));
-  EXPECT_FALSE(decode_to_broker(encode(ToBroker(HostHello{"h", 0, {}})))) << "session 0 is none";
+  EXPECT_FALSE(decode_to_broker(encode(ToBroker(HostHello{"h", 1, 0, {}, {}})))) << "session 0 is none";
+  EXPECT_FALSE(decode_to_broker(encode(ToBroker(HostHello{"h", 0, 1, {}, {}})))) << "home 0 is none";
   EXPECT_TRUE(decode_to_broker(
       encode(ToBroker(JobStatuses{1, std::vector<JobStatus>(4096, JobStatus{.job = 1, .end = {}})}))));
   EXPECT_THAT(

@@ -91,8 +91,9 @@ std::vector<AdminReply> admin_replies() {
 
 std::vector<ToBroker> to_broker() {
   return {
-      HostHello{"local", 1, {}, {}},
+      HostHello{"local", 1, 1, {}, {}},
       HostHello{letters(name_bytes_max),
+                UINT64_MAX,
                 UINT64_MAX,
                 {{"d", "t", "l", "p"},
                  {letters(name_bytes_max), letters(name_bytes_max), letters(name_bytes_max),

@@ -143,17 +143,18 @@ LambdaMetric read_metric(Reader& from) {
 // ---- messages
 
 std::string bytes_of(const HostHello& message) {
-  Writer to = Writer::message(MessageType::host_hello, 4);
-  to.text(message.host).integer(message.session);
+  Writer to = Writer::message(MessageType::host_hello, 5);
+  to.text(message.host).integer(message.home).integer(message.session);
   write(to, message.lambdas);
   write(to, message.offers);
   return to.take();
 }
 
 HostHello read_hello(Reader& from) {
-  from.fields("host_hello", 4);
+  from.fields("host_hello", 5);
   HostHello message;
   message.host = from.text("host", name_bytes_max);
+  message.home = from.integer<std::uint64_t>("home", 1);
   message.session = from.integer<SessionId>("session", 1);
   message.lambdas = read_lambdas(from);
   message.offers = read_offers(from);
