@@ -7,6 +7,7 @@
 #ifndef CAPE_TEST_LAYOUT_H
 #define CAPE_TEST_LAYOUT_H
 
+#include <cape/ping.h>
 #include <cape/plugin.h>
 
 #if defined(__cplusplus)
@@ -131,6 +132,21 @@ AT(cape_entry, abi_minor, 6);
 AT(cape_entry, init, 8);
 AT(cape_entry, deinit, 16);
 AT(cape_entry, get_factory, 24);
+
+SIZE(cape_ping_code, 4);
+
+SIZE(cape_ping_options, 56);
+AT(cape_ping_options, struct_size, 0);
+AT(cape_ping_options, linger_ms, 4);
+AT(cape_ping_options, data_dir, 8);
+AT(cape_ping_options, push, 16);
+AT(cape_ping_options, ping, 24);
+AT(cape_ping_options, server_public, 32);
+AT(cape_ping_options, public_key, 40);
+AT(cape_ping_options, secret_key, 48);
+
+HOLDS(CAPE_PING_OK == 0 && CAPE_PING_BUSY == 1 && CAPE_PING_REFUSED == 2);
+HOLDS(CAPE_PING_UNAVAILABLE == -1 && CAPE_PING_INVALID == -2 && CAPE_PING_FAILED == -3);
 
 HOLDS(CAPE_OK == 0 && CAPE_SKIPPED == 1 && CAPE_RETRY == 2 && CAPE_NOT_FOUND == 3);
 HOLDS(CAPE_FAILED == -1 && CAPE_BAD_INPUT == -2 && CAPE_BAD_CONFIG == -3 && CAPE_UNSUPPORTED == -4);
