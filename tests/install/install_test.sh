@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# install_test.sh BUILD_DIR: installs a build into a prefix of its own, moves the prefix, and from there does what a plugin
+# author does: builds the templates with CMake and with one plain line, drops them in, runs them with the installed cape;
+# and what a service's author does: builds a client of libcape-ping and pings.
+set -euo pipefail
+build=$1
+work=$(mktemp -d /tmp/cape-install-XXXXXX)
+up=
+
+die() {
+  printf 'install_test: %s\n' "$*" >&2
+  [ ! -f "$work/up.err" ] || tail -n 40 "$work/up.err" >&2
+  exit 1
+}
+stop() {
+  [ -z "$up" ] || { kill "$up" && wait "$up" || true; } 2>/dev/null
+  up=
+}
+trap 'stop; rm -rf "$work"' EXIT
+
+# quietly COMMAND...: its output only if it fails.
+quietly() { "$@" >"$work/out" 2>&1 || { cat "$work/out" >&2; die "failed: $*"; }; }
+
+# until_true COMMAND...: waits for a state of another process, 30 s at most.
+until_true() {
+  local end=$((SECONDS + 30))
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$end" ] || die "not within 30 s: $*"
+    sleep 0.05
+  done
+}
+
+start() { # CONFIG
+  stop
+  "$prefix/bin/cape" up --config "$1" >"$work/up.out" 2>"$work/up.err" &
+  up=$!
+  until_true grep -qx ready "$work/up.out"
+}
+
+quietly cmake --install "$build" --prefix "$work/first place"
+mv "$work/first place" "$work/prefix"
+prefix=$work/prefix
+lib=$(dirname "$(find "$prefix" -name libcape-ping.so)")
+[ -n "$lib" ] || die "libcape-ping.so is not installed"
+export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
+site=$work/site
+mkdir -p "$site/plugins" "$site/notes"
+
+# Templates with CMake, without a warning.
+for template in lambda_cpp lambda_c source_cpp; do
+  cp -r "$prefix/share/cape/template/$template" "$work/$template"
+  quietly cmake -S "$work/$template" -B "$work/$template/build" -DCMAKE_PREFIX_PATH="$prefix"
+  quietly cmake --build "$work/$template/build"
+  ! grep -i warning "$work/out" || die "template $template builds with a warning"
+  cp "$work/$template"/build/*.so "$site/plugins"
+done
+[ "$(ls "$site/plugins" | tr '\n' ' ')" = "line_log.so line_source.so word_count.so " ] || die "a template built no plugin"
+
+# The lambda template and the journal.
+sed '/^grant/s/ *#.*//' "$work/lambda_cpp/cape.toml" >"$site/cape.toml"
+start "$site/cape.toml"
+"$prefix/bin/cape" --config "$site/cape.toml" append notes a/1 --payload "some words a b" >/dev/null
+until_true grep -q 'a/1: 2 words' "$work/up.err"   # word_bytes_min = 2
+echo "ok: the C++ lambda template ran with the installed cape"
+
+# A service pings through libcape-ping, linked with pkg-config.
+cat >"$work/service.c" <<'C'
+#include <cape/ping.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+  cape_ping_options options = {sizeof options};
+  cape_ping_client *client;
+  cape_ping_code code;
+  options.data_dir = argv[argc - 2];
+  if (cape_ping_connect(&options, &client) != CAPE_PING_OK) return puts(cape_ping_error()), 100;
+  code = cape_ping_wait(client, argv[argc - 1], "a/1", 0, 20000);
+  if (code != CAPE_PING_OK) puts(cape_ping_error());
+  cape_ping_close(client);
+  return code;
+}
+C
+read -ra flags <<<"$(pkg-config --cflags --libs cape-ping)"
+quietly "${CC:-cc}" -std=c99 -Wall -Wno-missing-field-initializers -Werror "$work/service.c" "${flags[@]}" -o "$work/service"
+quietly "$work/service" "$site/data" notes
+code=0
+"$work/service" "$site/data" nowhere >"$work/out" || code=$?
+[ "$code" = 2 ] && grep -q nowhere "$work/out" || die "a ping for an unknown domain got $code: $(cat "$work/out")"
+echo "ok: a service linked with pkg-config pinged"
+
+# find_package gives Cape::ping, and a plugin that a host would set aside is warned of.
+mkdir "$work/both"
+printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(both LANGUAGES C)' 'find_package(Cape 0.1 REQUIRED)' \
+  'add_executable(service ../service.c)' 'target_link_libraries(service PRIVATE Cape::ping)' \
+  'cape_add_plugin(none none.c)' >"$work/both/CMakeLists.txt"
+echo 'int nothing(void); int nothing(void) { return 0; }' >"$work/both/none.c"
+quietly cmake -S "$work/both" -B "$work/both/build" -DCMAKE_PREFIX_PATH="$prefix"
+quietly cmake --build "$work/both/build"
+grep -q 'none.so exports no cape_entry_v1' "$work/out" || die "no warning of a plugin without an entry: $(cat "$work/out")"
+grep -q 'none.so has no manifest' "$work/out" || die "no warning of a plugin without a manifest: $(cat "$work/out")"
+quietly "$work/both/build/service" "$site/data" notes
+echo "ok: find_package(Cape) gives Cape::ping and warns of what is no plugin"
+
+# The C template, compiled by one plain line.
+rm "$site/plugins/line_log.so"
+read -ra flags <<<"$(pkg-config --cflags --libs cape-plugin)"
+quietly "${CC:-cc}" -std=c99 -Wall -Werror "$work/lambda_c/line_log.c" "${flags[@]}" -o "$site/plugins/line_log.so"
+cp "$work/lambda_c/cape.toml" "$site/cape.toml"
+start "$site/cape.toml"
+until_true grep -q 'note a/1: some words a b' "$work/up.err"
+echo "ok: the C template, built by one line with pkg-config, ran"
+
+# The source template.
+sed "s|/srv/notes|$site/notes|g" "$work/source_cpp/cape.toml" >"$site/cape.toml"
+sed -i 's|^plugins = .*|&\ndata_dir = "data2"|' "$site/cape.toml"
+printf 'one two\nthree\nunfinis' >"$site/notes/today.txt"
+start "$site/cape.toml"
+until_true grep -q 'today: 3 words' "$work/up.err"
+echo 'hed four' >>"$site/notes/today.txt"
+quietly "$prefix/bin/cape" --config "$site/cape.toml" ping notes today --ack
+until_true grep -q 'today: 5 words' "$work/up.err"
+echo "ok: the source template ran"
