@@ -16,9 +16,11 @@ if(NOT found MATCHES "[\n ]CAPE[ \t]+0x")
 endif()
 
 # A plugin's root directory is empty: what it needs beyond the runtime has to come inside, as a static library.
-string(REGEX MATCHALL "Shared library: \\[[^]]+" needed "${found}")
+# An open bracket in an element would keep a CMake list together.
+string(REGEX REPLACE "[][]" "'" found "${found}")
+string(REGEX MATCHALL "Shared library: '[^']+" needed "${found}")
 foreach(line ${needed})
-  string(REGEX REPLACE ".*\\[" "" name "${line}")
+  string(REGEX REPLACE ".*'" "" name "${line}")
   if(NOT name MATCHES "^(libstdc\\+\\+|libgcc_s|libm|libdl|libpthread|librt|libc|ld-linux.*)\\.so")
     message(WARNING "${PLUGIN} needs ${name}, which is not there where plugins run: link it statically")
   endif()

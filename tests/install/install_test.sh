@@ -91,12 +91,13 @@ echo "ok: a service linked with pkg-config pinged"
 mkdir "$work/both"
 printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(both LANGUAGES C)' 'find_package(Cape 0.1 REQUIRED)' \
   'add_executable(service ../service.c)' 'target_link_libraries(service PRIVATE Cape::ping)' \
-  'cape_add_plugin(none none.c)' >"$work/both/CMakeLists.txt"
+  'cape_add_plugin(none none.c)' 'target_link_libraries(none PRIVATE -Wl,--no-as-needed zmq)' >"$work/both/CMakeLists.txt"
 echo 'int nothing(void); int nothing(void) { return 0; }' >"$work/both/none.c"
 quietly cmake -S "$work/both" -B "$work/both/build" -DCMAKE_PREFIX_PATH="$prefix"
 quietly cmake --build "$work/both/build"
 grep -q 'none.so exports no cape_entry_v1' "$work/out" || die "no warning of a plugin without an entry: $(cat "$work/out")"
 grep -q 'none.so has no manifest' "$work/out" || die "no warning of a plugin without a manifest: $(cat "$work/out")"
+grep -q 'none.so needs libzmq.so' "$work/out" || die "no warning of a library that is not there: $(cat "$work/out")"
 quietly "$work/both/build/service" "$site/data" notes
 echo "ok: find_package(Cape) gives Cape::ping and warns of what is no plugin"
 
