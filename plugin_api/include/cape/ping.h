@@ -50,8 +50,8 @@ typedef struct cape_ping_options {
   const char* data_dir; /* absolute; stands for its run/push.sock and run/ping.sock */
   const char* push;     /* instead: endpoints as in [listen] of cape.toml, ipc:///PATH or tcp://HOST:PORT */
   const char* ping;
-  /* CURVE keys as 40 characters of Z85, all three or none; for tcp. A host that is not loopback needs them.
-   */
+  /* CURVE keys as 40 characters of Z85, all three or none; for tcp. A host that is not loopback needs them:
+   * broker.public, ping.public and ping.secret of `cape keys new`. */
   const char* server_public;
   const char* public_key;
   const char* secret_key;
