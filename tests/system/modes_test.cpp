@@ -141,8 +141,8 @@ lambda.run = { plugin = "record", grant = { state = true } }
   const Finished told = site_.cape({"--json", "subject", "history", "poison"});
   ASSERT_EQ(told.exit, 0) << told.err;
   std::map<std::string, nlohmann::json> by_name;
-  for (const auto& topology : nlohmann::json::parse(told.out).at("topologies"))
-    by_name[topology.at("topology")] = topology;
+  const auto subject = nlohmann::json::parse(told.out);
+  for (const auto& topology : subject.at("topologies")) by_name[topology.at("topology")] = topology;
   EXPECT_EQ(by_name["bad"].at("state"), "parked");
   EXPECT_EQ(by_name["late"].at("state"), "waiting");
   EXPECT_EQ(by_name["late"].at("reason"), "comes after topology 'bad', which is parked with its cursor at 0");
