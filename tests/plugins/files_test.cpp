@@ -159,12 +159,6 @@ TEST_F(Files, DirectoryMovedAwayAndBackWhileItWasDownIsToldAgain) {
   EXPECT_THAT(lines(before), ElementsAre("metadata a/y"));
 }
 
-// A file that was looked at within 20 ms of its last change is told once more after a restart, since times do
-// not tell whether it changed again.
-void let_times_age() {
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-}
-
 TEST_F(Files, FindsWhatChangedWhileItWasDown) {
   fs::create_directories(at("kept"));
   fs::create_directories(at("moved/in"));
@@ -173,7 +167,6 @@ TEST_F(Files, FindsWhatChangedWhileItWasDown) {
   write("deleted", "d");
   write("kept/renamed", "r");
   write("moved/in/f", "f");
-  let_times_age();
   source();
   const std::int64_t before = newest();
   stop();
@@ -209,7 +202,6 @@ TEST_F(Files, RestartWithoutChangesJournalsNothing) {
   fs::create_directories(at("a/b"));
   write("a/b/c", "c");
   source();
-  let_times_age();
   stop();
   source();
   stop();
