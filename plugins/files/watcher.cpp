@@ -19,6 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
+constexpr std::int64_t root_look_ms = 10'000;  // how long the removal of an empty root may go unnoticed
 constexpr milliseconds pause_first{1'000}, pause_max{30'000};
 constexpr std::int64_t together_ns =
     Hints::settle_ns / 2;  // the two halves of a rename are looked at together
@@ -100,13 +101,19 @@ class Watcher::Life {
   }
 
   void listen() {
-    if (watches_.read(directories_, hints_, monotonic_ns())) return;
+    if (watches_.read(directories_, hints_, monotonic_ns()) && !root_is_removed()) return;
     // The sandbox shows the directory that was there when it was made. A new child sees what is there now.
     w_.host_.log(CAPE_LOG_ERROR,
                  "the root '" + w_.options_.root +
                      "' was moved or deleted; this process ends, so that another one sees what "
                      "is there now");
     std::_Exit(1);
+  }
+
+  // Nothing tells of it: a watch on a directory that somebody still holds open outlives its removal.
+  bool root_is_removed() const {
+    struct stat at = {};
+    return ::fstat(root_.get(), &at) == 0 && at.st_nlink == 0;
   }
 
   void wait() {
@@ -116,7 +123,7 @@ class Watcher::Life {
     if (hints_.all()) until = not_before_;
     const auto left = std::chrono::ceil<milliseconds>(until - Clock::now());
     pollfd fds[] = {{w_.stop_event_.get(), POLLIN, 0}, {hints_.all() ? -1 : watches_.fd(), POLLIN, 0}};
-    const auto timeout = std::clamp<std::int64_t>(left.count(), 0, 3'600'000);
+    const auto timeout = std::clamp<std::int64_t>(left.count(), 0, root_look_ms);
     (void)::poll(fds, 2, static_cast<int>(timeout));  // what it says is asked again by everybody
   }
 

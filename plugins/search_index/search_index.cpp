@@ -13,9 +13,11 @@
 // gone is taken out without a look: what lies there at this moment may be gone again before the source has
 // seen it. A batch is one transaction, committed before any of its events counts as done.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cape/lambda.hpp>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -29,7 +31,8 @@ namespace {
 class SearchIndex {
  public:
   SearchIndex(const cape::Config& config, const cape::Host& host)
-      : root_path_(config.require<std::string>("root")),
+      : host_(host),
+        root_path_(config.require<std::string>("root")),
         bytes_max_(config.get<std::uint64_t>("file_bytes_max", 1u << 20)),
         index_path_(std::string(host.state_dir()) + "/index.db") {
     if (host.state_dir().empty())
@@ -47,6 +50,7 @@ class SearchIndex {
 
   cape::Outcome operator()(const cape::Event& event) {
     if (trouble_) return trouble_->outcome();
+    if (root_is_removed()) end_child();
     const std::string path = search_index::path_in(event.payload());
     const search_index::FileText file = says_gone(event.type())
                                             ? search_index::FileText{false, {}, "it was not in the index"}
@@ -69,6 +73,20 @@ class SearchIndex {
   }
 
  private:
+  bool root_is_removed() const {
+    struct stat at = {};
+    return ::fstat(root_.get(), &at) == 0 && at.st_nlink == 0;
+  }
+
+  // What we were granted is a removed directory, in which nothing will ever be found again, whatever lies at
+  // its path now. The next child is given what lies there then, and this event runs there.
+  [[noreturn]] void end_child() {
+    host_.log(CAPE_LOG_WARNING, "search_index: the root '" + root_path_ +
+                                    "' was removed; the events since then run when it is there again");
+    if (index_) index_->roll_back();
+    std::_Exit(EXIT_FAILURE);
+  }
+
   static bool says_gone(std::string_view type) {
     return type == "deleted" || type == "renamed_from" || type == "dir_deleted" || type == "dir_renamed_from";
   }
@@ -90,6 +108,7 @@ class SearchIndex {
     }
   }
 
+  cape::Host host_;
   std::string root_path_;
   std::uint64_t bytes_max_;
   std::string index_path_;

@@ -138,6 +138,21 @@ TEST_F(Search, FindsAWordInAFileThatWasJustWritten) {
   EXPECT_EQ(found("porcupine"), std::vector<std::string>{"texts/old.md"}) << "no broker is needed";
 }
 
+// Whoever was granted the old directory sees the old one for ever: both children have to start anew.
+TEST_F(Search, FollowsARootThatIsRemovedAndMadeAgain) {
+  site_.configure(searched("tree") + topology("search", "tree"));
+  write("old.md", "an old porcupine");
+  ASSERT_TRUE(site_.up()) << site_.up_log();
+  ASSERT_TRUE(finds("porcupine", {"old.md"})) << site_.up_log();
+
+  fs::remove_all(tree());
+  fs::create_directories(tree());
+  write("new.md", "a wombat, quite new");
+
+  EXPECT_TRUE(finds("wombat", {"new.md"})) << site_.up_log();
+  EXPECT_TRUE(finds("porcupine", {})) << site_.up_log();
+}
+
 TEST_F(Search, SaysWhatIsWrong) {
   EXPECT_EQ(site_.cape({"search", "x"}).exit, 2) << "no config";
   site_.configure("");
