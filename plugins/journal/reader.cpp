@@ -23,11 +23,11 @@ class SubjectFailure : public cape::Failure {
 class Reader::Transaction {
  public:
   explicit Transaction(Reader& reader) : reader_(reader) {
-    const Run run(reader_.begin_);
+    const sqlite_file::Reading run(reader_.begin_);
     reader_.begin_.step();
   }
   ~Transaction() {
-    const Run run(reader_.commit_);
+    const sqlite_file::Reading run(reader_.commit_);
     try {
       reader_.commit_.step();
     } catch (const cape::Failure&) {
@@ -43,7 +43,7 @@ class Reader::Transaction {
 
 Reader::Reader(std::string path, const cape::Host& host)
     : host_(host),
-      connection_(std::move(path)),
+      connection_(std::move(path), sqlite_file::Access::read),
       begin_(connection_, "BEGIN"),
       commit_(connection_, "COMMIT"),
       find_subject_(connection_, "SELECT id, latest FROM subject WHERE name = ?1"),
@@ -78,8 +78,8 @@ void Reader::query_batch(cape::QueryBatch& batch) {
 }
 
 bool Reader::scan(std::string_view token, std::uint32_t subjects_max, cape::SubjectSink& subjects) {
-  const Run run(list_subjects_);
-  list_subjects_.bind(1, token);
+  const sqlite_file::Reading run(list_subjects_);
+  list_subjects_.bind_text(1, token);
   std::uint32_t emitted = 0;
   while (list_subjects_.step()) {
     if (emitted == subjects_max) return true;
@@ -102,8 +102,8 @@ void Reader::skip(std::string_view name) {
 }
 
 std::optional<Reader::Subject> Reader::find(std::string_view name) {
-  const Run run(find_subject_);
-  find_subject_.bind(1, name);
+  const sqlite_file::Reading run(find_subject_);
+  find_subject_.bind_text(1, name);
   if (!find_subject_.step()) return std::nullopt;
   return Subject{find_subject_.integer(0), find_subject_.integer(1)};
 }
@@ -119,7 +119,7 @@ std::optional<cape::QueryAnswer> Reader::answer(const cape::Query& query, cape::
 }
 
 cape::QueryAnswer Reader::read(const Subject& subject, const cape::Query& query, cape::EventSink& events) {
-  const Run run(read_events_);
+  const sqlite_file::Reading run(read_events_);
   read_events_.bind(1, subject.id).bind(2, query.start);
   std::uint32_t emitted = 0;
   std::uint64_t bytes = 0;

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "sqlite.hpp"
+#include "sqlite_file.hpp"
 
 namespace journal {
 
@@ -39,8 +39,8 @@ class Reader {
   void skip(std::string_view name);
 
   cape::Host host_;
-  Connection connection_;
-  Statement begin_, commit_, find_subject_, read_events_, list_subjects_;
+  sqlite_file::Connection connection_;
+  sqlite_file::Statement begin_, commit_, find_subject_, read_events_, list_subjects_;
   bool warned_ = false;
 };
 

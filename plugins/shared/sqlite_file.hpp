@@ -1,6 +1,7 @@
 // plugins/shared/sqlite_file.hpp
-// A SQLite database that a plugin keeps in its state directory: connection, statements, transactions. Trouble
-// leaves as Trouble, a cape::Failure with RETRY that names the file, what SQLite says and the next step.
+// A SQLite database that a plugin keeps in its state directory, or reads where somebody else keeps it:
+// connection, statements, transactions. Trouble leaves as Trouble, a cape::Failure with RETRY that names the
+// file, what SQLite says and the next step.
 // Thread: one at a time per Connection and its statements. Statements must not outlive their Connection.
 #pragma once
 
@@ -18,16 +19,16 @@ namespace sqlite_file {
 class Trouble : public cape::Failure {
  public:
   Trouble(const std::string& path, const std::string& what, int code);
-  bool is_damage() const;  // the file is no database, or a broken one
+};
 
- private:
-  int code_;
+enum class Access : std::uint8_t {
+  write,  // creates the file if need be; write-ahead log, every commit synced
+  read,   // nothing is written, not even -shm: some writing connection keeps that in being
 };
 
 class Connection {
  public:
-  // Creates the file if need be; write-ahead log, every commit synced.
-  explicit Connection(std::string path);
+  explicit Connection(std::string path, Access access = Access::write);
 
   void run(const char* sql) const;              // one statement or more
   std::int64_t integer(const char* sql) const;  // first column of the first row; 0 without a row
