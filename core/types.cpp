@@ -52,6 +52,16 @@ constexpr std::array kind_names{
     KindName{OutcomeKind::external_kill, "EXTERNAL_KILL"},
 };
 
+// Whole characters of `text` that leave room for the dots.
+std::string with_dots(std::string text, std::size_t bytes_max) {
+  while (!text.empty() && text.size() + 3 > bytes_max) {
+    std::size_t cut = text.size() - 1;
+    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0u) == 0x80u) --cut;
+    text.resize(cut);
+  }
+  return text += bytes_max >= 3 ? "..." : "";
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -73,9 +83,8 @@ std::string_view subject_mistake(std::string_view subject) {
 
 bool is_name(std::string_view text) {
   if (text.empty() || text.size() > 63 || text[0] < 'a' || text[0] > 'z') return false;
-  return std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
+  return std::ranges::all_of(
+      text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
 std::string printable(std::string_view text, std::size_t bytes_max) {
@@ -93,17 +102,16 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
       piece = escaped;
     }
     if (out.size() + piece.size() > bytes_max) {
-      while (!out.empty() && out.size() + 3 > bytes_max) {  // never cut inside a character
-        std::size_t cut = out.size() - 1;
-        while (cut > 0 && (static_cast<unsigned char>(out[cut]) & 0xC0u) == 0x80u) --cut;
-        out.resize(cut);
-      }
-      return out += bytes_max >= 3 ? "..." : "";
+      return with_dots(std::move(out), bytes_max);
     }
     out += piece;
     text.remove_prefix(plain ? length : 1);
   }
   return out;
+}
+
+std::string shortened(std::string text, std::size_t bytes_max) {
+  return text.size() <= bytes_max ? text : with_dots(std::move(text), bytes_max);
 }
 
 const char* name_of(OutcomeKind kind) {
@@ -122,15 +130,18 @@ OutcomeKind outcome_of_plugin_status(std::int32_t status) {
     case OutcomeKind::cancelled:
     case OutcomeKind::no_memory:
     case OutcomeKind::limit:
-    case OutcomeKind::internal: return kind;
-    default: return OutcomeKind::failed;
+    case OutcomeKind::internal:
+      return kind;
+    default:
+      return OutcomeKind::failed;
   }
 }
 
 FailureClass failure_class(OutcomeKind kind) {
   switch (kind) {
     case OutcomeKind::ok:
-    case OutcomeKind::skipped: return FailureClass::done;
+    case OutcomeKind::skipped:
+      return FailureClass::done;
     case OutcomeKind::retry:
     case OutcomeKind::internal:
     case OutcomeKind::no_memory:
@@ -139,11 +150,14 @@ FailureClass failure_class(OutcomeKind kind) {
     case OutcomeKind::oom:
     case OutcomeKind::exited:
     case OutcomeKind::protocol:
-    case OutcomeKind::violation: return FailureClass::attempt;
+    case OutcomeKind::violation:
+      return FailureClass::attempt;
     case OutcomeKind::setup:
     case OutcomeKind::cancelled:
-    case OutcomeKind::external_kill: return FailureClass::no_attempt;
-    default: return FailureClass::park;
+    case OutcomeKind::external_kill:
+      return FailureClass::no_attempt;
+    default:
+      return FailureClass::park;
   }
 }
 

@@ -32,6 +32,9 @@ bool is_name(std::string_view text);
 // For everything that came from a plugin or a peer and is shown to a person.
 std::string printable(std::string_view text, std::size_t bytes_max);
 
+// `text`, which is UTF-8, cut at `bytes_max` with "..." and never inside a character. Escapes nothing.
+std::string shortened(std::string text, std::size_t bytes_max);
+
 // What became of an event in a lambda: data, never our error. The values are those of cape_status.
 enum class OutcomeKind : std::int32_t {
   ok = 0,

@@ -119,7 +119,7 @@ void Scheduler::State::park_unreadable(Subject& s, Lane& lane, Stretch& stretch,
   clear_timer(lane, stretch);
   stretch.parked = true;
   stretch.failed_sequence = stretch.cursor + 1;
-  stretch.reason = request.unreadable;
+  stretch.reason = shortened(request.unreadable, reason_bytes_max);
   drop_waiting_behind(lane, stretch);
   s.dirty = true;
   ++counters.parked;

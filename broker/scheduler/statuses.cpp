@@ -8,9 +8,10 @@
 namespace cape::scheduler {
 namespace {
 
+// As the store takes it: what does not fit would keep the whole subject from being saved.
 std::string reason_of(const Outcome& outcome) {
-  return outcome.reason.empty() ? std::string(name_of(outcome.kind))
-                                : fmt::format("{}: {}", name_of(outcome.kind), outcome.reason);
+  if (outcome.reason.empty()) return name_of(outcome.kind);
+  return shortened(fmt::format("{}: {}", name_of(outcome.kind), outcome.reason), reason_bytes_max);
 }
 
 }  // namespace

@@ -32,8 +32,7 @@ FailureClass class_of(const wire::JobStatus& status) {
 }
 
 Outcome bounded(const Outcome& outcome) {
-  if (outcome.reason.size() <= reason_bytes_max) return outcome;
-  return {outcome.kind, printable(outcome.reason, reason_bytes_max)};
+  return {outcome.kind, shortened(outcome.reason, reason_bytes_max)};
 }
 
 }  // namespace

@@ -5,8 +5,10 @@
 //     │ inputs_   │ inputs_      └ statuses_ ────┘
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/unique_fd.hpp"
@@ -51,6 +53,7 @@ class Loop final : public HostLoop {
   void tell_silence();
   void step_intake();
   void tell_what_serves();
+  void tell_trouble(LambdaIndex lambda, const std::string& trouble);  // once, when it changes
   void look();
 
   void perform(const StartChild& action);
@@ -81,6 +84,7 @@ class Loop final : public HostLoop {
   std::int64_t look_every_ns_;
   Session session_;
   Shelves shelves_;
+  std::map<LambdaIndex, std::string> told_troubles_;
   Children children_;
 
   std::int64_t now_ns_ = 0;

@@ -54,6 +54,13 @@ void Loop::step_intake() {
   if (changed || shelves_.settled != was_settled) tell_what_serves();
 }
 
+void Loop::tell_trouble(LambdaIndex lambda, const std::string& trouble) {
+  std::string& told = told_troubles_[lambda];
+  if (trouble == told) return;
+  told = trouble;
+  if (!trouble.empty()) log::warning("host", "{} cannot run: {}", places_[lambda].name(), trouble);
+}
+
 void Loop::tell_what_serves() {
   shelves_.serving = intake_->serving();
   std::vector<wire::SetAside> aside = intake_->set_aside();
@@ -64,7 +71,11 @@ void Loop::tell_what_serves() {
     if (!known) log::warning("host", "{} is set aside: {}", file.file, file.reason);
   }
   shelves_.set_aside = std::move(aside);
-  for (LambdaIndex i = 0; i < places_.size(); ++i) inputs_.emplace_back(serving_of(i, places_[i], shelves_));
+  for (LambdaIndex i = 0; i < places_.size(); ++i) {
+    PluginServes serves = serving_of(i, places_[i], shelves_);
+    if (shelves_.settled) tell_trouble(i, serves.trouble);
+    inputs_.emplace_back(std::move(serves));
+  }
   session_.offer(offers_of(shelves_));
   report_due_ = true;
 }

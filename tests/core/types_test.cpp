@@ -68,6 +68,16 @@ TEST(Printable, CutsAtTheLimitAndNeverInsideACharacter) {
   }
 }
 
+TEST(Shortened, CutsAtTheLimitAndEscapesNothing) {
+  EXPECT_EQ(shortened("a\\b", 3), "a\\b");
+  EXPECT_EQ(shortened("a\\bcdef", 6), "a\\b...");
+  for (std::size_t limit = 0; limit < 24; ++limit) {
+    const std::string cut = shortened("é事🦀é事🦀é事🦀", limit);
+    EXPECT_LE(cut.size(), limit);
+    EXPECT_TRUE(is_utf8(cut)) << "limit " << limit;
+  }
+}
+
 TEST(Outcome, EveryKindHasANameAndNoOtherNumberHas) {
   int named = 0;
   for (int value = -200; value <= 200; ++value)

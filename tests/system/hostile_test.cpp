@@ -79,14 +79,14 @@ grant  = {{ state = true }}
   EXPECT_TRUE(site.left_processes().empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Zoo, Hostile,
-                         ::testing::Values(Guest{"segv", "SIGNALED.*SIGSEGV"}, Guest{"hang", "HUNG", "500ms"},
-                                           Guest{"exit0", "EXITED"}, Guest{"throw_it", "RETRY"},
-                                           Guest{"abort_it", "SIGNALED.*SIGABRT"},
-                                           Guest{"alloc", "OOM|NO_MEMORY|SIGNALED"},
-                                           Guest{"open_socket", "VIOLATION.*socket"},
-                                           Guest{"fail_perm", "FAILED"}, Guest{"bad_status", "FAILED.*4242"}),
-                         ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(
+    Zoo, Hostile,
+    ::testing::Values(Guest{"segv", "SIGNALED.*SIGSEGV"}, Guest{"hang", "HUNG", "500ms"},
+                      Guest{"exit0", "EXITED"}, Guest{"throw_it", "RETRY"},
+                      Guest{"abort_it", "SIGNALED.*SIGABRT"}, Guest{"alloc", "OOM|NO_MEMORY|SIGNALED"},
+                      Guest{"open_socket", "VIOLATION.*socket"}, Guest{"fail_perm", "FAILED"},
+                      Guest{"long_reason", "FAILED: r{100}.*\\.\\.\\."}, Guest{"bad_status", "FAILED.*4242"}),
+    ::testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace cape::test

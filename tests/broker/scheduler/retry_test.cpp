@@ -47,6 +47,22 @@ TEST(SchedulerRetry, WaitsAndThenRunsFromTheFailedEventWithItsAttempts) {
   EXPECT_GT(again.job, job.job);
 }
 
+// The store refuses a record with a longer one, and with it every topology's cursor of the subject.
+TEST(SchedulerRetry, ReasonOfAnyLengthFitsTheRecord) {
+  for (const OutcomeKind kind : {OutcomeKind::failed, OutcomeKind::retry, OutcomeKind::violation})
+    for (const std::size_t length : {0u, 1000u, 1016u, 1017u, 1024u, 5000u}) {
+      World w;
+      const auto job = run_three(w);
+
+      w.status(1, failed_at(job, 2, kind, std::string(length, 'r')));
+
+      const auto save = w.only<SaveCursor>();
+      for (const auto& topology : save.info.topologies)
+        for (const auto& lambda : topology.lambdas)
+          EXPECT_LE(lambda.reason.size(), reason_bytes_max) << name_of(kind) << " of " << length;
+    }
+}
+
 TEST(SchedulerRetry, CountsAnewForAnotherEventAndForgetsAfterSuccess) {
   World w;
   auto job = run_three(w);
