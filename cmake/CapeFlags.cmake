@@ -12,6 +12,7 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo)
 endif()
 set(CAPE_SANITIZE "" CACHE STRING "Sanitizers of the unit and sim labels, as -fsanitize= takes them")
+option(CAPE_FUZZ "Build the fuzzers of tests/fuzz, which need Clang and its libFuzzer" OFF)
 
 include(CheckPIESupported)
 check_pie_supported()
@@ -23,9 +24,15 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # At -Og it inlines one of the zone's operators of msgpack and not the other, and misses that they match.
   add_compile_options($<$<AND:$<CONFIG:Debug>,$<COMPILE_LANGUAGE:CXX>>:-Wno-mismatched-new-delete>)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_compile_options(-Wno-deprecated-declarations)  # std::stable_sort of libstdc++ 12 calls what it deprecates itself
+endif()
 if(CAPE_SANITIZE)
   add_compile_options(-fsanitize=${CAPE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CAPE_SANITIZE})
+  if(CAPE_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+  endif()
 else()
   add_compile_options(-fstack-protector-strong -fstack-clash-protection)
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
