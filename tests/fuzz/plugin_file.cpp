@@ -13,7 +13,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const int file = ::memfd_create("plugin", MFD_CLOEXEC);
   CAPE_CHECK(file >= 0);
-  CAPE_CHECK(::ftruncate(file, 0) == 0);
+  CAPE_CHECK(::ftruncate(file, static_cast<off_t>(size)) == 0);
   CAPE_CHECK(::pwrite(file, data, size, 0) == static_cast<ssize_t>(size));
 
   (void)cape::child::elf_mistake(file, size);

@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -18,9 +20,9 @@ constexpr std::uint64_t ring_bytes = 4096;
 int ring_of(std::span<const std::uint8_t> bytes) {
   static const int ring = ::memfd_create("ring", MFD_CLOEXEC);
   CAPE_CHECK(ring >= 0);
-  CAPE_CHECK(::ftruncate(ring, 0) == 0 && ::ftruncate(ring, ring_bytes) == 0);
-  const std::size_t length = std::min<std::size_t>(bytes.size(), ring_bytes);
-  CAPE_CHECK(::pwrite(ring, bytes.data(), length, 0) == static_cast<ssize_t>(length));
+  std::array<std::uint8_t, ring_bytes> all{};
+  std::ranges::copy(bytes.first(std::min(bytes.size(), all.size())), all.begin());
+  CAPE_CHECK(::pwrite(ring, all.data(), all.size(), 0) == static_cast<ssize_t>(all.size()));
   return ring;
 }
 
