@@ -5,12 +5,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/topology_numbers.hpp"
+
 namespace cape::broker {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t behind_rows_max = 2000;  // counted on the loop: a few milliseconds at most
 
 json error_body(std::string_view code, std::string message) {
   return {{"error", std::move(message)}, {"code", code}};
@@ -18,12 +18,6 @@ json error_body(std::string_view code, std::string message) {
 
 wire::AdminReply reply(bool ok, const json& body) {
   return {ok, body.dump(-1, ' ', false, json::error_handler_t::replace)};
-}
-
-std::optional<DomainIndex> domain_index(const Config& config, std::string_view name) {
-  auto at = std::ranges::find(config.domains, name, &DomainConfig::name);
-  if (at == config.domains.end()) return std::nullopt;
-  return static_cast<DomainIndex>(at - config.domains.begin());
 }
 
 json topologies_of_subject(BrokerState& b, const scheduler::SubjectView& view) {
@@ -40,7 +34,7 @@ json topologies_of_subject(BrokerState& b, const scheduler::SubjectView& view) {
 wire::AdminReply subject_method(BrokerState& b, const json& body) {
   const auto domain_name = body.value("domain", std::string());
   const auto subject = body.value("subject", std::string());
-  const auto domain = domain_index(b.config(), domain_name);
+  const auto domain = b.domain_index(domain_name);
   if (!domain) return reply(false, error_body("not_found", "no domain '" + printable(domain_name, 80) + "' in the config"));
   if (auto mistake = subject_mistake(subject); !mistake.empty()) return reply(false, error_body("invalid", std::string(mistake)));
   auto found = b.subjects.find(*domain, subject);
@@ -50,10 +44,6 @@ wire::AdminReply subject_method(BrokerState& b, const json& body) {
                       {"subject", subject},
                       {"latest", found->id == 0 ? json(nullptr) : json(view.latest)},
                       {"topologies", topologies_of_subject(b, view)}});
-}
-
-json latency_of(const LatencyHistogram& h) {
-  return {{"count", h.count()}, {"p50", h.quantile_us(0.5)}, {"p95", h.quantile_us(0.95)}, {"p99", h.quantile_us(0.99)}};
 }
 
 // The lowest level any running child reached; "-" while none runs.
@@ -123,55 +113,16 @@ json counters_of(BrokerState& b) {
           {"waiting_for_hosts", b.hosts.awaited()},
           {"sandbox_level", worst_level(b)},
           {"uptime_s", (boot_ns() - b.started_ns) / ns_per_s},
-          {"latency_us", latency_of(b.latencies.ping_to_start())},
-          {"run_us", latency_of(b.latencies.run())},
+          {"latency_us", latency_numbers(b.latencies.ping_to_start())},
+          {"run_us", latency_numbers(b.latencies.run())},
           {"metrics", metrics_of(b)}};
 }
 
-struct BehindCount {
-  std::vector<std::uint64_t> behind, parked;  // by TopologyIndex
-  bool whole = true;
-};
-
-BehindCount count_behind(BrokerState& b) {
-  BehindCount count;
-  count.behind.resize(b.plan.topologies.size());
-  count.parked.resize(b.plan.topologies.size());
-  auto rows = b.options.store.behind(0, behind_rows_max);
-  count.whole = rows && rows->size() < behind_rows_max;
-  if (!rows) return count;
-  for (const storage::StoredSubject& row : *rows) {
-    const auto domain = domain_index(b.config(), row.domain);
-    if (!domain) continue;
-    const auto view = b.scheduler.view(row.id, *domain, &row.info);
-    for (const scheduler::TopologyView& t : view.topologies) {
-      if (t.cursor < view.latest) ++count.behind[t.topology];
-      if (t.state == scheduler::SubjectState::parked) ++count.parked[t.topology];
-    }
-  }
-  return count;
-}
-
 wire::AdminReply topologies_method(BrokerState& b) {
-  const BehindCount count = count_behind(b);
-  json list = json::array();
-  for (TopologyIndex i = 0; i < b.plan.topologies.size(); ++i) {
-    const scheduler::TopologySpec& t = b.plan.topologies[i];
-    json lambdas = json::array();
-    for (LambdaIndex l = t.first_lambda; l < t.first_lambda + t.lambda_count; ++l)
-      lambdas.push_back({{"lambda", b.plan.lambdas[l].name}, {"plugin", b.plan.lambdas[l].plugin}});
-    json entry = {{"topology", t.name},
-                  {"domain", b.config().domains[t.domain].name},
-                  {"mode", name_of(t.mode)},
-                  {"lambdas", std::move(lambdas)},
-                  {"behind", count.whole ? json(count.behind[i]) : json(nullptr)},
-                  {"parked", count.whole ? json(count.parked[i]) : json(nullptr)}};
-    if (auto failure = b.last_failures.find(i); failure != b.last_failures.end())
-      entry["last_failure"] = {{"subject", failure->second.subject},
-                               {"sequence", failure->second.sequence},
-                               {"reason", failure->second.reason}};
-    list.push_back(std::move(entry));
-  }
+  json list = topology_numbers(b);
+  for (const auto& [topology, failure] : b.last_failures)
+    list[topology]["last_failure"] = {
+        {"subject", failure.subject}, {"sequence", failure.sequence}, {"reason", failure.reason}};
   return reply(true, {{"topologies", std::move(list)}});
 }
 
@@ -264,7 +215,9 @@ wire::AdminReply answer_admin(BrokerState& b, const wire::AdminRequest& request)
 }
 
 std::string stats_message(BrokerState& b) {
-  const std::vector<std::uint8_t> bytes = json::to_msgpack(counters_of(b));
+  json message = counters_of(b);
+  message["topologies"] = topology_numbers(b);
+  const std::vector<std::uint8_t> bytes = json::to_msgpack(message);
   return {bytes.begin(), bytes.end()};
 }
 
@@ -272,7 +225,7 @@ void print_behind(BrokerState& b) {
   auto rows = b.options.store.behind(0, 20);
   if (!rows) return;
   for (const storage::StoredSubject& row : *rows) {
-    const auto domain = domain_index(b.config(), row.domain);
+    const auto domain = b.domain_index(row.domain);
     if (!domain) continue;
     const auto view = b.scheduler.view(row.id, *domain, &row.info);
     for (const scheduler::TopologyView& t : view.topologies) {

@@ -1,5 +1,7 @@
 #include "broker/broker_state.hpp"
 
+#include <algorithm>
+
 namespace cape::broker {
 namespace {
 
@@ -24,7 +26,14 @@ BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease
       saver(options.config, options.store),
       hosts(plan, options.store.epoch(), options.transport, saver, std::move(recorded), now_ns),
       publisher(plan, hosts, options.transport),
+      latencies(plan),
       failure_log(plan),
       started_ns(now_ns) {}
+
+std::optional<DomainIndex> BrokerState::domain_index(std::string_view name) const {
+  const auto at = std::ranges::find(config().domains, name, &DomainConfig::name);
+  if (at == config().domains.end()) return std::nullopt;
+  return static_cast<DomainIndex>(at - config().domains.begin());
+}
 
 }  // namespace cape::broker

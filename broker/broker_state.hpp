@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "broker/admin_server.hpp"
@@ -63,6 +65,7 @@ struct BrokerState {
   std::int64_t started_ns = 0;
 
   const Config& config() const { return options.config; }
+  std::optional<DomainIndex> domain_index(std::string_view name) const;  // nullopt: not in the config
 };
 
 }  // namespace cape::broker

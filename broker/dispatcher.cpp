@@ -249,6 +249,7 @@ void DispatcherLoop::every_second() {
   touch_journals();
   for (const std::string& line : b_.failure_log.held_back(now_.boot_ns))
     log::write(log::Level::warning, "broker", line);
+  b_.latencies.on_second(now_.boot_ns);
   if (b_.monitor->watched()) b_.monitor->publish("stats", stats_message(b_));
 }
 

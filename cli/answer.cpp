@@ -33,8 +33,10 @@ std::string joined(const Json& values, std::string_view separator) {
 }
 
 std::string text_of_field(const Json& object, std::string_view key) {
-  const auto found = object.find(std::string(key));
-  return found == object.end() ? "-" : text_of(*found);
+  const std::size_t dot = key.find('.');
+  const auto found = object.find(std::string(key.substr(0, dot)));
+  if (found == object.end()) return "-";
+  return dot == std::string_view::npos ? text_of(*found) : text_of_field(*found, key.substr(dot + 1));
 }
 
 Json list_of(const Json& object, std::string_view key) {

@@ -12,7 +12,7 @@ namespace cape::cli {
 
 struct Column {
   std::string_view heading;
-  std::string_view key;
+  std::string_view key;  // of the row's object; "key.key": of an object inside
 };
 
 // The field `key` of the object `json` as text.

@@ -16,6 +16,7 @@ void add_broker(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_host(CLI::App& app, Context& context);
 void add_keys(CLI::App& app, Context& context);
+void add_monitor(CLI::App& app, Context& context);
 void add_ping(CLI::App& app, Context& context);
 void add_plugin(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);

@@ -37,6 +37,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_topology(app, context);
   add_plugin(app, context);
   add_status(app, context);
+  add_monitor(app, context);
   add_config(app, context);
   add_keys(app, context);
 }

@@ -11,12 +11,16 @@
 namespace cape::cli {
 namespace {
 
-constexpr Column plugin_columns[] = {{"PLUGIN", "id"},   {"VERSION", "version"}, {"KIND", "kind"},
-                                     {"STATE", "state"}, {"HASH", "hash"},       {"FILE", "file"},
+constexpr Column plugin_columns[] = {{"PLUGIN", "id"},      {"VERSION", "version"}, {"KIND", "kind"},
+                                     {"STATE", "state"},    {"HASH", "hash"},       {"FILE", "file"},
                                      {"TROUBLE", "trouble"}};
-constexpr Column child_columns[] = {{"PLUGIN", "id"},         {"LAMBDA", "lambda"},
-                                    {"PID", "pid"},           {"SANDBOX", "level"},
-                                    {"RESTARTS", "restarts"}, {"MISSING LAYERS", "missing"}};
+constexpr Column child_columns[] = {{"PLUGIN", "id"},
+                                    {"LAMBDA", "lambda"},
+                                    {"HOST", "host"},
+                                    {"PID", "pid"},
+                                    {"SANDBOX", "level"},
+                                    {"RESTARTS", "restarts"},
+                                    {"MISSING LAYERS", "missing"}};
 constexpr Column aside_columns[] = {{"SET ASIDE", "file"}, {"HASH", "hash"}, {"REASON", "reason"}};
 
 void show(const std::string& answer) {

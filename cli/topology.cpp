@@ -10,8 +10,16 @@
 namespace cape::cli {
 namespace {
 
-constexpr Column topology_columns[] = {{"TOPOLOGY", "topology"}, {"DOMAIN", "domain"}, {"MODE", "mode"},
-                                       {"LAMBDAS", "lambdas"},   {"BEHIND", "behind"}, {"PARKED", "parked"}};
+constexpr Column topology_columns[] = {{"TOPOLOGY", "topology"},
+                                       {"DOMAIN", "domain"},
+                                       {"MODE", "mode"},
+                                       {"LAMBDAS", "lambdas"},
+                                       {"BEHIND", "behind"},
+                                       {"PARKED", "parked"},
+                                       {"EVENTS/S", "events_per_s"},
+                                       {"IN FLIGHT", "jobs_in_flight"},
+                                       {"CHILDREN", "children"},
+                                       {"SANDBOX", "sandbox_level"}};
 
 Exit run_topology_list(const Context& context) {
   const auto config = load(context);
@@ -36,7 +44,8 @@ Exit run_topology_list(const Context& context) {
 
 void add_topology(CLI::App& app, Context& context) {
   Command command(app, "topology", "Show the topologies");
-  Command list = command.subcommand("list", "List topologies with the subjects that are behind or parked");
+  Command list = command.subcommand(
+      "list", "List topologies: what they do now, and the subjects that are behind or parked");
   list.footer("\nExamples:\n  cape topology list\n  cape topology list --json");
   list.on_chosen([&context] {
     context.run = [&context] { return run_topology_list(context); };

@@ -17,7 +17,7 @@ TEST(CapeUsage, HelpHasExamplesAndExitCodes) {
 
   EXPECT_EQ(ran.exit, 0);
   EXPECT_THAT(ran.out, AllOf(HasSubstr("Examples:"), HasSubstr("4 no broker reached"), HasSubstr("append")));
-  for (const char* command : {"append", "ping", "subject", "status"}) {
+  for (const char* command : {"append", "ping", "subject", "status", "monitor"}) {
     EXPECT_THAT(cape.run({command, "--help"}).out, HasSubstr("Examples:")) << command;
   }
 }
@@ -49,6 +49,19 @@ TEST(CapeUsage, MistakesOnTheCommandLineExitWith2) {
     EXPECT_EQ(ran.exit, 2) << testing::PrintToString(line) << ran.err;
     EXPECT_THAT(ran.out, IsEmpty()) << testing::PrintToString(line);
     EXPECT_FALSE(ran.err.empty()) << testing::PrintToString(line);
+  }
+}
+
+TEST(CapeUsage, MonitorWithoutABrokerExitsWith4) {
+  CapeProcess cape;
+  cape.write("cape.toml", small_config);
+  cape.write("tcp.toml", std::string("listen = { monitor = \"tcp://127.0.0.1:9\" }\n") + small_config);
+  for (const char* config : {"cape.toml", "tcp.toml"}) {
+    const Ran ran = cape.run({"monitor", "--once", "--config", config});
+
+    EXPECT_EQ(ran.exit, 4) << config << ran.err;
+    EXPECT_THAT(ran.out, IsEmpty());
+    EXPECT_THAT(ran.err, HasSubstr("no broker")) << config;
   }
 }
 

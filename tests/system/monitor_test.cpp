@@ -1,10 +1,12 @@
 // Anybody with a ZeroMQ client can watch.
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <nlohmann/json.hpp>
 #include <zmq.hpp>
 
 #include "tests/system/history.hpp"
+#include "tests/system/process.hpp"
 
 namespace cape::test {
 namespace {
@@ -54,6 +56,65 @@ grant  = { state = true }
       },
       std::chrono::seconds(15));
   EXPECT_TRUE(counted) << numbers.dump();
+}
+
+constexpr const char* seen_topology = R"(
+[domain.history]
+source = "journal"
+[topology.seen]
+domain = "history"
+[topology.seen.lambda.record]
+plugin = "record"
+grant  = { state = true }
+)";
+
+TEST(Monitor, CommandShowsWhatEachTopologyDoes) {
+  Site site;
+  site.configure(seen_topology);
+  site.add_plugin("record");
+  ASSERT_TRUE(site.up()) << site.up_log();
+  ASSERT_EQ(site.cape({"append", "history", "--jsonl", "-"}, history_jsonl(100)).exit, 0);
+
+  nlohmann::json topology;
+  Finished ran;
+  const bool done = Site::eventually(
+      [&] {
+        ran = site.cape({"monitor", "--once", "--json"});
+        const auto message = nlohmann::json::parse(ran.out, nullptr, false);
+        if (ran.exit != 0 || !message.is_object()) return false;
+        topology = message.at("topologies").at(0);
+        return topology.at("events_done") == 100 && topology.at("behind") == 0;
+      },
+      std::chrono::seconds(20));
+  const Finished text = site.cape({"monitor", "--once"});
+
+  EXPECT_TRUE(done) << ran.exit << ran.out << ran.err << site.up_log();
+  EXPECT_EQ(topology.at("topology"), "seen");
+  EXPECT_EQ(topology.at("jobs_in_flight"), 0);
+  EXPECT_EQ(topology.at("parked"), 0);
+  EXPECT_EQ(topology.at("children"), 1);
+  EXPECT_EQ(topology.at("sandbox_level"), "B");
+  EXPECT_GT(topology.at("latency_us").at("count"), 0);
+  EXPECT_GT(topology.at("latency_us").at("p99"), 0);
+  EXPECT_EQ(text.exit, 0) << text.err;
+  EXPECT_NE(text.out.find("EVENTS/S"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("\nseen "), std::string::npos) << text.out;
+  EXPECT_EQ(text.out.find('\x1b'), std::string::npos) << "it is no terminal";
+}
+
+TEST(Monitor, CommandGoesOnUntilTheBrokerIsGone) {
+  Site site;
+  site.configure(seen_topology);
+  site.add_plugin("record");
+  ASSERT_TRUE(site.up()) << site.up_log();
+  Daemon monitor(site.dir(), "monitor");
+  monitor.start({"monitor", "--json"});
+  const fs::path out = site.dir() / "io" / "monitor.out";
+  ASSERT_TRUE(Site::eventually([&] { return lines_of(out).size() >= 2; }, std::chrono::seconds(20)));
+
+  site.kill_up(SIGKILL);
+
+  EXPECT_EQ(monitor.wait(std::chrono::seconds(20)), 4) << monitor.log();
 }
 
 }  // namespace

@@ -1,0 +1,101 @@
+#include "broker/topology_numbers.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace cape::broker {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t behind_rows_max = 2000;  // counted on the loop: a few milliseconds at most
+
+struct BehindCount {
+  std::vector<std::uint64_t> behind, parked;  // by TopologyIndex
+  bool whole = true;
+};
+
+BehindCount count_behind(BrokerState& b) {
+  BehindCount count;
+  count.behind.resize(b.plan.topologies.size());
+  count.parked.resize(b.plan.topologies.size());
+  auto rows = b.options.store.behind(0, behind_rows_max);
+  count.whole = rows && rows->size() < behind_rows_max;
+  if (!rows) return count;
+  for (const storage::StoredSubject& row : *rows) {
+    const auto domain = b.domain_index(row.domain);
+    if (!domain) continue;
+    const auto view = b.scheduler.view(row.id, *domain, &row.info);
+    for (const scheduler::TopologyView& t : view.topologies) {
+      if (t.cursor < view.latest) ++count.behind[t.topology];
+      if (t.state == scheduler::SubjectState::parked) ++count.parked[t.topology];
+    }
+  }
+  return count;
+}
+
+struct ChildCount {
+  std::uint64_t children = 0;
+  char level = '-';  // the lowest
+};
+
+std::vector<ChildCount> count_children(const BrokerState& b) {
+  std::vector<ChildCount> counts(b.plan.topologies.size());
+  for (const auto& [id, session] : b.hosts.sessions())
+    for (const wire::ChildReport& child : session.report.children) {
+      if (child.lambda >= b.plan.lambdas.size()) continue;
+      ChildCount& count = counts[b.plan.lambdas[child.lambda].topology];
+      ++count.children;
+      if (child.level >= 'A' && child.level <= 'D')
+        count.level = count.level == '-' ? child.level : std::max(count.level, child.level);
+    }
+  return counts;
+}
+
+double rounded(double rate) {
+  return std::round(rate * 10) / 10;
+}
+
+json lambdas_of(const BrokerState& b, const scheduler::TopologySpec& topology) {
+  json lambdas = json::array();
+  for (LambdaIndex l = topology.first_lambda; l < topology.first_lambda + topology.lambda_count; ++l)
+    lambdas.push_back({{"lambda", b.plan.lambdas[l].name}, {"plugin", b.plan.lambdas[l].plugin}});
+  return lambdas;
+}
+
+}  // namespace
+
+json latency_numbers(const LatencyHistogram& h) {
+  return {{"count", h.count()},
+          {"p50", h.quantile_us(0.5)},
+          {"p95", h.quantile_us(0.95)},
+          {"p99", h.quantile_us(0.99)}};
+}
+
+json topology_numbers(BrokerState& b) {
+  const BehindCount count = count_behind(b);
+  const std::vector<ChildCount> children = count_children(b);
+  json list = json::array();
+  for (TopologyIndex i = 0; i < b.plan.topologies.size(); ++i) {
+    const scheduler::TopologySpec& t = b.plan.topologies[i];
+    const TopologyTraffic& traffic = b.latencies.of(i);
+    list.push_back({{"topology", t.name},
+                    {"domain", b.config().domains[t.domain].name},
+                    {"mode", name_of(t.mode)},
+                    {"lambdas", lambdas_of(b, t)},
+                    {"events_done", traffic.events_done},
+                    {"events_per_s", rounded(traffic.events_per_s)},
+                    {"jobs_per_s", rounded(traffic.jobs_per_s)},
+                    {"jobs_in_flight", traffic.jobs_in_flight},
+                    {"latency_us", latency_numbers(traffic.ping_to_start)},
+                    {"behind", count.whole ? json(count.behind[i]) : json(nullptr)},
+                    {"parked", count.whole ? json(count.parked[i]) : json(nullptr)},
+                    {"children", children[i].children},
+                    {"sandbox_level", std::string(1, children[i].level)}});
+  }
+  return list;
+}
+
+}  // namespace cape::broker
