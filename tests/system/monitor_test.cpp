@@ -83,7 +83,8 @@ TEST(Monitor, CommandShowsWhatEachTopologyDoes) {
         const auto message = nlohmann::json::parse(ran.out, nullptr, false);
         if (ran.exit != 0 || !message.is_object()) return false;
         topology = message.at("topologies").at(0);
-        return topology.at("events_done") == 100 && topology.at("behind") == 0;
+        return topology.at("events_done") == 100 && topology.at("behind") == 0 &&
+               topology.at("children") == 1;
       },
       std::chrono::seconds(20));
   const Finished text = site.cape({"monitor", "--once"});
