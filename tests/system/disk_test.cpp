@@ -76,6 +76,7 @@ TEST_F(FullDisk, LosesNothingAndGoesOnWhenThereIsRoom) {
   EXPECT_EQ(site.wait_up(seconds(70)), 0) << site.up_log();
   OrderChecker checker = history_checker(all_events);
   check(checker, ran());
+  checker.finish();
   EXPECT_TRUE(checker.mistakes().empty()) << text_of(checker);
 }
 
