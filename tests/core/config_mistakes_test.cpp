@@ -82,6 +82,7 @@ TEST(ConfigMistakes, NamesTheLineOfBrokenToml) {
               ElementsAre(StartsWith("2 : not valid TOML")));
   EXPECT_THAT(mistakes_of("a = 1\n\nb = = 2\n"), ElementsAre(StartsWith("3 : not valid TOML")));
   EXPECT_THAT(mistakes_of("a = 1\n[)b]\n"), ElementsAre(StartsWith("2 : not valid TOML")));
+  EXPECT_THAT(mistakes_of("a = 1\n\u0391"), ElementsAre(StartsWith("2 : not valid TOML")));
   EXPECT_THAT(mistakes_of("data_dir = \"a\"\ndata_dir = \"b\"\n"),
               ElementsAre(StartsWith("2 : not valid TOML")));
   EXPECT_THAT(mistakes_of("a = \"\xFF\"\n"), ElementsAre(HasSubstr("not valid TOML")));
