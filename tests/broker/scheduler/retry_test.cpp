@@ -53,10 +53,13 @@ TEST(SchedulerRetry, ReasonOfAnyLengthFitsTheRecord) {
     for (const std::size_t length : {0u, 1000u, 1016u, 1017u, 1024u, 5000u}) {
       World w;
       const auto job = run_three(w);
+      const auto before = w.only<SaveCursor>();
 
       w.status(1, failed_at(job, 2, kind, std::string(length, 'r')));
+      w.saved(before);
 
       const auto save = w.only<SaveCursor>();
+      ASSERT_EQ(save.info.topologies.size(), 1u);
       for (const auto& topology : save.info.topologies)
         for (const auto& lambda : topology.lambdas)
           EXPECT_LE(lambda.reason.size(), reason_bytes_max) << name_of(kind) << " of " << length;
