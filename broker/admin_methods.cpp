@@ -5,20 +5,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/json_reply.hpp"
 #include "broker/topology_numbers.hpp"
 
 namespace cape::broker {
 namespace {
 
 using nlohmann::json;
-
-json error_body(std::string_view code, std::string message) {
-  return {{"error", std::move(message)}, {"code", code}};
-}
-
-wire::AdminReply reply(bool ok, const json& body) {
-  return {ok, body.dump(-1, ' ', false, json::error_handler_t::replace)};
-}
 
 json topologies_of_subject(BrokerState& b, const scheduler::SubjectView& view) {
   json list = json::array();
@@ -35,12 +28,12 @@ wire::AdminReply subject_method(BrokerState& b, const json& body) {
   const auto domain_name = body.value("domain", std::string());
   const auto subject = body.value("subject", std::string());
   const auto domain = b.domain_index(domain_name);
-  if (!domain) return reply(false, error_body("not_found", "no domain '" + printable(domain_name, 80) + "' in the config"));
-  if (auto mistake = subject_mistake(subject); !mistake.empty()) return reply(false, error_body("invalid", std::string(mistake)));
+  if (!domain) return refused({ErrorCode::not_found, "no domain '" + printable(domain_name, 80) + "' in the config"});
+  if (auto mistake = subject_mistake(subject); !mistake.empty()) return refused({ErrorCode::invalid, std::string(mistake)});
   auto found = b.subjects.find(*domain, subject);
-  if (!found) return reply(false, error_body(name_of(found.error().code), found.error().message));
+  if (!found) return refused(found.error());
   const auto view = b.scheduler.view(found->id, *domain, found->stored ? &*found->stored : nullptr);
-  return reply(true, {{"domain", domain_name},
+  return reply_with(true, {{"domain", domain_name},
                       {"subject", subject},
                       {"latest", found->id == 0 ? json(nullptr) : json(view.latest)},
                       {"topologies", topologies_of_subject(b, view)}});
@@ -123,7 +116,7 @@ wire::AdminReply topologies_method(BrokerState& b) {
   for (const auto& [topology, failure] : b.last_failures)
     list[topology]["last_failure"] = {
         {"subject", failure.subject}, {"sequence", failure.sequence}, {"reason", failure.reason}};
-  return reply(true, {{"topologies", std::move(list)}});
+  return reply_with(true, {{"topologies", std::move(list)}});
 }
 
 // Plugins that the config names and no host offers.
@@ -191,27 +184,34 @@ wire::AdminReply plugins_method(BrokerState& b) {
       set_aside.push_back({{"file", bad.file}, {"hash", bad.hash}, {"reason", bad.reason}});
   }
   add_missing(b, plugins);
-  return reply(true, {{"plugins", std::move(plugins)}, {"set_aside", std::move(set_aside)}});
+  return reply_with(true, {{"plugins", std::move(plugins)}, {"set_aside", std::move(set_aside)}});
 }
 
 }  // namespace
 
-wire::AdminReply answer_admin(BrokerState& b, const wire::AdminRequest& request) {
+std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRequest& request, AdminTicket ticket,
+                                             std::vector<scheduler::Input>& inputs) {
   const json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
-  if (!body.is_object()) return reply(false, error_body("invalid", "the request's body is not a JSON object"));
+  if (!body.is_object()) return refused({ErrorCode::invalid, "the request's body is not a JSON object"});
   try {  // nlohmann reports a member of the wrong type by throwing
     if (request.method == "subject") return subject_method(b, body);
     if (request.method == "topologies") return topologies_method(b);
     if (request.method == "plugins") return plugins_method(b);
+    if (request.method == "act") {
+      Operators::Begun begun = b.operators.begin(body, std::move(ticket));
+      inputs = std::move(begun.inputs);
+      return std::move(begun.reply);
+    }
     if (request.method == "status") {
-      wire::AdminReply answer = reply(true, counters_of(b));
+      wire::AdminReply answer = reply_with(true, counters_of(b));
       if (body.value("reset_latency", false)) b.latencies.reset();
       return answer;
     }
   } catch (const json::exception& e) {
-    return reply(false, error_body("invalid", e.what()));
+    return refused({ErrorCode::invalid, e.what()});
   }
-  return reply(false, error_body("not_found", "no method '" + printable(request.method, 64) + "'; this broker answers subject, topologies, plugins, status"));
+  return refused({ErrorCode::not_found, "no method '" + printable(request.method, 64) +
+                                            "'; this broker answers subject, topologies, plugins, act, status"});
 }
 
 std::string stats_message(BrokerState& b) {

@@ -16,16 +16,20 @@ class ZmqAdminServer final : public AdminServer {
     return gate.bind(socket_, wire::Role::admin, endpoint);
   }
 
-  void serve(std::size_t max, const std::function<wire::AdminReply(const wire::AdminRequest&)>& answer) override {
+  void serve(std::size_t max, const AnswerRequest& answer) override {
     for (std::size_t i = 0; i < max; ++i) {
       auto envelope = wire::receive_envelope(socket_);
       if (!envelope) return;
       auto request = wire::decode_admin_request(envelope->payload);
-      const wire::AdminReply reply =
-          request ? answer(*request)
+      const std::optional<wire::AdminReply> now =
+          request ? answer(*request, envelope->route)
                   : wire::AdminReply{false, R"({"code":"invalid","error":"the request is malformed; see docs/protocol.md"})"};
-      wire::send_envelope(socket_, envelope->route, wire::encode(reply));
+      if (now) reply(envelope->route, *now);
     }
+  }
+
+  void reply(const AdminTicket& ticket, const wire::AdminReply& reply) override {
+    wire::send_envelope(socket_, ticket, wire::encode(reply));
   }
 
   void* socket() override { return socket_.handle(); }

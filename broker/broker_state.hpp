@@ -18,6 +18,7 @@
 #include "broker/idle_check.hpp"
 #include "broker/latencies.hpp"
 #include "broker/monitor.hpp"
+#include "broker/operators.hpp"
 #include "broker/publisher.hpp"
 #include "broker/refresh.hpp"
 #include "broker/saver.hpp"
@@ -44,6 +45,7 @@ struct BrokerState {
   tracker::Tracker tracker;
   Refresh refresh;
   Saver saver;
+  Operators operators;
   Hosts hosts;
   Publisher publisher;
   Latencies latencies;

@@ -40,9 +40,12 @@ class DispatcherLoop final : public Dispatcher {
   void take_source_report(DomainIndex domain, child::SourceReport& report);
   void take_hosts();
   void take_saves();
+  void take_requests();
+  void load_pauses();
   void every_second();
   void touch_journals();
   void step(std::vector<scheduler::Input> inputs);
+  void release_unless_held(SubjectId subject);
   void ping_inbox();
   void drain(RunEnd end);
   std::optional<RunEnd> look_for_end();
@@ -98,6 +101,7 @@ Result<void> DispatcherLoop::open() {
 }
 
 Result<RunEnd> DispatcherLoop::run() {
+  load_pauses();
   ping_inbox();
   b_.refresh.walk_behind();
   if (b_.options.on_ready) b_.options.on_ready();
@@ -127,7 +131,7 @@ void DispatcherLoop::turn() {
   b_.tracker.pump(now_.boot_ns);
   b_.saver.flush(now_.boot_ns);
   b_.options.gate.serve(connections_per_turn);
-  b_.admin->serve(requests_per_turn, [&](const wire::AdminRequest& request) { return answer_admin(b_, request); });
+  take_requests();
   if (now_.boot_ns >= next_second_ns_) every_second();
 }
 
@@ -141,7 +145,39 @@ void DispatcherLoop::step(std::vector<scheduler::Input> inputs) {
   for (SubjectId subject : b_.scheduler.let_go()) b_.subjects.release(subject);
   for (const scheduler::Input& input : inputs)  // one that had nothing to do was never held
     if (const auto* request = std::get_if<scheduler::SchedulingRequest>(&input))
-      if (!b_.scheduler.holds(request->subject)) b_.subjects.release(request->subject);
+      release_unless_held(request->subject);
+    else if (const auto* command = std::get_if<scheduler::Command>(&input))
+      release_unless_held(command->subject);
+}
+
+void DispatcherLoop::release_unless_held(SubjectId subject) {
+  if (!b_.scheduler.holds(subject)) b_.subjects.release(subject);
+}
+
+void DispatcherLoop::take_requests() {
+  b_.admin->serve(requests_per_turn, [&](const wire::AdminRequest& request, const AdminTicket& ticket) {
+    std::vector<scheduler::Input> inputs;
+    auto reply = answer_admin(b_, request, ticket, inputs);
+    step(std::move(inputs));  // alone and at once: what was found of the subjects is true until the next step
+    return reply;
+  });
+  for (Operators::Answer& answer : b_.operators.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
+}
+
+// What operators paused in an earlier life holds before the first event is read.
+void DispatcherLoop::load_pauses() {
+  auto rows = b_.options.store.paused_topologies();
+  if (!rows) return log::error("store", "reading what is paused: {}", rows.error().message);
+  std::vector<scheduler::Input> inputs;
+  for (storage::PausedTopology& row : *rows) {
+    const auto at = std::ranges::find(b_.plan.topologies, row.topology, &scheduler::TopologySpec::name);
+    if (at == b_.plan.topologies.end()) continue;  // left the config; the row stays for its return
+    inputs.push_back(
+        scheduler::PauseTopology{.topology = static_cast<TopologyIndex>(at - b_.plan.topologies.begin()),
+                                 .paused = true,
+                                 .reason = std::move(row.reason)});
+  }
+  step(std::move(inputs));
 }
 
 void DispatcherLoop::take_stop() {
@@ -238,6 +274,8 @@ void DispatcherLoop::take_saves() {
   std::ranges::move(done.saved, std::back_inserter(inputs_));
   for (AckId ack : done.acknowledged) b_.frontend->answer(ack, {wire::PingAnswer::acknowledged, ""});
   for (AckId ack : done.refused) b_.frontend->answer(ack, {wire::PingAnswer::busy, done.error->message});
+  for (std::uint64_t token : done.pauses)
+    b_.operators.on_pause_saved(token, done.pauses_failed ? done.error : std::nullopt);
   for (const std::string& host : done.leases) b_.hosts.on_lease_saved(host, now_.boot_ns, inputs_);
   if (done.error && b_.store_trouble != done.error->message)
     log::error("store", "{}; events may run again after a restart until it is mended", done.error->message);

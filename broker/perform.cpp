@@ -24,6 +24,7 @@ struct Performer {
     b.tracker.ping({.domain = ping.domain, .subject = ping.name, .ping_ns = now.boot_ns, .must = true});
   }
   void operator()(const scheduler::WalkBehind&) { b.refresh.walk_behind(); }
+  void operator()(const scheduler::CommandDone& done) { b.operators.on_done(done); }
   void operator()(const Notice& notice) {
     switch (notice.kind) {
       case Notice::Kind::attempt_failed:

@@ -32,6 +32,13 @@ void put_block(Packer& out, const EventBlock& block) {
   }
 }
 
+void put_stored(Packer& out, const std::optional<storage::CursorInfo>& stored) {
+  if (stored)
+    out.pack(storage::encode(*stored));
+  else
+    out.pack_nil();
+}
+
 struct PutInput {
   Packer& out;
   void head(std::uint32_t type, std::uint32_t fields) const {
@@ -41,8 +48,7 @@ struct PutInput {
   void operator()(const scheduler::SchedulingRequest& r) const {
     head(0, 11);
     put(out, r.subject, r.domain, r.name);
-    if (r.stored) out.pack(storage::encode(*r.stored));
-    else out.pack_nil();
+    put_stored(out, r.stored);
     put(out, r.latest);
     put_block(out, *r.block);
     put(out, r.ping_ns, r.inbox_generation, r.last, r.gone, r.unreadable);
@@ -83,6 +89,16 @@ struct PutInput {
     put(out, s.subject, s.version);
   }
   void operator()(const scheduler::Tick&) const { head(8, 0); }
+  void operator()(const scheduler::Command& c) const {
+    head(9, 9);
+    put(out, c.id, static_cast<std::uint32_t>(c.act), c.topology, c.subject, c.domain, c.name);
+    put_stored(out, c.stored);
+    put(out, c.sequence, c.reason);
+  }
+  void operator()(const scheduler::PauseTopology& p) const {
+    head(10, 3);
+    put(out, p.topology, p.paused, p.reason);
+  }
 };
 
 // Reads the elements of one array in order; msgpack throws on a wrong type or a missing element.
@@ -131,16 +147,19 @@ EventBlockPtr get_block(const msgpack::object& object) {
   return block;
 }
 
+std::optional<storage::CursorInfo> get_stored(const msgpack::object& object) {
+  if (object.is_nil()) return std::nullopt;
+  auto info = storage::decode_cursor_info(object.as<std::string>());
+  if (!info) throw msgpack::type_error();
+  return std::move(*info);
+}
+
 scheduler::SchedulingRequest get_request(Fields& in) {
   scheduler::SchedulingRequest r;
   in.into(r.subject);
   in.into(r.domain);
   in.into(r.name);
-  if (const msgpack::object& stored = in.raw(); !stored.is_nil()) {
-    auto info = storage::decode_cursor_info(stored.as<std::string>());
-    if (!info) throw msgpack::type_error();
-    r.stored = std::move(*info);
-  }
+  r.stored = get_stored(in.raw());
   in.into(r.latest);
   r.block = get_block(in.raw());
   in.into(r.ping_ns);
@@ -166,6 +185,20 @@ scheduler::Status get_status(Fields& in) {
   in.into(j.first_start_ns);
   in.into(j.end_ns);
   return s;
+}
+
+scheduler::Command get_command(Fields& in) {
+  scheduler::Command c;
+  in.into(c.id);
+  c.act = static_cast<scheduler::Act>(in.get<std::uint32_t>());
+  in.into(c.topology);
+  in.into(c.subject);
+  in.into(c.domain);
+  in.into(c.name);
+  c.stored = get_stored(in.raw());
+  in.into(c.sequence);
+  in.into(c.reason);
+  return c;
 }
 
 scheduler::Heartbeat get_heartbeat(Fields& in) {
@@ -195,6 +228,8 @@ Input get_input(const msgpack::object& object) {
     case 6: return scheduler::CursorSaved{in.get<SubjectId>(), in.get<std::uint64_t>()};
     case 7: return scheduler::CursorSaveFailed{in.get<SubjectId>(), in.get<std::uint64_t>()};
     case 8: return scheduler::Tick{};
+    case 9: return get_command(in);
+    case 10: return scheduler::PauseTopology{in.get<TopologyIndex>(), in.get<bool>(), in.get<std::string>()};
     default: throw msgpack::type_error();
   }
 }
@@ -226,7 +261,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const std::string& file, std::u
   msgpack::sbuffer buffer;
   Packer packer(buffer);
   packer.pack_array(3);
-  put(packer, std::string("cape-recording"), 2u, epoch);
+  put(packer, std::string("cape-recording"), 3u, epoch);
   out.write(buffer.data(), static_cast<std::streamsize>(buffer.size()));
   if (!out) return fail(ErrorCode::io, "cannot write the recording " + file + "; check the path and the space on its disk");
   return std::make_unique<FileRecorder>(std::move(out), file);
@@ -243,8 +278,8 @@ Result<Recording> read_recording(const std::string& file) {
   try {
     msgpack::object_handle head = msgpack::unpack(bytes.data(), bytes.size(), offset);
     Fields fields(head.get());
-    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 2)
-      return fail(ErrorCode::invalid, file + " is not a recording of version 2");
+    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 3)
+      return fail(ErrorCode::invalid, file + " is not a recording of version 3");
     fields.into(recording.epoch);
     while (offset < bytes.size()) {
       msgpack::object_handle object = msgpack::unpack(bytes.data(), bytes.size(), offset);

@@ -21,6 +21,11 @@ void Saver::save(scheduler::SaveCursor save, std::int64_t now_ns) {
   if (save.inbox_generation > 0)
     pending_.inbox_clears.push_back(
         {.domain = domain, .subject = save.name, .generation = save.inbox_generation});
+  for (storage::AuditEntry& entry : save.audit) {
+    entry.domain = domain;
+    pending_.audit.push_back(std::move(entry));
+  }
+  if (save.sync) sync_asked_ = true;
   pending_rows_.push_back({save.subject, save.version});
   pending_.cursors.push_back({.id = save.subject,
                               .domain = domain,
@@ -52,6 +57,12 @@ void Saver::remove_lease(std::string host) {
   sync_asked_ = true;
 }
 
+void Saver::put_pause(storage::PausedTopology topology, storage::AuditEntry audit, std::uint64_t token) {
+  pending_.paused_topologies.push_back(std::move(topology));
+  pending_.audit.push_back(std::move(audit));
+  pending_pauses_.push_back(token);
+}
+
 void Saver::sync() {
   sync_asked_ = true;
 }
@@ -64,6 +75,7 @@ void Saver::flush(std::int64_t now_ns) {
   Group group{.ticket = 0,
               .rows = std::exchange(pending_rows_, {}),
               .acks = std::exchange(pending_acks_, {}),
+              .pauses = std::exchange(pending_pauses_, {}),
               .leases = pending_.leases,
               .clears = pending_.inbox_clears};
   group.ticket = store_.submit(std::exchange(pending_, {}));
@@ -95,6 +107,8 @@ Saver::Done Saver::poll() {
     }
     auto& acks = ok ? done.acknowledged : done.refused;
     acks.insert(acks.end(), group.acks.begin(), group.acks.end());
+    done.pauses.insert(done.pauses.end(), group.pauses.begin(), group.pauses.end());
+    done.pauses_failed |= !ok && !group.pauses.empty();
     if (ok) {
       for (storage::HostLease& lease : group.leases) done.leases.push_back(std::move(lease.host));
       continue;

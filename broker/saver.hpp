@@ -27,6 +27,8 @@ class Saver {
   void clear_inbox(storage::InboxClear clear, std::int64_t now_ns);
   void put_lease(storage::HostLease lease);
   void remove_lease(std::string host);
+  // Synced, with its audit; Done::pauses has the token when it is on disk, or could not be stored.
+  void put_pause(storage::PausedTopology topology, storage::AuditEntry audit, std::uint64_t token);
   void sync();  // everything given so far is on disk when it is done
 
   void flush(std::int64_t now_ns);  // submits what is due
@@ -37,6 +39,8 @@ class Saver {
     std::vector<AckId> acknowledged;
     std::vector<AckId> refused;           // the store failed; `error` says how
     std::vector<std::string> leases;      // hosts whose lease is on disk
+    std::vector<std::uint64_t> pauses;    // tokens
+    bool pauses_failed = false;           // `error` says how
     std::optional<Error> error;
   };
   Done poll();
@@ -58,16 +62,20 @@ class Saver {
     storage::Ticket ticket;
     std::vector<SavedRow> rows;
     std::vector<AckId> acks;
+    std::vector<std::uint64_t> pauses;
     std::vector<storage::HostLease> leases;
     std::vector<storage::InboxClear> clears;
   };
-  bool urgent() const { return !pending_.inbox.empty() || !pending_.leases.empty() || sync_asked_; }
+  bool urgent() const {
+    return !pending_.inbox.empty() || !pending_.leases.empty() || !pending_.audit.empty() || sync_asked_;
+  }
 
   const Config& config_;
   storage::CursorStore& store_;
   storage::WriteBatch pending_;
   std::vector<SavedRow> pending_rows_;
   std::vector<AckId> pending_acks_;
+  std::vector<std::uint64_t> pending_pauses_;
   bool sync_asked_ = false;
   std::int64_t due_ns_ = INT64_MAX;  // of the oldest pending row
   std::deque<Group> groups_;

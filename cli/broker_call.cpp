@@ -9,8 +9,6 @@
 namespace cape::cli {
 namespace {
 
-constexpr std::int64_t answer_timeout_ms = 5'000;  // a loaded broker answers in a few
-
 Trouble trouble_of(const Error& error) {
   return {.exit = error.code == ErrorCode::unavailable ? Exit::no_broker : Exit::failed,
           .message = error.message};
@@ -18,12 +16,13 @@ Trouble trouble_of(const Error& error) {
 
 }  // namespace
 
-Answer ask_broker(const Config& config, const std::string& method, const std::string& body) {
+Answer ask_broker(const Config& config, const std::string& method, const std::string& body,
+                  std::int64_t timeout_ms) {
   const auto keys = client_keys(config, wire::Role::admin, config.listen.admin);
   if (!keys) return std::unexpected(trouble_of(keys.error()));
   auto client = wire::AdminClient::connect(config.listen.admin, *keys);
   if (!client) return std::unexpected(trouble_of(client.error()));
-  auto reply = client->call(method, body, answer_timeout_ms);
+  auto reply = client->call(method, body, timeout_ms);
   if (!reply) return std::unexpected(trouble_of(reply.error()));
   if (one_line(reply->body).empty())
     return std::unexpected(

@@ -2,6 +2,7 @@
 // One question to the running broker over its admin socket.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 
@@ -17,7 +18,10 @@ struct Trouble {
 // A JSON object.
 using Answer = std::expected<std::string, Trouble>;
 
+inline constexpr std::int64_t answer_timeout_ms = 5'000;  // a loaded broker answers in a few
+
 // `method` and `body` as docs/operations.md lists them.
-Answer ask_broker(const Config& config, const std::string& method, const std::string& body);
+Answer ask_broker(const Config& config, const std::string& method, const std::string& body,
+                  std::int64_t timeout_ms = answer_timeout_ms);
 
 }  // namespace cape::cli

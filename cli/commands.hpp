@@ -11,7 +11,9 @@ class App;
 
 namespace cape::cli {
 
+void add_acts(CLI::App& app, Context& context);
 void add_append(CLI::App& app, Context& context);
+void add_audit(CLI::App& app, Context& context);
 void add_broker(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_host(CLI::App& app, Context& context);

@@ -36,6 +36,8 @@ void add_commands(CLI::App& app, Context& context) {
   add_subject(app, context);
   add_topology(app, context);
   add_plugin(app, context);
+  add_acts(app, context);
+  add_audit(app, context);
   add_status(app, context);
   add_monitor(app, context);
   add_config(app, context);

@@ -1,6 +1,7 @@
 // The stored form, msgpack, all arrays:
 //
-//   [1, latest, [[topology, [lambda, ...]], ...]]
+//   [1, latest, [topology, ...]]
+//   topology: [name, [lambda, ...]], with [name, [lambda, ...], pause_reason] if it is paused
 //   lambda: [name, cursor]                                                              without trouble
 //           [name, cursor, attempts, failed_sequence, next_try_wall_ns, parked, reason] with it
 //
@@ -38,7 +39,7 @@ constexpr std::size_t header_bytes_max = 9;  // of any value: a type byte and 64
 std::size_t size_bound(const CursorInfo& info) {
   std::size_t bytes = 4 * header_bytes_max;
   for (const TopologyCursor& topology : info.topologies) {
-    bytes += 3 * header_bytes_max + topology.topology.size();
+    bytes += 4 * header_bytes_max + topology.topology.size() + topology.pause_reason.size();
     for (const LambdaCursor& lambda : topology.lambdas) {
       bytes += (1 + fields_full) * header_bytes_max + lambda.lambda.size() + lambda.reason.size();
     }
@@ -75,10 +76,11 @@ void pack_info(Packer& packer, const CursorInfo& info) {
   packer.pack(info.latest);
   packer.pack_array(static_cast<std::uint32_t>(info.topologies.size()));
   for (const TopologyCursor& topology : info.topologies) {
-    packer.pack_array(2);
+    packer.pack_array(topology.paused ? 3 : 2);
     pack_text(packer, topology.topology);
     packer.pack_array(static_cast<std::uint32_t>(topology.lambdas.size()));
     for (const LambdaCursor& lambda : topology.lambdas) pack_lambda(packer, lambda);
+    if (topology.paused) pack_text(packer, topology.pause_reason);
   }
 }
 
@@ -128,10 +130,12 @@ LambdaCursor lambda_of(const msgpack::object& object) {
 
 TopologyCursor topology_of(const msgpack::object& object) {
   const auto fields = array_of(object);
-  if (fields.size() != 2) throw Refused{"a topology has too few or too many fields"};
+  if (fields.size() != 2 && fields.size() != 3) throw Refused{"a topology has too few or too many fields"};
   TopologyCursor topology;
   topology.topology = text_of(fields[0], 1, name_bytes_max);
   for (const msgpack::object& lambda : array_of(fields[1])) topology.lambdas.push_back(lambda_of(lambda));
+  topology.paused = fields.size() == 3;
+  if (topology.paused) topology.pause_reason = text_of(fields[2], 0, reason_bytes_max);
   return topology;
 }
 
@@ -180,6 +184,7 @@ std::string_view mistake_of(const CursorInfo& info) {
   for (const TopologyCursor& topology : info.topologies) {
     if (!is_stored_name(topology.topology)) return "a topology's name is empty or too long";
     if (topology.lambdas.size() > lambdas_per_topology_max) return "a topology has too many lambdas";
+    if (topology.pause_reason.size() > reason_bytes_max) return "a reason is too long";
     for (const LambdaCursor& lambda : topology.lambdas) {
       if (const std::string_view mistake = mistake_of(lambda); !mistake.empty()) return mistake;
     }

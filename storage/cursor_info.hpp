@@ -27,6 +27,8 @@ struct LambdaCursor {
 struct TopologyCursor {
   std::string topology;
   std::vector<LambdaCursor> lambdas;
+  bool paused = false;       // by an operator
+  std::string pause_reason;  // printable
   Sequence cursor() const;  // the lowest of its lambdas; 0 without any
 
   bool operator==(const TopologyCursor&) const = default;

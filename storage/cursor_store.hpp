@@ -1,5 +1,5 @@
 // storage/cursor_store.hpp
-// CursorStore keeps cursor records, the ping inbox, the epoch and host leases. A port: SQLite behind it for
+// CursorStore keeps cursor records, the ping inbox, the epoch, host leases and what operators did. A port: SQLite behind it for
 // real, memory and failing versions in tests.
 //
 // Thread: all calls from one thread (the broker loop). Reads are answered at once from local pages; writes
@@ -15,6 +15,7 @@
 
 #include "core/config/config.hpp"
 #include "core/error.hpp"
+#include "storage/audit_entry.hpp"
 #include "storage/cursor_info.hpp"
 
 namespace cape::storage {
@@ -56,6 +57,13 @@ struct HostLease {
   std::int64_t lease_ms = 0;
 };
 
+// A topology that an operator holds; `paused` false takes the row away.
+struct PausedTopology {
+  std::string topology;
+  bool paused = true;
+  std::string reason;
+};
+
 // All of it is applied in one transaction, or none of it. An empty one with `sync` is done when everything
 // submitted before it is on disk.
 struct WriteBatch {
@@ -64,10 +72,12 @@ struct WriteBatch {
   std::vector<InboxClear> inbox_clears;
   std::vector<HostLease> leases;            // upserts
   std::vector<std::string> leases_removed;  // host names
+  std::vector<AuditEntry> audit;
+  std::vector<PausedTopology> paused_topologies;
   bool sync = false;                        // on disk before it counts as done; otherwise within a second
   bool empty() const {
     return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() &&
-           leases_removed.empty();
+           leases_removed.empty() && audit.empty() && paused_topologies.empty();
   }
 };
 
@@ -99,6 +109,9 @@ class CursorStore {
   virtual Result<std::vector<InboxRow>> inbox(std::size_t limit, std::string_view after_domain,
                                               std::string_view after_subject) = 0;
   virtual Result<std::vector<HostLease>> leases() = 0;
+  virtual Result<std::vector<PausedTopology>> paused_topologies() = 0;
+  // Up to `limit` of the newest acts, newest first; of one topology unless it is empty.
+  virtual Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) = 0;
 
   // Never blocks. Once the database file was deleted under the store, or a sync failed, every later batch
   // fails with that error. What was submitted is still committed when the store is destroyed.

@@ -75,6 +75,13 @@ Result<RowWriter> RowWriter::open(sqlite::Database& db, SubjectId highest_id) {
        "INSERT INTO host_lease(host, session, lease_ms) VALUES (?1, ?2, ?3)"
        " ON CONFLICT DO UPDATE SET session = excluded.session, lease_ms = excluded.lease_ms"},
       {s.remove_lease, "DELETE FROM host_lease WHERE host = ?1"},
+      {s.pause_topology,
+       "INSERT INTO paused_topology(topology, reason) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET reason = "
+       "excluded.reason"},
+      {s.resume_topology, "DELETE FROM paused_topology WHERE topology = ?1"},
+      {s.add_audit,
+       "INSERT INTO audit(time_ns, act, domain, subject, topology, from_sequence, to_sequence, reason)"
+       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
   };
   for (const auto& [statement, sql] : wanted) {
     Result<sqlite::Statement> prepared = db.prepare(sql);
@@ -93,6 +100,7 @@ Result<void> RowWriter::apply(Group group) {
   if (Result<void> done = apply_inbox(group); !done) return done;
   for (const WriteBatch* batch : group) {
     if (Result<void> done = apply_leases(*batch); !done) return done;
+    if (Result<void> done = apply_operators(*batch); !done) return done;
   }
   return {};
 }
@@ -168,6 +176,28 @@ Result<void> RowWriter::apply_leases(const WriteBatch& batch) {
     statements_.remove_lease.bind_text(1, host);
     if (const Result<std::int64_t> rows = statements_.remove_lease.run(); !rows)
       return std::unexpected(rows.error());
+  }
+  return {};
+}
+
+Result<void> RowWriter::apply_operators(const WriteBatch& batch) {
+  for (const PausedTopology& topology : batch.paused_topologies) {
+    sqlite::Statement& statement = topology.paused ? statements_.pause_topology : statements_.resume_topology;
+    statement.bind_text(1, topology.topology);
+    if (topology.paused) statement.bind_text(2, topology.reason);
+    if (const Result<std::int64_t> rows = statement.run(); !rows) return std::unexpected(rows.error());
+  }
+  for (const AuditEntry& entry : batch.audit) {
+    sqlite::Statement& add = statements_.add_audit;
+    add.bind(1, entry.time_ns);
+    add.bind_text(2, entry.act);
+    add.bind_text(3, entry.domain);
+    add.bind_text(4, entry.subject);
+    add.bind_text(5, entry.topology);
+    add.bind(6, entry.from);
+    add.bind(7, entry.to);
+    add.bind_text(8, entry.reason);
+    if (const Result<std::int64_t> rows = add.run(); !rows) return std::unexpected(rows.error());
   }
   return {};
 }

@@ -30,7 +30,7 @@ public:
 private:
   struct Statements {
     sqlite::Statement insert_cursor, update_cursor, turn_cursor, upsert_inbox, clear_inbox, upsert_lease,
-        remove_lease;
+        remove_lease, pause_topology, resume_topology, add_audit;
   };
   explicit RowWriter(DomainNames domains) : domains_(std::move(domains)) {}
 
@@ -42,6 +42,7 @@ private:
   struct InboxChange;
   Result<void> apply_inbox_change(const InboxChange& change);
   Result<void> apply_leases(const WriteBatch& batch);
+  Result<void> apply_operators(const WriteBatch& batch);
 
   DomainNames domains_;
   Statements statements_;

@@ -30,6 +30,10 @@ public:
     return reader_->inbox(limit, after_domain, after_subject);
   }
   Result<std::vector<HostLease>> leases() override { return reader_->leases(); }
+  Result<std::vector<PausedTopology>> paused_topologies() override { return reader_->paused_topologies(); }
+  Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) override {
+    return reader_->audit(topology, limit);
+  }
 
   SubjectId new_subject_id() override { check_failed("read-only store", __FILE__, __LINE__); }
   Ticket submit(WriteBatch) override { check_failed("read-only store", __FILE__, __LINE__); }

@@ -55,6 +55,10 @@ Result<void> StoreReader::prepare() {
        "SELECT domain, subject, generation FROM inbox WHERE (domain, subject) > (?1, ?2)"
        " ORDER BY domain, subject LIMIT ?3"},
       {leases_, "SELECT host, session, lease_ms FROM host_lease ORDER BY host"},
+      {paused_, "SELECT topology, reason FROM paused_topology ORDER BY topology"},
+      {audit_,
+       "SELECT time_ns, act, domain, subject, topology, from_sequence, to_sequence, reason FROM audit"
+       " WHERE ?1 = '' OR topology = ?1 ORDER BY id DESC LIMIT ?2"},
   };
   for (const auto& [statement, sql] : wanted) {
     Result<sqlite::Statement> prepared = db_.prepare(sql);
@@ -165,6 +169,39 @@ Result<std::vector<HostLease>> StoreReader::leases() {
     found.push_back({.host = std::string(leases_.text(0)),
                      .session = static_cast<SessionId>(leases_.integer(1)),
                      .lease_ms = leases_.integer(2)});
+  }
+}
+
+Result<std::vector<PausedTopology>> StoreReader::paused_topologies() {
+  const sqlite::ResetAtEnd reset{paused_};
+  std::vector<PausedTopology> found;
+  while (true) {
+    const Result<bool> row = paused_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return found;
+    found.push_back({.topology = std::string(paused_.text(0)),
+                     .paused = true,
+                     .reason = std::string(paused_.text(1))});
+  }
+}
+
+Result<std::vector<AuditEntry>> StoreReader::audit(std::string_view topology, std::size_t limit) {
+  const sqlite::ResetAtEnd reset{audit_};
+  audit_.bind_text(1, topology);
+  audit_.bind(2, static_cast<std::int64_t>(limit));
+  std::vector<AuditEntry> found;
+  while (true) {
+    const Result<bool> row = audit_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return found;
+    found.push_back({.time_ns = audit_.integer(0),
+                     .act = std::string(audit_.text(1)),
+                     .domain = std::string(audit_.text(2)),
+                     .subject = std::string(audit_.text(3)),
+                     .topology = std::string(audit_.text(4)),
+                     .from = audit_.integer(5),
+                     .to = audit_.integer(6),
+                     .reason = std::string(audit_.text(7))});
   }
 }
 

@@ -31,6 +31,8 @@ public:
   Result<std::vector<InboxRow>> inbox(std::size_t limit, std::string_view after_domain,
                                       std::string_view after_subject);
   Result<std::vector<HostLease>> leases();
+  Result<std::vector<PausedTopology>> paused_topologies();
+  Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit);
 
 private:
   explicit StoreReader(sqlite::Database db) : db_(std::move(db)) {}
@@ -40,7 +42,7 @@ private:
 
   sqlite::Database db_;
   std::optional<DomainNames> domains_;
-  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_;
+  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, audit_;
 };
 
 }  // namespace cape::storage

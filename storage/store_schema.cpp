@@ -52,7 +52,26 @@ ALTER TABLE host_lease RENAME COLUMN lease_end_boot_ns TO lease_ms;
 ALTER TABLE host_lease DROP COLUMN boot_id;
 )sql";
 
-constexpr std::array versions = {version_1, version_2};
+// What operators did.
+constexpr const char* version_3 = R"sql(
+CREATE TABLE audit(
+  id            INTEGER PRIMARY KEY,
+  time_ns       INTEGER NOT NULL,     -- wall clock
+  act           TEXT NOT NULL,
+  domain        TEXT NOT NULL,
+  subject       TEXT NOT NULL,        -- empty: of all subjects of the topology
+  topology      TEXT NOT NULL,
+  from_sequence INTEGER NOT NULL,     -- the topology's cursor before
+  to_sequence   INTEGER NOT NULL,     -- and after
+  reason        TEXT NOT NULL
+);
+CREATE TABLE paused_topology(
+  topology TEXT PRIMARY KEY,
+  reason   TEXT NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array versions = {version_1, version_2, version_3};
 constexpr sqlite::Schema schema{
     .name = "cursor store", .application_id = 0x43617065, .versions = versions};  // "Cape"
 

@@ -6,6 +6,7 @@
 //                table once; the text index is touched only when a subject is first stored.
 //   inbox        acknowledged pings that have not led to a stored read yet
 //   host_lease   hosts that may run jobs, with the length of their lease
+//   audit        what operators did, for good;  paused_topology: what they hold
 //   domain       names to small integers;  meta: the epoch
 #pragma once
 

@@ -34,6 +34,7 @@ Stretch* Scheduler::State::first_ready(Lane& lane) const {
 }
 
 void Scheduler::State::offer(Subject& s, Lane& lane) {
+  if (is_held(s, lane)) return drop_all_waiting(lane);
   if (!lane.queued && first_ready(lane) != nullptr) queues.push(s, lane);
 }
 

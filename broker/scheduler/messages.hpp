@@ -12,6 +12,7 @@
 #include "core/clock.hpp"
 #include "core/event.hpp"
 #include "core/types.hpp"
+#include "storage/audit_entry.hpp"
 #include "storage/cursor_info.hpp"
 #include "wire/messages.hpp"
 
@@ -82,8 +83,42 @@ struct CursorSaveFailed {
 // Time has passed; also sent when next_deadline() is due.
 struct Tick {};
 
+// What an operator does to one subject in one topology. All but pause and resume wait until nothing of it is
+// in flight (its jobs are cancelled), and nothing of it is issued before the act is on disk.
+enum class Act : std::uint8_t {
+  pause,    // nothing further is issued
+  resume,   // ends a pause
+  park,     // stops it as a failure would
+  redrive,  // a parked or failed event is tried again now, its attempts forgotten
+  skip,     // passes over the event that is parked or failed last
+  rewind,   // back to `sequence`, which is the first to run again
+};
+const char* name_of(Act act);
+
+// Must lead to a CommandDone in the end.
+struct Command {
+  std::uint64_t id = 0;  // the caller's number of it
+  Act act = Act::pause;
+  TopologyIndex topology = 0;
+  SubjectId subject = 0;
+  DomainIndex domain = 0;
+  std::string name;                           // of the subject
+  std::optional<storage::CursorInfo> stored;  // as in SchedulingRequest
+  Sequence sequence = 0;                      // of rewind; of skip the event meant, 0: whichever it is
+  std::string reason;                         // the operator's, at most act_reason_bytes_max
+};
+inline constexpr std::size_t act_reason_bytes_max = 256;
+inline constexpr std::size_t acts_per_subject_max = 16;  // that wait; a further command is refused
+
+// Holds all subjects of a topology, or lets them go on. The caller has stored it: at start it says it again.
+struct PauseTopology {
+  TopologyIndex topology = 0;
+  bool paused = false;
+  std::string reason;
+};
+
 using Input = std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved,
-                           CursorSaveFailed, Tick>;
+                           CursorSaveFailed, Tick, Command, PauseTopology>;
 
 // ---- actions
 
@@ -106,7 +141,9 @@ struct SaveCursor {
   std::uint64_t version = 0;  // of this subject's saves, rising
   bool behind = false;
   storage::CursorInfo info;
-  std::uint64_t inbox_generation = 0;  // clears inbox rows up to it in the same transaction
+  std::uint64_t inbox_generation = 0;       // clears inbox rows up to it in the same transaction
+  std::vector<storage::AuditEntry> audit;  // written in the same transaction
+  bool sync = false;                        // on disk before it counts as saved
 };
 struct CancelJob {
   HostId host = 0;
@@ -124,6 +161,13 @@ struct PingAgain {
 // again still needs its SchedulingRequest, if only with a block that proves nothing: it asks for the next
 // walk.
 struct WalkBehind {};
+// What became of a Command: it is on disk, or nothing was changed.
+struct CommandDone {
+  std::uint64_t id = 0;
+  std::string refusal;  // why it was not done, and the next step; empty: it was
+  // The topology's cursor before and after; of a skip `to` is the event that was passed over.
+  Sequence from = 0, to = 0;
+};
 // For people and metrics: an event's attempt failed, or its subject was parked. Never drives anything.
 struct Notice {
   enum class Kind : std::uint8_t {
@@ -145,6 +189,6 @@ struct Notice {
   Outcome outcome;
 };
 
-using Action = std::variant<IssueJob, SaveCursor, CancelJob, PingAgain, WalkBehind, Notice>;
+using Action = std::variant<IssueJob, SaveCursor, CancelJob, PingAgain, WalkBehind, CommandDone, Notice>;
 
 }  // namespace cape::scheduler

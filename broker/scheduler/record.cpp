@@ -1,6 +1,7 @@
 #include "broker/scheduler/record.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 namespace cape::scheduler {
@@ -62,6 +63,10 @@ void load_topology(Subject& subject, std::uint32_t index, const SchedulerPlan& p
     lane.saved_cursor = lane.cursor();
   }
   if (!stored) return;
+  if (stored->paused) {
+    if (!subject.control) subject.control = std::make_unique<Control>();
+    subject.control->pauses.push_back({index, stored->pause_reason});
+  }
   for (const LambdaCursor& at : stored->lambdas) {
     if (is_planned(plan, layout, place, at.lambda)) continue;
     if (!subject.strangers) subject.strangers = std::make_unique<Strangers>();
@@ -110,12 +115,16 @@ storage::CursorInfo make_record(const Subject& subject, const SchedulerPlan& pla
                                 const DomainLayout& layout) {
   storage::CursorInfo info{.latest = subject.latest, .topologies = {}};
   info.topologies.reserve(layout.topologies.size());
-  for (const TopologyPlace& place : layout.topologies) {
+  for (std::uint32_t index = 0; index < layout.topologies.size(); ++index) {
+    const TopologyPlace& place = layout.topologies[index];
     TopologyCursor& topology = info.topologies.emplace_back();
     topology.topology = plan.topologies[place.topology].name;
     topology.lambdas.reserve(place.lane_count);
     for (std::uint32_t i = 0; i < place.lane_count; ++i)
       topology.lambdas.push_back(make_lambda(subject.lanes[place.first_lane + i], plan));
+    const Control::Pause* pause = subject.control ? subject.control->pause_of(index) : nullptr;
+    topology.paused = pause != nullptr;
+    if (pause) topology.pause_reason = pause->reason;
   }
   if (!subject.strangers) return info;
   for (const Strangers::LambdaOf& stranger : subject.strangers->lambdas)

@@ -1,6 +1,8 @@
 // What an answer of the source changes.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "broker/scheduler/backoff.hpp"
 #include "broker/scheduler/record.hpp"
 #include "broker/scheduler/state.hpp"
@@ -24,6 +26,7 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
   CAPE_CHECK(request.block != nullptr && request.domain < layouts.size() && request.subject != 0);
   Subject& s = hold(request);
   touch(s);
+  if (std::exchange(s.unread, false)) begin_doubts(s, latest_of(request));
   s.ping_out = false;
   s.more_answers = !request.last;
   if (request.inbox_generation > s.inbox_wanted) s.inbox_wanted = request.inbox_generation;
@@ -46,15 +49,17 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
   if (!request.unreadable.empty()) park_unreadable(s, request);
 }
 
-Subject& Scheduler::State::hold(const SchedulingRequest& request) {
-  if (Subject* held = subjects.find(request.subject)) return *held;
-  Subject& s = subjects.add(request.subject);
-  s.domain = request.domain;
-  s.name = request.name;
-  load_record(s, plan, layout_of(s), request.stored ? &*request.stored : nullptr);
-  begin_doubts(s, latest_of(request));
+template <class NamesSubject>
+Subject& Scheduler::State::hold(const NamesSubject& input) {
+  if (Subject* held = subjects.find(input.subject)) return *held;
+  Subject& s = subjects.add(input.subject);
+  s.domain = input.domain;
+  s.name = input.name;
+  load_record(s, plan, layout_of(s), input.stored ? &*input.stored : nullptr);
   return s;
 }
+template Subject& Scheduler::State::hold(const SchedulingRequest&);
+template Subject& Scheduler::State::hold(const Command&);
 
 // After a restart, or when there was no room for the timer, the stored time counts.
 void Scheduler::State::rest_until_next_try(Subject& s, Lane& lane, Stretch& stretch) {
@@ -70,8 +75,8 @@ void Scheduler::State::rest_until_next_try(Subject& s, Lane& lane, Stretch& stre
 void Scheduler::State::begin_doubts(Subject& s, Sequence latest) {
   const bool known = s.id < settled.size() ? settled[s.id] : epoch == 1;
   for (Lane& lane : s.lanes) {
-    Stretch& all = lane.open;  // just loaded
-    all.repeat_to = known ? all.cursor : std::max(all.cursor, latest);
+    Stretch& all = lane.open;  // no job of it was issued yet
+    all.repeat_to = std::max({all.repeat_to, all.cursor, known ? 0 : latest});
     if (all.attempts > 0) all.repeat_to = std::max(all.repeat_to, all.failed_sequence);
   }
 }

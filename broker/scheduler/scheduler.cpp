@@ -27,7 +27,8 @@ Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
       queues({.bytes_max = plan.waiting_bytes_max, .timers_max = plan.timers_max},
              lanes_by_lambda(plan, layouts), subjects),
       jobs(given_epoch),
-      hosts(plan.lambdas.size(), plan.lease_ns + plan.kill_ns) {}
+      hosts(plan.lambdas.size(), plan.lease_ns + plan.kill_ns),
+      topology_pauses(plan.topologies.size()) {}
 
 void Scheduler::State::touch(Subject& s) {
   if (std::exchange(s.touched, true)) return;
@@ -45,8 +46,17 @@ Sequence Scheduler::State::limit(const Subject& s, const Lane& lane) const {
   const DomainLayout& layout = layout_of(s);
   Sequence lowest = INT64_MAX;
   for (std::uint32_t earlier : layout.topologies[layout.topology_of[lane.index]].after)
-    lowest = std::min(lowest, cursor_of(s, layout.topologies[earlier]));
+    lowest = std::min(lowest, trusted_cursor(s, earlier));
   return lowest;
+}
+
+// What others may go by: a skip counts once it is on disk.
+Sequence Scheduler::State::trusted_cursor(const Subject& s, std::uint32_t place) const {
+  Sequence cursor = cursor_of(s, layout_of(s).topologies[place]);
+  if (!s.control) return cursor;
+  for (const Control::Pending& act : s.control->acts)
+    if (act.place == place && act.applied) cursor = std::min(cursor, act.from);
+  return cursor;
 }
 
 Sequence Scheduler::State::parked_end(const Lane& lane) const {
@@ -57,7 +67,21 @@ Sequence Scheduler::State::parked_end(const Lane& lane) const {
 }
 
 Sequence Scheduler::State::end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const {
+  if (is_held(s, lane)) return -1;
   return std::min({limit(s, lane), parked_end(lane), stretch.to});
+}
+
+bool Scheduler::State::is_paused(const Subject& s, std::uint32_t place) const {
+  return topology_pauses[layout_of(s).topologies[place].topology].paused ||
+         (s.control && s.control->pause_of(place) != nullptr);
+}
+
+bool Scheduler::State::is_held(const Subject& s, const Lane& lane) const {
+  const std::uint32_t place = layout_of(s).topology_of[lane.index];
+  if (is_paused(s, place)) return true;
+  return s.control && std::ranges::any_of(s.control->acts, [&](const Control::Pending& act) {
+           return act.place == place && needs_fence(act.act);
+         });
 }
 
 bool Scheduler::State::wants_events(const Subject& s, const Lane& lane, const Stretch& stretch) const {

@@ -66,6 +66,13 @@ struct SubjectView {
   std::vector<TopologyView> topologies;
 };
 
+// What a Command would do now.
+struct Preview {
+  std::string refusal;        // empty: it would be done
+  Sequence from = 0, to = 0;  // as CommandDone would tell
+  std::uint32_t jobs_to_cancel = 0;
+};
+
 struct Counters {
   std::uint64_t jobs_issued = 0, jobs_done = 0, events_done = 0, attempts_failed = 0, parked = 0;
   std::uint64_t stale_statuses = 0, hosts_lost = 0;
@@ -94,6 +101,7 @@ class Scheduler {
   std::vector<TopologyPosition> positions(SubjectId subject, DomainIndex domain,
                                           const storage::CursorInfo* stored) const;
   SubjectView view(SubjectId subject, DomainIndex domain, const storage::CursorInfo* stored) const;
+  Preview preview(const Command& command) const;
   Counters counters() const;
 
  private:

@@ -26,6 +26,7 @@ void Scheduler::State::apply(const CursorSaved& input) {
     lane.left = Left::saved;
     queues.note_left_saved(lane.lambda);
   }
+  end_acts(*s, input.version);
   touch(*s);
 }
 
@@ -34,6 +35,7 @@ void Scheduler::State::apply(const CursorSaveFailed& input) {
   if (s == nullptr || s->save_out == 0 || s->save_out != input.version) return;
   s->save_out = 0;
   s->inbox_saving = 0;
+  forget_save_of_acts(*s, input.version);
   s->dirty = s->save_failed = true;
   failed_saves.push_back(s->slot);
   if (save_retry_ns == 0) save_retry_ns = now.boot_ns + save_retry_after_ns;  // so that a Tick comes
@@ -76,6 +78,7 @@ void Scheduler::State::drop_dead_timers() {
 }
 
 void Scheduler::State::settle(Subject& s) {
+  perform_acts(s);
   ask_for_more(s);
   save(s);
   s.touched = false;
@@ -106,17 +109,20 @@ void Scheduler::State::save(Subject& s) {
   s.saving_behind = s.is_behind();
   s.inbox_saving = s.inbox_wanted > s.inbox_done ? s.inbox_wanted : 0;
   for (Lane& lane : s.lanes) lane.saving_cursor = lane.cursor();
-  actions.push_back(SaveCursor{.subject = s.id,
-                               .domain = s.domain,
-                               .name = s.name,
-                               .version = s.save_out,
-                               .behind = s.saving_behind,
-                               .info = make_record(s, plan, layout_of(s)),
-                               .inbox_generation = s.inbox_saving});
+  SaveCursor save{.subject = s.id,
+                  .domain = s.domain,
+                  .name = s.name,
+                  .version = s.save_out,
+                  .behind = s.saving_behind,
+                  .info = make_record(s, plan, layout_of(s)),
+                  .inbox_generation = s.inbox_saving};
+  put_acts(s, save);
+  actions.push_back(std::move(save));
 }
 
 bool Scheduler::State::can_leave(const Subject& s) const {
   if (s.dirty || s.save_out != 0 || s.ping_out || s.more_answers) return false;
+  if (s.control && !s.control->acts.empty()) return false;
   return std::ranges::all_of(s.lanes, [](const Lane& lane) { return lane.idle(); });
 }
 
@@ -127,7 +133,7 @@ void Scheduler::State::leave(Subject& s) {
   if (s.id < settled_ids_max) {
     if (s.id >= settled.size())
       settled.resize(std::max<std::size_t>(s.id + 1, settled.size() * 2), epoch == 1);
-    settled[s.id] = clean;
+    settled[s.id] = clean && (!s.unread || settled[s.id]);  // an unread one leaves what was known as it was
   }
   for (Lane& lane : s.lanes) clear_left(lane);
   let_go.push_back(s.id);

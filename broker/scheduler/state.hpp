@@ -1,7 +1,8 @@
 // broker/scheduler/state.hpp
 // The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
 // theme: requests.cpp (what an answer changes), issue.cpp (waiting blocks become jobs), statuses.cpp (what
-// jobs come to), sessions.cpp (hosts and credit), settle.cpp (saves, pings, letting go), view.cpp.
+// jobs come to), acts.cpp (what operators ask), sessions.cpp (hosts and credit), settle.cpp (saves, pings,
+// letting go), view.cpp.
 //
 // Inputs change lanes and issue jobs at once. What a subject needs besides (a save, a ping, to be let go) is
 // decided once a step, in settle(), from what the lanes then look like: so nothing can be forgotten on a
@@ -45,6 +46,11 @@ struct Scheduler::State {
   // By subject: no event above its cursors has run. True once it left memory so in this epoch, and in the
   // first epoch until it left otherwise.
   std::vector<bool> settled;
+  struct TopologyPause {
+    bool paused = false;
+    std::string reason;
+  };
+  std::vector<TopologyPause> topology_pauses;  // by TopologyIndex
 
   Actions actions;  // of the running step
   std::vector<SubjectSlot> touched;
@@ -60,11 +66,15 @@ struct Scheduler::State {
   // No event above it may run in the lane's topology now: the lowest cursor of its `after` set.
   Sequence limit(const Subject& s, const Lane& lane) const;
   Sequence cursor_of(const Subject& s, const TopologyPlace& place) const;
+  Sequence trusted_cursor(const Subject& s, std::uint32_t place) const;
   // Nor may one of the lane above this: an event of it is parked. Of a pipelined lane the events before that
   // one may run: after a restart they may have to.
   Sequence parked_end(const Lane& lane) const;
   // Nor may one of the stretch that is above this, which is all of that and its own end.
   Sequence end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const;
+  // Nothing of the lane may be issued: an operator paused it, or an act waits for its jobs or its save.
+  bool is_held(const Subject& s, const Lane& lane) const;
+  bool is_paused(const Subject& s, std::uint32_t place) const;
   // The stretch could take further events. Not whether there are any, nor whether there is room for them.
   bool takes_events(const Stretch& stretch) const { return !stretch.waiting && stretch.rest == Rest::none; }
   bool wants_events(const Subject& s, const Lane& lane, const Stretch& stretch) const;
@@ -73,7 +83,9 @@ struct Scheduler::State {
 
   // ---- requests.cpp
   void apply(const SchedulingRequest& request);
-  Subject& hold(const SchedulingRequest& request);
+  // The input's subject, loaded if need be.
+  template <class NamesSubject>
+  Subject& hold(const NamesSubject& input);
   void rest_until_next_try(Subject& s, Lane& lane, Stretch& stretch);
   void begin_doubts(Subject& s, Sequence latest);
   bool went_back(const Subject& s, Sequence latest) const;
@@ -142,6 +154,24 @@ struct Scheduler::State {
   bool can_leave(const Subject& s) const;
   void leave(Subject& s);
 
+  // ---- acts.cpp
+  void apply(const Command& command);
+  void apply(const PauseTopology& pause);
+  void fence(Subject& s, const TopologyPlace& place);
+  void perform_acts(Subject& s);
+  std::string refusal_of(const Subject& s, const Control::Pending& act) const;
+  bool stands_before_failed(const Lane& lane) const;
+  Sequence skip_to(const Subject& s, const TopologyPlace& place) const;
+  void perform_act(Subject& s, const Control::Pending& act);
+  void redrive(Subject& s, Lane& lane);
+  void skip(Subject& s, Lane& lane, Sequence to);
+  void rewind(Subject& s, Lane& lane, Sequence to);
+  void stop(Subject& s, Lane& lane, const std::string& reason);
+  void put_acts(Subject& s, SaveCursor& save);
+  void end_acts(Subject& s, std::uint64_t version);
+  void forget_save_of_acts(Subject& s, std::uint64_t version);
+  void drop_empty_control(Subject& s);
+
   // ---- view.cpp
   Subject subject_of(SubjectId id, DomainIndex domain, const storage::CursorInfo* stored) const;
   TopologyPosition position_of(const Subject& s, const Lane& lane, const Stretch& stretch) const;
@@ -149,6 +179,7 @@ struct Scheduler::State {
   const Lane& heaviest(const Subject& s, const TopologyPlace& place) const;
   bool is_stopped(const Subject& s, const TopologyPlace& place) const;
   std::string wait_of(const Subject& s, const TopologyPlace& place) const;
+  std::string pause_reason(const Subject& s, const TopologyPlace& place) const;
   TopologyView view_of(const Subject& s, const TopologyPlace& place) const;
 };
 

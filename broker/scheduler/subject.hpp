@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/scheduler/control.hpp"
 #include "core/event.hpp"
 #include "core/types.hpp"
 #include "storage/cursor_info.hpp"
@@ -122,7 +123,9 @@ struct Subject {
   Sequence latest = 0;
   std::vector<Lane> lanes;
   std::unique_ptr<Strangers> strangers;  // mostly null
+  std::unique_ptr<Control> control;      // mostly null
 
+  bool unread = true;         // no answer of the source came since it is held
   bool touched = false;       // in the list of the running step
   bool ping_out = false;      // PingAgain was said and no request came since
   bool gone = false;          // the source did not know it when it was read last

@@ -21,6 +21,12 @@ class SubjectTable {
   Subject& add(SubjectId id);
   void erase(SubjectSlot slot);
   std::size_t size() const { return slot_of_.size(); }
+  // Of every subject, by slot.
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (Subject& subject : slots_)
+      if (subject.slot != no_slot) visit(subject);
+  }
 
  private:
   std::deque<Subject> slots_;

@@ -36,6 +36,8 @@ std::string text_of(const storage::CursorInfo& info) {
       if (at.parked) out += " parked";
       if (!at.reason.empty()) out += " " + quoted(at.reason);
     }
+  for (const storage::TopologyCursor& topology : info.topologies)
+    if (topology.paused) add(out, ", {} paused {}", topology.topology, quoted(topology.pause_reason));
   return out;
 }
 
@@ -96,6 +98,16 @@ struct InputText {
     return fmt::format("save_failed subject {} version {}", s.subject, s.version);
   }
   std::string operator()(const Tick&) const { return "tick"; }
+  std::string operator()(const Command& c) const {
+    std::string out =
+        fmt::format("command {} {} topology {} subject {} {} domain {} sequence {} {}", c.id, name_of(c.act),
+                    c.topology, c.subject, quoted(c.name), c.domain, c.sequence, quoted(c.reason));
+    if (c.stored) add(out, " stored [{}]", text_of(*c.stored));
+    return out;
+  }
+  std::string operator()(const PauseTopology& p) const {
+    return fmt::format("{} topology {} {}", p.paused ? "pause" : "resume", p.topology, quoted(p.reason));
+  }
 };
 
 struct ActionText {
@@ -105,8 +117,12 @@ struct ActionText {
                        j.may_repeat ? " may_repeat" : "", quoted(j.hash), j.ping_ns);
   }
   std::string operator()(const SaveCursor& s) const {
-    return fmt::format("save subject {} {} version {}{} inbox {} [{}]", s.subject, quoted(s.name), s.version,
-                       s.behind ? " behind" : "", s.inbox_generation, text_of(s.info));
+    std::string out =
+        fmt::format("save subject {} {} version {}{}{} inbox {} [{}]", s.subject, quoted(s.name), s.version,
+                    s.behind ? " behind" : "", s.sync ? " sync" : "", s.inbox_generation, text_of(s.info));
+    for (const storage::AuditEntry& entry : s.audit)
+      add(out, " audit {} {} {}..{} {}", entry.act, entry.topology, entry.from, entry.to, quoted(entry.reason));
+    return out;
   }
   std::string operator()(const CancelJob& j) const {
     return fmt::format("cancel job {} host {}", j.job, j.host);
@@ -115,6 +131,9 @@ struct ActionText {
     return fmt::format("ping_again subject {} {} domain {}", p.subject, quoted(p.name), p.domain);
   }
   std::string operator()(const WalkBehind&) const { return "walk_behind"; }
+  std::string operator()(const CommandDone& c) const {
+    return fmt::format("command_done {} {}..{} {}", c.id, c.from, c.to, quoted(c.refusal));
+  }
   std::string operator()(const Notice& n) const {
     return fmt::format(
         "notice {} host {} topology {} lambda {} subject {} sequence {} attempts {} next {} {}",

@@ -53,6 +53,7 @@ TopologyPosition Scheduler::State::position_of(const Subject& s, const Lane& lan
 
 SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) const {
   if (lane.parked()) return SubjectState::parked;
+  if (!lane.has_jobs() && is_paused(s, layout_of(s).topology_of[lane.index])) return SubjectState::paused;
   bool in_flight = false, backing_off = false;
   for (std::size_t i = 0; i < lane.size(); ++i) {
     in_flight |= lane[i].job != 0;
@@ -66,7 +67,8 @@ SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) cons
 
 // Of a topology's lanes the one that needs a person's eye most.
 const Lane& Scheduler::State::heaviest(const Subject& s, const TopologyPlace& place) const {
-  static constexpr SubjectState by_weight[] = {SubjectState::parked,    SubjectState::backing_off,
+  static constexpr SubjectState by_weight[] = {SubjectState::parked,    SubjectState::paused,
+                                               SubjectState::backing_off,
                                                SubjectState::in_flight, SubjectState::ready,
                                                SubjectState::waiting,   SubjectState::done};
   const auto weight = [&](const Lane& lane) {
@@ -81,6 +83,7 @@ bool Scheduler::State::is_stopped(const Subject& s, const TopologyPlace& place) 
   const Lane& lane = heaviest(s, place);
   const SubjectState state = state_of(s, lane);
   if (state == SubjectState::parked) return lane.cursor() >= parked_end(lane);
+  if (state == SubjectState::paused) return true;
   if (state != SubjectState::waiting) return false;
   const auto& all = layout_of(s).topologies;
   return std::ranges::any_of(place.after, [&](std::uint32_t earlier) {
@@ -98,6 +101,16 @@ std::string Scheduler::State::wait_of(const Subject& s, const TopologyPlace& pla
                      plan.topologies[earlier.topology].name, name_of(state), cursor_of(s, earlier));
 }
 
+// Who paused it, in an operator's words.
+std::string Scheduler::State::pause_reason(const Subject& s, const TopologyPlace& place) const {
+  const TopologyPause& whole = topology_pauses[place.topology];
+  const auto index = static_cast<std::uint32_t>(&place - layout_of(s).topologies.data());
+  const Control::Pause* own = s.control ? s.control->pause_of(index) : nullptr;
+  const std::string& reason = own ? own->reason : whole.reason;
+  return fmt::format("the {} is paused by an operator{}{}", own ? "subject" : "topology",
+                     reason.empty() ? "" : ": ", reason);
+}
+
 TopologyView Scheduler::State::view_of(const Subject& s, const TopologyPlace& place) const {
   TopologyView view{.topology = place.topology};
   if (place.lane_count == 0) return view;
@@ -107,6 +120,7 @@ TopologyView Scheduler::State::view_of(const Subject& s, const TopologyPlace& pl
   view.attempt = lane.troubled().attempts;
   view.reason = lane.troubled().reason;
   view.stopped = is_stopped(s, place);
+  if (view.state == SubjectState::paused) view.reason = pause_reason(s, place);
   if (view.state == SubjectState::waiting) view.reason = wait_of(s, place);
   if (view.reason.empty() && view.state == SubjectState::ready) view.reason = hosts.trouble(lane.lambda);
   return view;

@@ -36,6 +36,12 @@ class FakeStore final : public storage::CursorStore {
     return std::vector<storage::InboxRow>();
   }
   Result<std::vector<storage::HostLease>> leases() override { return recorded; }
+  Result<std::vector<storage::PausedTopology>> paused_topologies() override {
+    return std::vector<storage::PausedTopology>();
+  }
+  Result<std::vector<storage::AuditEntry>> audit(std::string_view, std::size_t) override {
+    return std::vector<storage::AuditEntry>();
+  }
   storage::Ticket submit(storage::WriteBatch batch) override {
     for (storage::HostLease& lease : batch.leases) {
       std::erase_if(recorded, [&](const auto& old) { return old.host == lease.host; });

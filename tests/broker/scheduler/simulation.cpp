@@ -22,7 +22,15 @@ void Simulation::run() {
   start_broker();
   append();
   at(some(0, second), [this] { disturb_hosts(); });
+  if (options_.operators) at(some(0, 100 * ms), [this] { operate(); });
   run_until(trouble_end_ns_, [] { return false; });
+  if (options_.operators) {
+    const auto all_done = [this] { return commands_.empty(); };
+    run_until(now_.boot_ns + 10 * second, all_done);
+    end_all_acts();
+    run_until(now_.boot_ns + 10 * second, all_done);
+    if (!commands_.empty()) violate(fmt::format("{} acts were never done", commands_.size()));
+  }
   for (const auto& [subject, events] : source_) ping(subject);
   run_until(now_.boot_ns + healing_ns, [this] { return is_all_done(); });
   if (!is_all_done()) violate("not everything was processed in the end");
@@ -69,6 +77,13 @@ void Simulation::start_broker() {
   tick_ns_ = 0;
   reading_.clear();
   again_.clear();
+  commands_.clear();  // of the life before: whoever asked sees that the broker is gone
+  if (!paused_whole_.empty()) {
+    std::vector<Input> pauses;
+    for (TopologyIndex topology : paused_whole_)
+      pauses.push_back(PauseTopology{.topology = topology, .paused = true, .reason = {}});
+    step(std::move(pauses));
+  }
   broker_at(some(0, 50 * ms), [this] { ping_behind(); });
   broker_at(some(0, 100 * ms), [this] {
     for (auto& [id, host] : hosts_) host.runs = false;
@@ -103,6 +118,7 @@ void Simulation::perform(const SaveCursor& save) {
   if (in_trouble() && chance(0.05))
     return broker_at(delay, [this, save] { step({CursorSaveFailed{save.subject, save.version}}); });
   const auto commit = [this, save] {
+    commit_audit(save);
     check_commit(save.subject, save.info);
     store_[save.subject] = {save.info, save.behind};
   };

@@ -1,7 +1,7 @@
 // tests/broker/scheduler/simulation.hpp
 // A seeded world round the scheduler: a source that grows, a tracker, a store that is late or fails, hosts
 // that fail events, die, or are cut off and run on until their lease ends, a broker that crashes between any
-// two events. It checks, from what lambdas saw and what the store holds alone:
+// two events, operators who pause, park, redrive, skip and rewind at random. It checks, from what lambdas saw and what the store holds alone:
 //
 //   order       in a strict topology an event starts only after its lambda succeeded on every earlier one of
 //               the subject (G2)
@@ -9,6 +9,8 @@
 //   fences      no event runs in a job after a later job with it began; in a strict topology no job of a lane
 //               runs after a later job of it began (G7)
 //   cursors     stored ones only rise and never stand past an event that has not succeeded (G6)
+//   acts        nothing of a paused or parked subject is issued; a rewound one runs again, in order; each act
+//               that was told to be done is in the store
 //   bounds      waiting bytes and timers stay under their limits (G9)
 // and, once failures have ended and every subject was pinged once, that everything was processed, but for
 // what a parked event holds up, and that this is told to be stopped (G1, G8).
@@ -33,6 +35,7 @@ enum class PlanShape : std::uint8_t { strict, pipelined, chain, join };
 struct SimulationOptions {
   std::uint64_t seed = 1;
   PlanShape shape = PlanShape::strict;
+  bool operators = false;
   bool poison = false;              // some events of some subjects fail for ever
   std::uint32_t jobs_per_host = 2;  // of each lambda
   SubjectId subjects = 12;
@@ -53,6 +56,7 @@ class Simulation {
   std::uint64_t walks() const { return walks_; }
   std::uint64_t hosts_lost() const { return hosts_lost_; }
   std::uint64_t parked() const { return parked_; }
+  std::uint64_t acts_done() const { return acts_done_; }
   std::uint64_t overtaken() const { return overtaken_; }  // events that ran first after a later one had begun
 
   // Every step of every life of the broker, for a replay. Needs options.record.
@@ -77,7 +81,8 @@ class Simulation {
     std::map<JobId, Sequence> running;
   };
   struct LaneLog {  // of one lambda of one subject: what the lambda itself saw
-    std::set<Sequence> succeeded;
+    std::set<Sequence> succeeded;  // or were skipped, since the last rewind to below them
+    std::set<Sequence> ever;       // succeeded, rewinds or not
     JobId last_job = 0;
     std::map<Sequence, JobId> last_job_of;
     Sequence highest = 0;  // that began
@@ -100,7 +105,8 @@ class Simulation {
   void perform(const PingAgain& ping) { this->ping(ping.subject); }
   void perform(const WalkBehind&);
   void perform(const Notice& notice);
-  void perform(const CancelJob&) {}
+  void perform(const CancelJob& cancel);
+  void perform(const CommandDone& done);
   void ping_behind();
   void schedule_tick();
 
@@ -120,6 +126,13 @@ class Simulation {
   void end_event(HostId id, const IssueJob& job, std::uint32_t index);
   void report(HostId id, const IssueJob& job, wire::JobStatus status);
 
+  // Operators.
+  void operate();
+  void command(Act act, TopologyIndex topology, SubjectId subject, Sequence sequence);
+  void pause_whole(TopologyIndex topology, bool paused);
+  void end_all_acts();
+  void commit_audit(const SaveCursor& save);
+
   // The checkers.
   void violate(std::string what);
   void check_start(const IssueJob& job, Sequence sequence);
@@ -129,6 +142,7 @@ class Simulation {
   void check_bounds();
   bool is_poison(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
   Sequence first_stop(TopologyIndex topology, SubjectId subject) const;
+  bool has_passed(TopologyIndex topology, SubjectId subject, Sequence sequence) const;  // once, at least
   bool has_succeeded(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
   bool is_all_done() const;
   bool is_stopped(TopologyIndex topology, SubjectId subject) const;
@@ -153,6 +167,17 @@ class Simulation {
 
   std::vector<std::string> violations_;
   std::vector<Step> steps_;
+  struct Held {
+    bool paused = false, parked = false;
+  };
+  std::map<std::pair<TopologyIndex, SubjectId>, Held> held_;
+  std::set<TopologyIndex> paused_whole_;
+  std::map<std::uint64_t, Command> commands_;  // that are out
+  std::uint64_t last_command_ = 0;
+  std::set<std::pair<TopologyIndex, std::pair<SubjectId, Sequence>>> skipped_, skipped_ever_;
+  std::uint64_t acts_done_ = 0;
+  std::set<JobId> cancelled_;
+
   std::uint64_t events_run_ = 0, crashes_ = 0, walks_ = 0, hosts_lost_ = 0, parked_ = 0, overtaken_ = 0;
 };
 

@@ -24,7 +24,8 @@ Sequence Simulation::first_stop(TopologyIndex topology, SubjectId subject) const
   const auto events = source_.find(subject);
   if (events == source_.end()) return first;
   for (Sequence sequence : events->second)
-    if (is_poison(topology, subject, sequence)) return std::min(first, sequence);
+    if (is_poison(topology, subject, sequence) && !skipped_.contains({topology, {subject, sequence}}))
+      return std::min(first, sequence);
   return first;
 }
 
@@ -38,6 +39,16 @@ bool Simulation::has_succeeded(TopologyIndex topology, SubjectId subject, Sequen
   return true;
 }
 
+bool Simulation::has_passed(TopologyIndex topology, SubjectId subject, Sequence sequence) const {
+  const TopologySpec& spec = plan_.topologies[topology];
+  if (sequence < spec.start || skipped_ever_.contains({topology, {subject, sequence}})) return true;
+  for (LambdaIndex lambda = spec.first_lambda; lambda < spec.first_lambda + spec.lambda_count; ++lambda) {
+    const auto log = logs_.find({lambda, subject});
+    if (log == logs_.end() || !log->second.ever.contains(sequence)) return false;
+  }
+  return true;
+}
+
 void Simulation::check_start(const IssueJob& job, Sequence sequence) {
   LaneLog& log = logs_[{job.lambda, job.subject}];
   const TopologyIndex topology = plan_.lambdas[job.lambda].topology;
@@ -45,11 +56,11 @@ void Simulation::check_start(const IssueJob& job, Sequence sequence) {
   const std::string who = fmt::format("lambda {} subject {} event {}", job.lambda, job.subject, sequence);
   if (sequence < spec.start) violate(who + " lies before the start");
   check_fence(log, job, sequence, who);
-  if (log.succeeded.contains(sequence) && !job.may_repeat) violate(who + " runs again and was not told so");
+  if (log.ever.contains(sequence) && !job.may_repeat) violate(who + " runs again and was not told so");
   if (spec.mode == Mode::strict) check_order(log, job, sequence, who);
   for (TopologyIndex earlier : spec.after)
     for (Sequence passed : source_[job.subject])
-      if (passed <= sequence && !has_succeeded(earlier, job.subject, passed))
+      if (passed <= sequence && !has_passed(earlier, job.subject, passed))
         violate(fmt::format("{} starts before {} is through with {}", who, plan_.topologies[earlier].name,
                             passed));
 }

@@ -60,6 +60,10 @@ void Simulation::disturb_hosts() {
 }
 
 void Simulation::perform(const IssueJob& job) {
+  const TopologyIndex topology = plan_.lambdas[job.lambda].topology;
+  const Held held = held_[{topology, job.subject}];
+  if (held.paused || held.parked || paused_whole_.contains(topology))
+    violate(fmt::format("{} although an operator holds it", to_text(Action{job})));
   at(some(0, 2 * ms), [this, job] { start_job(job.host, job); });
 }
 
@@ -85,6 +89,8 @@ void Simulation::end_event(HostId id, const IssueJob& job, std::uint32_t index) 
   host.running.erase(job.job);
   const Sequence sequence = job.events[index].sequence;
   ++events_run_;
+  if (cancelled_.contains(job.job) && chance(0.7))
+    return report(id, job, failed_at(job, sequence, OutcomeKind::cancelled));
   if (in_trouble() && chance(0.08)) {
     const bool started = chance(0.7);
     auto status = failed_at(job, sequence, started ? OutcomeKind::signaled : OutcomeKind::cancelled);
@@ -93,6 +99,7 @@ void Simulation::end_event(HostId id, const IssueJob& job, std::uint32_t index) 
   if (is_poison(plan_.lambdas[job.lambda].topology, job.subject, sequence))
     return report(id, job, failed_at(job, sequence, OutcomeKind::failed));
   logs_[{job.lambda, job.subject}].succeeded.insert(sequence);
+  logs_[{job.lambda, job.subject}].ever.insert(sequence);
   if (index + 1 < job.events.count) return run_event(id, job, index + 1);
   report(id, job, all_done(job));
 }
