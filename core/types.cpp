@@ -94,7 +94,7 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
     const auto first = static_cast<unsigned char>(text[0]);
     // C1 controls (U+0080..U+009F) start terminal sequences too.
     const bool c1 = length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    const bool plain = length > 0 && first >= 0x20 && first != 0x7F && first != '\\' && !c1;
+    const bool plain = length > 0 && first >= 0x20 && first != 0x7F && !c1;
     char escaped[8];
     std::string_view piece = text.substr(0, length);
     if (!plain) {

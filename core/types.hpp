@@ -8,10 +8,10 @@
 
 namespace cape {
 
-using Sequence = std::int64_t;   // > 0 for an event; 0: before the first
-using SubjectId = std::uint64_t; // row id of a subject's cursor record; small and dense; 0: none
-using JobId = std::uint64_t;     // also the fence: epoch << 40 + counter, so it only rises
-using SessionId = std::uint64_t; // one life of one host at one broker; 0: none
+using Sequence = std::int64_t;        // > 0 for an event; 0: before the first
+using SubjectId = std::uint64_t;      // row id of a subject's cursor record; small and dense; 0: none
+using JobId = std::uint64_t;          // also the fence: epoch << 40 + counter, so it only rises
+using SessionId = std::uint64_t;      // one life of one host at one broker; 0: none
 using DomainIndex = std::uint32_t;    // position in Config::domains
 using TopologyIndex = std::uint32_t;  // position in Config::topologies
 using LambdaIndex = std::uint32_t;    // position in the flat list of all lambdas of all topologies, in order
@@ -28,8 +28,9 @@ bool is_utf8(std::string_view text);
 // Names of domains, topologies, lambdas and plugins: [a-z][a-z0-9_]*, at most 63 bytes.
 bool is_name(std::string_view text);
 
-// `text` with control characters, invalid UTF-8 and backslashes as \xNN, cut at `bytes_max` with "...".
-// For everything that came from a plugin or a peer and is shown to a person.
+// `text` with control characters and invalid UTF-8 as \xNN, cut at `bytes_max` with "...". For everything
+// that came from a plugin or a peer and is shown to a person. Backslashes stay, so that what is printable
+// already stays as it is: a reason passes several hands, each of which has to be sure.
 std::string printable(std::string_view text, std::size_t bytes_max);
 
 // `text`, which is UTF-8, cut at `bytes_max` with "..." and never inside a character. Escapes nothing.
@@ -69,7 +70,9 @@ const char* name_of(OutcomeKind kind);  // "OK", "SIGNALED", ...; "UNKNOWN" for 
 // What a lambda may itself return; anything else it returns is FAILED with the number in the reason.
 OutcomeKind outcome_of_plugin_status(std::int32_t status);
 
-inline bool is_done(OutcomeKind kind) { return kind == OutcomeKind::ok || kind == OutcomeKind::skipped; }
+inline bool is_done(OutcomeKind kind) {
+  return kind == OutcomeKind::ok || kind == OutcomeKind::skipped;
+}
 
 // The failure policy's three ways (docs/architecture.md): wait and try again, park at once, or no attempt.
 enum class FailureClass : std::uint8_t { done, attempt, park, no_attempt };

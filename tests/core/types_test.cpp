@@ -55,7 +55,15 @@ TEST(Printable, KeepsTextAndEscapesWhatATerminalWouldObey) {
             "\\xC2\\x9B31m")
       << "C1 control sequence introducer";
   EXPECT_EQ(printable("\xFFz", 100), "\\xFFz");
-  EXPECT_EQ(printable("back\\slash", 100), "back\\x5Cslash") << "so that nobody can fake an escape";
+}
+
+TEST(Printable, LeavesWhatIsPrintableAlready) {
+  for (const char* text : {"back\\slash", "\x1B[2J", "\xC2\x9B", "\xFF", "Zoë\n"}) {
+    const std::string once = printable(text, 100);
+
+    EXPECT_EQ(printable(once, 100), once);
+  }
+  EXPECT_EQ(printable("back\\slash", 100), "back\\slash");
 }
 
 TEST(Printable, CutsAtTheLimitAndNeverInsideACharacter) {
