@@ -4,12 +4,12 @@
 #include <seccomp.h>
 #include <sys/wait.h>
 
-#include <algorithm>
-#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+
+#include "host/child/violation.hpp"
 
 namespace cape::child {
 namespace {
@@ -32,17 +32,10 @@ std::string_view name_profile(const Grant& grant) {
   return grant.empty() ? "pure" : "of its grants";
 }
 
-bool is_socket_call(int number) {
-  constexpr std::array calls{SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind)};
-  return std::ranges::find(calls, number) != calls.end();
-}
-
 Outcome describe_violation(const ChildSpec& spec, const LastWords& words) {
   const std::string syscall = words.text.empty() ? name_syscall(words.syscall) : words.text;
-  const char* advice = is_socket_call(words.syscall) ? "no profile has network yet; remove the call"
-                                                     : "remove the call, or grant in cape.toml what it needs";
-  return {OutcomeKind::violation,
-          fmt::format("{} is not allowed in profile {}; {}", syscall, name_profile(spec.grant), advice)};
+  return {OutcomeKind::violation, fmt::format("{} is not allowed in profile {}; {}", syscall,
+                                              name_profile(spec.grant), advice_on(words.syscall))};
 }
 
 Outcome describe_signal(int signal, const LastWords& words) {
@@ -91,15 +84,6 @@ Outcome find_cause(const ChildSpec& spec, const EndFacts& facts) {
             fmt::format("{}; its library overwrites the memory shared with the host", *facts.breach)};
   if (facts.kill_why && died_of_our_kill(facts.process)) return *facts.kill_why;
   return describe_process(spec, facts);
-}
-
-// Every part of `text` is printable already; printable() would escape its escapes.
-std::string bounded(std::string text) {
-  if (text.size() <= reason_bytes_max) return text;
-  std::size_t cut = reason_bytes_max - 3;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0u) == 0x80u) --cut;
-  text.resize(cut);
-  return text += "...";
 }
 
 std::string place_of(const EndFacts& facts) {
@@ -176,7 +160,7 @@ Outcome describe_end(const ChildSpec& spec, const EndFacts& facts) {
   std::string text =
       fmt::format("{}: {} {}: {}", name_child(spec), name_of(cause.kind), place_of(facts), what);
   if (!facts.stderr_tail.empty()) text += fmt::format("; its last line on stderr: {}", facts.stderr_tail);
-  cause.reason = bounded(std::move(text));
+  cause.reason = shortened(std::move(text), reason_bytes_max);  // every part of it is printable
   return cause;
 }
 

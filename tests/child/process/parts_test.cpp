@@ -9,13 +9,16 @@
 #include "host/child/sandbox/filters.hpp"
 #include "host/child/sandbox/shared_memory.hpp"
 #include "host/child/sandbox/stderr_lines.hpp"
+#include "host/child/sandbox/trapped_calls.hpp"
 #include "host/child/setup.hpp"
+#include "host/child/violation.hpp"
 
 namespace cape::child {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 Setup full_setup() {
   Setup setup;
@@ -175,7 +178,8 @@ TEST(Layers, LevelFollowsWhatIsOn) {
 
 TEST(Layers, OldLandlockKeepsLevelAAway) {
   Layers layers;
-  for (const char* layer : {"userns", "pidns", "ipcns", "netns", "mountns", "caps", "seccomp", "landlock:5", "cgroup:v2"})
+  for (const char* layer :
+       {"userns", "pidns", "ipcns", "netns", "mountns", "caps", "seccomp", "landlock:5", "cgroup:v2"})
     layers.on(layer);
 
   EXPECT_EQ(layers.level(), 'B');
@@ -188,6 +192,26 @@ TEST(Layers, ReportNamesWhatIsMissing) {
 
   EXPECT_EQ(layers.report().missing, "cgroup: not joined; uid: same uid as the host");
   EXPECT_THAT(layers.report().layers, HasSubstr("userns,pidns"));
+}
+
+TEST(Violation, NoAdviceSpeaksOfAGrantThatWouldAllowTheCall) {
+  std::vector<TrappedCall> calls(std::begin(trapped_calls), std::end(trapped_calls));
+  calls.insert(calls.end(), std::begin(trapped_in_part), std::end(trapped_in_part));
+  for (const TrappedCall& call : calls) {
+    const std::string advice(advice_on(call.number));
+
+    EXPECT_THAT(advice, HasSubstr("no profile")) << call.name;
+    EXPECT_THAT(advice, HasSubstr(": ")) << call.name << ": says what to do instead";
+    EXPECT_THAT(advice, Not(HasSubstr("cape.toml"))) << call.name;
+  }
+}
+
+TEST(Violation, AdviceFitsTheCall) {
+  for (const int call : {SCMP_SYS(fork), SCMP_SYS(clone), SCMP_SYS(execve)})
+    EXPECT_THAT(std::string(advice_on(call)), HasSubstr("threads"));
+  EXPECT_THAT(std::string(advice_on(SCMP_SYS(socket))), HasSubstr("network"));
+  EXPECT_THAT(std::string(advice_on(SCMP_SYS(mprotect))), HasSubstr("executable"));
+  EXPECT_THAT(std::string(advice_on(-1)), HasSubstr("remove the call")) << "whatever the child claims";
 }
 
 }  // namespace
