@@ -15,6 +15,7 @@ using cape::test::FakeCall;
 using cape::test::FakeEvent;
 using cape::test::FakeHost;
 using cape::test::LambdaInstance;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -94,6 +95,7 @@ TEST(Lambda, OutputOverTheCapEndsTheEventWithLimit) {
   EXPECT_EQ(run(call, emit_four), CAPE_LIMIT);
 
   EXPECT_THAT(call.outputs, IsEmpty());
+  EXPECT_THAT(call.errors[0], AllOf(HasSubstr("of 4 bytes"), HasSubstr("limits.output")));
 }
 
 TEST(Lambda, SecondOutputIsRefused) {
@@ -107,6 +109,7 @@ TEST(Lambda, SecondOutputIsRefused) {
   EXPECT_EQ(run(call, emit_twice), CAPE_BAD_INPUT);
 
   EXPECT_EQ(call.outputs[0], "a");
+  EXPECT_THAT(call.errors[0], HasSubstr("second output"));
 }
 
 TEST(Lambda, OutputCanBeWrittenInPlace) {

@@ -77,23 +77,46 @@ class Call : public CallControl {
       : CallControl(table), host_(&host), index_(index) {}
 
   // The event's output for the lambdas that need it: at most one, copied. Throws Failure when the host
-  // refuses it (LIMIT: over the cap), and the event gets that outcome.
-  void emit(std::string_view output) const { accept(table_->emit(table_, index_, bytes_of(output))); }
+  // refuses it (LIMIT: over the cap, BAD_INPUT: a second one), and the event gets that outcome and its cause.
+  void emit(std::string_view output) const {
+    accept(table_->emit(table_, index_, bytes_of(output)), output.size(), second_output);
+  }
   // Room for an output that is written in place: `bytes` long until the next reserve, commit or return.
   std::uint8_t* reserve(std::uint64_t bytes) const {
     std::uint8_t* room = nullptr;
-    accept(table_->reserve(table_, index_, bytes, &room));
+    accept(table_->reserve(table_, index_, bytes, &room), bytes, second_output);
     return room;
   }
-  void commit(std::uint64_t used) const { accept(table_->commit(table_, used)); }
+  void commit(std::uint64_t used) const {
+    accept(table_->commit(table_, used), used,
+           "commit() of an output needs a reserve() before it of at least as many bytes, once an event");
+  }
 
   void log(std::int32_t severity, std::string_view message) const { host_->log(severity, message); }
   std::string_view state_dir() const { return host_->state_dir(); }
   const Host& host() const { return *host_; }
 
  private:
-  static void accept(cape_status status) {
-    if (status != CAPE_OK) throw Failure(Outcome::of(status, "the host refused the event's output"));
+  static constexpr const char* second_output =
+      "a second output of one event: an event has at most one, so emit everything at once";
+
+  static void accept(cape_status status, std::uint64_t bytes, const char* bad_input) {
+    if (status != CAPE_OK) throw Failure(Outcome::of(status, refusal(status, bytes, bad_input)));
+  }
+  static std::string refusal(cape_status status, std::uint64_t bytes, const char* bad_input) {
+    const std::string size = std::to_string(bytes);
+    switch (status) {
+      case CAPE_BAD_INPUT:
+        return bad_input;
+      case CAPE_LIMIT:
+        return "the event's output of " + size + " bytes is over limits.output: emit less, or raise it";
+      case CAPE_NO_MEMORY:
+        return "no memory for the event's output of " + size + " bytes: raise limits.memory";
+      case CAPE_UNSUPPORTED:
+        return "this call takes no output: emit it in operator() or batch()";
+      default:
+        return "the host refused the event's output of " + size + " bytes";
+    }
   }
 
   const Host* host_;
