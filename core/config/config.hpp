@@ -20,6 +20,7 @@ struct Grant {
   std::vector<fs::path> read;   // absolute
   std::vector<fs::path> write;  // absolute
   bool state = false;
+  std::uint32_t read_line = 0, write_line = 0;  // where they stand in the file
   bool empty() const { return read.empty() && write.empty() && !state; }
 };
 
@@ -139,6 +140,9 @@ using ConfigResult = std::expected<Config, std::vector<ConfigMistake>>;
 ConfigResult load_config(const fs::path& file);
 // The same from text, as if it stood in `file`. Does no I/O.
 ConfigResult parse_config(std::string_view text, const fs::path& file);
+// What is wrong with the directories that grants name, as this machine has them: `cape up` would find it only
+// when it starts their children. Looks at the file system.
+std::vector<ConfigMistake> grant_mistakes(const Config& config);
 // cape.toml: `given` (--config), else $CAPE_CONFIG, else ./cape.toml.
 fs::path find_config(const std::optional<fs::path>& given);
 std::string to_text(const std::vector<ConfigMistake>& mistakes, const fs::path& file);

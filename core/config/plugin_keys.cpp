@@ -49,6 +49,26 @@ bool reaches_keys(const fs::path& path, const Config& config) {
          (is_at_or_below(config.keys_dir, path) || is_at_or_below(path, config.keys_dir));
 }
 
+bool is_of_the_kernel(const fs::path& path) {
+  if (path != "/dev/shm" && is_at_or_below(path, "/dev/shm")) return false;
+  return is_at_or_below(path, "/proc") || is_at_or_below(path, "/sys") || is_at_or_below(path, "/dev");
+}
+
+// What no plugin gets, whatever lies there.
+std::string place_mistake(const fs::path& path, const Config& config) {
+  if (path == "/") return "is the whole machine; grant the directory that the plugin needs";
+  if (is_of_the_kernel(path))
+    return "shows the kernel and its devices, not files; grant a directory on a disk";
+  if (reaches_keys(path, config))
+    return "reaches keys.dir, whose secrets are no plugin's; grant another directory";
+  return {};
+}
+
+std::uint32_t line_of(const Section& table, std::string_view key) {
+  const Entry* entry = table.entries().find(key);
+  return entry ? entry->line : table.line();
+}
+
 Grant read_grant(Section& section, const Config& config) {
   Grant grant;
   Section table = section.table("grant");
@@ -56,16 +76,17 @@ Grant read_grant(Section& section, const Config& config) {
   grant.write = table.paths("write", config.base_dir());
   table.flag("state", grant.state);
   table.finish();
-  for (const fs::path& path : grant.write)
-    if (const std::string wrong = write_mistake(path, config); !wrong.empty())
+  grant.read_line = line_of(table, "read");
+  grant.write_line = line_of(table, "write");
+  for (const fs::path& path : grant.read)
+    if (const std::string wrong = place_mistake(path, config); !wrong.empty())
+      table.mistake("read", fmt::format("\"{}\" {}", printable(path.string(), 256), wrong));
+  for (const fs::path& path : grant.write) {
+    std::string wrong = place_mistake(path, config);
+    if (wrong.empty()) wrong = write_mistake(path, config);
+    if (!wrong.empty())
       table.mistake("write", fmt::format("\"{}\" {}", printable(path.string(), 256), wrong));
-  for (const char* key : {"read", "write"})
-    for (const fs::path& path : std::string_view(key) == "read" ? grant.read : grant.write)
-      if (reaches_keys(path, config))
-        table.mistake(
-            key,
-            fmt::format("\"{}\" reaches keys.dir, whose secrets are no plugin's; grant another directory",
-                        printable(path.string(), 256)));
+  }
   return grant;
 }
 

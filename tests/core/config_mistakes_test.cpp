@@ -194,11 +194,23 @@ TEST(ConfigMistakes, RefusesWriteGrantsOverWhatKeepsThePluginIn) {
 
   EXPECT_THAT(grant("data"), ElementsAre(HasSubstr("data_dir")));
   EXPECT_THAT(grant("out/../data/state"), ElementsAre(HasSubstr("data_dir")));
-  EXPECT_THAT(grant("/"), ElementsAre(HasSubstr("holds data_dir")));
+  EXPECT_THAT(grant(".."), ElementsAre(HasSubstr("data_dir")));
   EXPECT_THAT(grant("code/deep"), ElementsAre(HasSubstr("plugin directory")));
   EXPECT_THAT(mistakes_of("data_dir = \"/srv/d\"\n[domain.d]\nsource = \"s\"\ngrant = { write = [\".\"] }\n"),
               ElementsAre(HasSubstr("holds this config file")));
   EXPECT_THAT(grant("database"), IsEmpty()) << "data_dir is a directory, not a prefix of letters";
+}
+
+TEST(ConfigMistakes, RefusesGrantsOfWhatNoPluginGets) {
+  for (const std::string key : {"read", "write"})
+    for (const std::string path :
+         {"/", "/srv/..", "/proc", "/proc/self", "/sys/fs", "/dev", "/dev/pts", "/dev/shm"})
+      EXPECT_THAT(mistakes_of(lambda_with("grant = { " + key + " = [\"" + path + "\"] }\n")),
+                  ElementsAre(AllOf(StartsWith("7 topology.t.lambda.l.grant." + key + ": \""),
+                                    HasSubstr("; grant "))))
+          << path;
+  EXPECT_THAT(mistakes_of(lambda_with("grant = { read = [\"/dev/shm/a\", \"/device\", \"/process\"] }\n")),
+              IsEmpty());
 }
 
 TEST(ConfigMistakes, RefusesATopologyWhoseStateWouldLieInADomains) {
