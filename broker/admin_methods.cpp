@@ -119,6 +119,13 @@ wire::AdminReply topologies_method(BrokerState& b) {
   return reply_with(true, {{"topologies", std::move(list)}});
 }
 
+// Of a lambda plugin that a host offers; `trouble` by lambda.
+const char* state_of(const BrokerState& b, const std::string& plugin, const json& trouble) {
+  if (std::ranges::find(b.plan.lambdas, plugin, &scheduler::LambdaSpec::plugin) == b.plan.lambdas.end())
+    return "unused";
+  return trouble.empty() ? "serving" : "not_serving";
+}
+
 // Plugins that the config names and no host offers.
 void add_missing(BrokerState& b, json& plugins) {
   for (LambdaIndex l = 0; l < b.plan.lambdas.size(); ++l) {
@@ -148,7 +155,7 @@ void add_unused(BrokerState& b, json& plugins) {
                        {"file", image->file},
                        {"kind", "source"},
                        {"state", "unused"},
-                       {"trouble", ""},
+                       {"trouble", json::object()},
                        {"children", json::array()}});
   }
 }
@@ -160,7 +167,8 @@ wire::AdminReply plugins_method(BrokerState& b) {
     const SourceLink::Status s = link.status();
     json entry = {{"id", s.plugin}, {"version", s.version}, {"hash", s.hash}, {"file", s.file}, {"kind", "source"},
                   {"domain", s.domain}, {"state", s.trouble.empty() ? "serving" : "not_serving"},
-                  {"trouble", s.trouble}, {"children", json::array()}};
+                  {"trouble", json::object()}, {"children", json::array()}};
+    if (!s.trouble.empty()) entry["trouble"][s.domain] = s.trouble;
     if (s.pid > 0)
       entry["children"].push_back({{"pid", s.pid}, {"level", std::string(1, s.level)}, {"restarts", s.restarts}, {"missing", s.missing}});
     plugins.push_back(std::move(entry));
@@ -177,7 +185,7 @@ wire::AdminReply plugins_method(BrokerState& b) {
       for (const auto& [lambda, credit] : session.credit)
         if (!credit.trouble.empty() && b.plan.lambdas[lambda].plugin == offer.id) trouble[lambda_name(b, lambda)] = credit.trouble;
       plugins.push_back({{"id", offer.id}, {"version", offer.version}, {"hash", offer.hash}, {"file", offer.file},
-                         {"kind", "lambda"}, {"host", session.name}, {"state", trouble.empty() ? "serving" : "not_serving"},
+                         {"kind", "lambda"}, {"host", session.name}, {"state", state_of(b, offer.id, trouble)},
                          {"trouble", std::move(trouble)}, {"children", std::move(children)}});
     }
     for (const wire::SetAside& bad : session.report.set_aside)
@@ -185,6 +193,14 @@ wire::AdminReply plugins_method(BrokerState& b) {
   }
   add_missing(b, plugins);
   return reply_with(true, {{"plugins", std::move(plugins)}, {"set_aside", std::move(set_aside)}});
+}
+
+// "[json.exception.type_error.302] type must be string, but is number": without the library's own words.
+std::string plain(const json::exception& error) {
+  std::string_view text = error.what();
+  if (const std::size_t end = text.find("] "); text.starts_with('[') && end != std::string_view::npos)
+    text.remove_prefix(end + 2);
+  return "a member of the request's body is wrong: " + printable(text, 200) + "; docs/protocol.md has the shapes";
 }
 
 }  // namespace
@@ -208,7 +224,7 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
       return answer;
     }
   } catch (const json::exception& e) {
-    return refused({ErrorCode::invalid, e.what()});
+    return refused({ErrorCode::invalid, "method '" + printable(request.method, 64) + "': " + plain(e)});
   }
   return refused({ErrorCode::not_found, "no method '" + printable(request.method, 64) +
                                             "'; this broker answers subject, topologies, plugins, act, status"});

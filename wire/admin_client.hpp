@@ -1,6 +1,6 @@
 // wire/admin_client.hpp
 // AdminClient asks the running broker: a method and a JSON object in, a JSON object out. The methods are
-// those of docs/operations.md. Owns its ZeroMQ context. Thread: one at a time.
+// those of docs/protocol.md. Owns its ZeroMQ context. Thread: one at a time.
 #pragma once
 
 #include <cstdint>

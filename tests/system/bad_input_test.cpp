@@ -13,6 +13,7 @@
 #include <zmq.hpp>
 
 #include "tests/system/history.hpp"
+#include "wire/admin_client.hpp"
 #include "wire/ping_client.hpp"
 
 namespace cape::test {
@@ -150,6 +151,25 @@ TEST(BadInput, APayloadOverTheLimitIsRefusedByTheJournal) {
 
   EXPECT_EQ(appended.exit, 1);
   EXPECT_THAT(appended.err, ::testing::HasSubstr("1048576"));
+}
+
+TEST(BadInput, AdminRequestOfTheWrongShapeIsRefusedInPlainWords) {
+  Site site;
+  site.configure(recording);
+  site.add_plugin("record");
+  ASSERT_TRUE(site.up()) << site.up_log();
+  auto client = wire::AdminClient::connect("ipc://" + (site.data() / "run/admin.sock").string());
+  ASSERT_TRUE(client) << client.error().message;
+
+  for (const char* body : {R"({"domain":7,"subject":"a"})", R"({"domain":"history","subject":[]})"}) {
+    const auto reply = client->call("subject", body, 5'000);
+
+    ASSERT_TRUE(reply) << reply.error().message;
+    EXPECT_FALSE(reply->ok);
+    EXPECT_THAT(reply->body, testing::HasSubstr("method 'subject'"));
+    EXPECT_THAT(reply->body, testing::HasSubstr("must be string"));
+    EXPECT_THAT(reply->body, testing::Not(testing::HasSubstr("json.exception")));
+  }
 }
 
 }  // namespace

@@ -23,10 +23,12 @@ grant  = { state = true }
 )");
   site.add_plugin("record");
   site.add_plugin("liar");  // a source that no domain names
+  site.add_plugin("segv");  // a lambda that no topology names
   ASSERT_TRUE(site.up()) << site.up_log();
 
   std::multimap<std::string, std::string> kinds;
-  std::string state_of_liar;
+  std::map<std::string, std::string> states;
+  bool troubles_are_objects = true;
   Finished list;
   const auto listed = [&] {
     kinds.clear();
@@ -36,9 +38,10 @@ grant  = { state = true }
     for (const auto& plugin : answer.at("plugins")) {
       const auto id = plugin.at("id").get<std::string>();
       kinds.emplace(id, plugin.at("kind").get<std::string>());
-      if (id == "liar") state_of_liar = plugin.at("state").get<std::string>();
+      states[id] = plugin.at("state").get<std::string>();
+      troubles_are_objects = troubles_are_objects && plugin.at("trouble").is_object();
     }
-    return kinds.contains("journal") && kinds.contains("record") && kinds.contains("liar");
+    return kinds.contains("journal") && kinds.contains("liar") && kinds.contains("segv") && states["record"] == "serving";
   };
   ASSERT_TRUE(Site::eventually(listed, std::chrono::seconds(20))) << list.out << list.err << site.up_log();
 
@@ -48,7 +51,11 @@ grant  = { state = true }
   EXPECT_EQ(kinds.find("record")->second, "lambda");
   EXPECT_EQ(kinds.count("liar"), 1u);
   EXPECT_EQ(kinds.find("liar")->second, "source");
-  EXPECT_EQ(state_of_liar, "unused");
+  EXPECT_EQ(states["liar"], "unused");
+  EXPECT_EQ(kinds.count("segv"), 1u);
+  EXPECT_EQ(states["segv"], "unused") << "no topology names it";
+  EXPECT_EQ(states["journal"], "serving");
+  EXPECT_TRUE(troubles_are_objects) << list.out;
 }
 
 }  // namespace
