@@ -29,27 +29,32 @@ struct SubjectRow {
   Sequence latest = 0;
 };
 
-std::unexpected<Error> blame(std::size_t index, const NewEvent& event, std::string_view what) {
-  return fail(ErrorCode::invalid,
-              fmt::format("event {} (subject '{}'): {}", index, printable(event.subject, 64), what));
+std::unexpected<Error> blame(std::span<const NewEvent> events, std::size_t index, std::string_view what) {
+  const std::string subject = fmt::format("subject '{}'", printable(events[index].subject, 64));
+  return fail(ErrorCode::invalid, events.size() == 1
+                                      ? fmt::format("{}: {}", subject, what)
+                                      : fmt::format("event {} ({}): {}", index, subject, what));
 }
 
 Result<void> check_all(std::span<const NewEvent> events, std::uint64_t payload_bytes_max) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     const std::string mistake = mistake_of(events[i], payload_bytes_max);
-    if (!mistake.empty()) return blame(i, events[i], mistake);
+    if (!mistake.empty()) return blame(events, i, mistake);
   }
   return {};
 }
 
-Result<Sequence> next_sequence(std::size_t index, const NewEvent& event, Sequence latest) {
+Result<Sequence> next_sequence(std::span<const NewEvent> events, std::size_t index, Sequence latest) {
+  const NewEvent& event = events[index];
   if (!event.sequence) {
-    if (latest >= journal_sequence_max) return blame(index, event, "it has no sequence left");
+    if (latest >= journal_sequence_max) return blame(events, index, "it has no sequence left");
     return latest + 1;
   }
   if (*event.sequence > latest) return *event.sequence;
-  return blame(index, event,
-               fmt::format("sequence {} is not above {}, the highest it ever had", *event.sequence, latest));
+  return blame(events, index,
+               fmt::format("sequence {} is not above {}, the highest it ever had; give a higher one, or none "
+                           "for the next",
+                           *event.sequence, latest));
 }
 
 Result<void> set_payload_limit(sqlite::Database& db, std::uint64_t payload_bytes_max) {
@@ -149,7 +154,7 @@ Result<std::vector<Sequence>> JournalDb::State::append_inside(std::span<const Ne
       if (!row) return std::unexpected(row.error());
       subject = subjects.emplace(events[i].subject, *row).first;
     }
-    const Result<Sequence> sequence = next_sequence(i, events[i], subject->second.latest);
+    const Result<Sequence> sequence = next_sequence(events, i, subject->second.latest);
     if (!sequence) return std::unexpected(sequence.error());
     if (Result<void> done = insert(events[i], subject->second.id, *sequence); !done)
       return std::unexpected(done.error());
