@@ -1,7 +1,9 @@
 // `cape append`: writes the journal of a domain itself, so it needs no broker; its ping is only a hint.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <cstring>
 #include <memory>
 
 #include "cli/append_lines.hpp"
@@ -12,6 +14,7 @@
 #include "cli/jsonl.hpp"
 #include "cli/ping_hint.hpp"
 #include "core/unique_fd.hpp"
+#include "storage/journal/append_check.hpp"
 
 namespace cape::cli {
 namespace {
@@ -22,7 +25,7 @@ struct AppendArguments {
   bool no_ping = false;
 };
 
-std::expected<storage::JournalDb, Exit> open_journal(const Config& config, const std::string& domain_name) {
+std::expected<storage::JournalDb, Ending> open_journal(const Config& config, const std::string& domain_name) {
   const auto domain = domain_of(config, domain_name);
   if (!domain) return std::unexpected(domain.error());
   if ((*domain)->source != "journal")
@@ -33,25 +36,24 @@ std::expected<storage::JournalDb, Exit> open_journal(const Config& config, const
                              "`cape ping {} SUBJECT`",
                              domain_name, shown((*domain)->source), domain_name)));
   auto journal = storage::JournalDb::open(config.journal_dir(**domain), config.payload_bytes_max);
-  if (!journal) return std::unexpected(complain(Exit::failed, shown(journal.error().message)));
+  if (!journal) return std::unexpected(complain(Exit::failed, journal.error()));
   return std::move(*journal);
 }
 
-Exit append_one(const Context& context, const Config& config, const AppendArguments& arguments) {
-  if (const Exit bad = check_subject(arguments.subject); bad != Exit::done) return bad;
-  if (arguments.payload.size() > config.payload_bytes_max)
-    return complain(Exit::usage, fmt::format("the payload has {} bytes; the configured limit is {}",
-                                             arguments.payload.size(), config.payload_bytes_max));
-  auto journal = open_journal(config, arguments.domain);
-  if (!journal) return journal.error();
+Ending append_one(const Context& context, const Config& config, const AppendArguments& arguments) {
+  if (Ending bad = check_subject(arguments.subject); bad.is_failure()) return bad;
   const storage::NewEvent event{
       .subject = arguments.subject,
       .sequence = arguments.sequence > 0 ? std::optional(arguments.sequence) : std::nullopt,
       .time_ns = std::nullopt,
       .type = arguments.type,
       .payload = arguments.payload};
+  if (const std::string mistake = storage::mistake_of(event, config.payload_bytes_max); !mistake.empty())
+    return complain(Exit::usage, shown(mistake));
+  auto journal = open_journal(config, arguments.domain);
+  if (!journal) return journal.error();
   const auto sequences = journal->append(std::span(&event, 1));
-  if (!sequences) return complain(Exit::failed, shown(sequences.error().message));
+  if (!sequences) return complain(Exit::failed, sequences.error());
 
   const Sequence sequence = sequences->front();
   if (!arguments.no_ping) PingHints(config, arguments.domain).send(arguments.subject, sequence);
@@ -62,29 +64,35 @@ Exit append_one(const Context& context, const Config& config, const AppendArgume
   return Exit::done;
 }
 
-Exit report(const Context& context, const AppendArguments& arguments, const AppendReport& result) {
-  if (context.json)
-    say(json_object({{"domain", json_string(arguments.domain)},
-                     {"appended", std::to_string(result.appended)},
-                     {"line", result.error ? std::to_string(result.bad_line) : "null"},
-                     {"error", result.error ? json_string(result.error->message) : "null"}}));
-  if (!result.error) {
-    if (!context.json) say(fmt::format("{} events appended to {}", result.appended, arguments.domain));
-    return Exit::done;
+Ending report(const Context& context, const AppendArguments& arguments, const AppendReport& result) {
+  std::vector<std::pair<std::string, std::string>> fields{
+      {"domain", json_string(arguments.domain)},
+      {"appended", std::to_string(result.appended)},
+      {"line", result.error ? std::to_string(result.bad_line) : "null"}};
+  const std::string count = fmt::format("{} event{}", result.appended, result.appended == 1 ? "" : "s");
+  if (result.error) {
+    Ending ending = complain(
+        Exit::failed, fmt::format("{} line {}: {}. {} before it {} appended, none after it; correct the line "
+                                  "and append from there",
+                                  shown(arguments.jsonl), result.bad_line, shown(result.error->message),
+                                  count, result.appended == 1 ? "was" : "were"));
+    ending.fields = std::move(fields);
+    return ending;
   }
-  return complain(
-      Exit::failed,
-      fmt::format("{} line {}: {}. {} events before it were appended, none after it; correct the line "
-                  "and append from there",
-                  shown(arguments.jsonl), result.bad_line, shown(result.error->message), result.appended));
+  fields.emplace_back("error", "null");
+  say(context.json ? json_object(fields) : fmt::format("{} appended to {}", count, arguments.domain));
+  return Exit::done;
 }
 
-Exit append_file(const Context& context, const Config& config, const AppendArguments& arguments) {
+Ending append_file(const Context& context, const Config& config, const AppendArguments& arguments) {
   UniqueFd file(arguments.jsonl == "-" ? ::dup(STDIN_FILENO)
                                        : ::open(arguments.jsonl.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file)
-    return complain(Exit::usage,
-                    fmt::format("{} cannot be read: {}", shown(arguments.jsonl), std::strerror(errno)));
+    return complain(Exit::usage, fmt::format("{} cannot be read: {}; name a file of events, or - for stdin",
+                                             shown(arguments.jsonl), std::strerror(errno)));
+  if (struct stat status{}; ::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode))
+    return complain(Exit::usage, fmt::format("{} is a directory; name a file of events, or - for stdin",
+                                             shown(arguments.jsonl)));
   auto journal = open_journal(config, arguments.domain);
   if (!journal) return journal.error();
   std::optional<PingHints> hints;
@@ -101,7 +109,7 @@ Exit append_file(const Context& context, const Config& config, const AppendArgum
   return report(context, arguments, result);
 }
 
-Exit run_append(const Context& context, const AppendArguments& arguments) {
+Ending run_append(const Context& context, const AppendArguments& arguments) {
   const auto config = load(context);
   if (!config) return config.error();
   return arguments.jsonl.empty() ? append_one(context, *config, arguments)

@@ -39,22 +39,22 @@ Result<broker::RunEnd> run_alone(const BrokerParts& parts, const BrokerOptions& 
   return (*dispatcher)->run();
 }
 
-Exit run_broker(const Context& context, const BrokerOptions& options) {
+Ending run_broker(const Context& context, const BrokerOptions& options) {
   const auto config = load(context);
   if (!config) return config.error();
   const auto until_idle = until_idle_ms(options);
   if (!until_idle) return until_idle.error();
   auto signals = take_signals();
-  if (!signals) return complain(Exit::failed, signals.error().message);
+  if (!signals) return complain(Exit::failed, signals.error());
   auto hold = take_hold(*config, storage::Part::broker);
-  if (!hold) return complain(Exit::failed, hold.error().message);
+  if (!hold) return complain(Exit::failed, hold.error());
   auto store = open_store(*config);
-  if (!store) return complain(Exit::failed, store.error().message);
+  if (!store) return complain(Exit::failed, store.error());
   const auto end =
       run_alone({.config = *config, .store = **store, .life_fd = hold->life.get(), .stop_fd = signals->get()},
                 options, *until_idle);
-  if (!end) return complain(Exit::failed, end.error().message);
-  return exit_of(*end);
+  if (!end) return complain(Exit::failed, end.error());
+  return ending_of(*end);
 }
 
 }  // namespace

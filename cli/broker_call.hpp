@@ -11,16 +11,12 @@
 
 namespace cape::cli {
 
-struct Trouble {
-  Exit exit = Exit::failed;  // no_broker: none was reached
-  std::string message;       // for a person; not yet shown()
-};
-// A JSON object.
-using Answer = std::expected<std::string, Trouble>;
+// A JSON object, or why there is none; Exit::no_broker: none was reached.
+using Answer = std::expected<std::string, Ending>;
 
 inline constexpr std::int64_t answer_timeout_ms = 5'000;  // a loaded broker answers in a few
 
-// `method` and `body` as docs/operations.md lists them.
+// `method` and `body` as docs/protocol.md lists them.
 Answer ask_broker(const Config& config, const std::string& method, const std::string& body,
                   std::int64_t timeout_ms = answer_timeout_ms);
 

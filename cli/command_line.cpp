@@ -4,6 +4,12 @@
 #include <limits>
 
 namespace cape::cli {
+namespace {
+
+// No query could go past the largest number: the journal refuses it too.
+constexpr std::int64_t sequence_max = std::numeric_limits<std::int64_t>::max() - 1;
+
+}  // namespace
 
 Command::Command(CLI::App& parent, const char* name, const char* description)
     : app_(*parent.add_subcommand(name, description)) {}
@@ -22,9 +28,7 @@ void Command::option(const char* name, std::string& into, const char* type, cons
 }
 
 void Command::option(const char* name, std::int64_t& into, const char* type, const char* description) {
-  app_.add_option(name, into, description)
-      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()))
-      ->type_name(type);
+  app_.add_option(name, into, description)->check(CLI::Range(std::int64_t{1}, sequence_max))->type_name(type);
 }
 
 void Command::flag(const char* name, bool& into, const char* description) {

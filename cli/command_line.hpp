@@ -23,8 +23,8 @@ class Command {
 
   void argument(const char* name, std::string& into, const char* description, bool required = true);
   void option(const char* name, std::string& into, const char* type, const char* description);
-  void option(const char* name, std::int64_t& into, const char* type,
-              const char* description);  // 1 and above
+  // A sequence: 1 to 9223372036854775806.
+  void option(const char* name, std::int64_t& into, const char* type, const char* description);
   void flag(const char* name, bool& into, const char* description);
   // Neither may stand on a line with the other.
   void excludes(const char* name, const char* other);

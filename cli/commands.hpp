@@ -16,6 +16,7 @@ void add_append(CLI::App& app, Context& context);
 void add_audit(CLI::App& app, Context& context);
 void add_broker(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
+void add_help(CLI::App& app, Context& context);  // borrows `app` for its run, too
 void add_host(CLI::App& app, Context& context);
 void add_keys(CLI::App& app, Context& context);
 void add_monitor(CLI::App& app, Context& context);
@@ -25,5 +26,6 @@ void add_status(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);
 void add_topology(CLI::App& app, Context& context);
 void add_up(CLI::App& app, Context& context);
+void add_version(CLI::App& app, Context& context);
 
 }  // namespace cape::cli

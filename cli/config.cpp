@@ -9,26 +9,18 @@
 namespace cape::cli {
 namespace {
 
-std::string as_json(const fs::path& file, const std::vector<ConfigMistake>& mistakes) {
-  std::vector<std::string> list;
-  for (const ConfigMistake& mistake : mistakes)
-    list.push_back(json_object({{"line", std::to_string(mistake.line)},
-                                {"key", json_string(mistake.key)},
-                                {"message", json_string(mistake.message)}}));
-  return json_object({{"file", json_string(file.string())},
-                      {"ok", mistakes.empty() ? "true" : "false"},
-                      {"mistakes", json_list(list)}});
-}
-
-Exit run_check(const Context& context) {
+Ending run_check(const Context& context) {
   const fs::path file = find_config(context.config_file);
   const ConfigResult config = load_config(file);
-  const std::vector<ConfigMistake> mistakes = config ? std::vector<ConfigMistake>() : config.error();
-  if (context.json) say(as_json(file, mistakes));
-  if (!mistakes.empty()) return complain(Exit::usage, to_text(mistakes, file));
-  if (!context.json)
-    say(fmt::format("{}: no mistakes; domains: {}, topologies: {}", shown(file.string()),
-                    config->domains.size(), config->topologies.size()));
+  const std::vector<ConfigMistake> mistakes = config ? grant_mistakes(*config) : config.error();
+  if (!mistakes.empty()) {
+    Ending ending = refuse(mistakes, file);
+    ending.fields.emplace_back("ok", "false");
+    return ending;
+  }
+  say(context.json ? json_object({{"file", json_string(file.string())}, {"mistakes", "[]"}, {"ok", "true"}})
+                   : fmt::format("{}: no mistakes; domains: {}, topologies: {}", shown(file.string()),
+                                 config->domains.size(), config->topologies.size()));
   return Exit::done;
 }
 

@@ -7,15 +7,26 @@
 #include <cstdio>
 #include <cstring>
 
+#include "cli/json_text.hpp"
 #include "core/types.hpp"
 
 namespace cape::cli {
 namespace {
 
+constexpr std::size_t message_bytes_max = 4096;
+
 // Columns on a terminal: code points, near enough for names and paths.
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
+}
+
+std::string json_of(const Ending& ending) {
+  std::vector<std::pair<std::string, std::string>> fields = ending.fields;
+  fields.emplace_back("error", json_object({{"code", json_string(name_of(ending.exit))},
+                                            {"exit", std::to_string(static_cast<int>(ending.exit))},
+                                            {"message", json_string(ending.message)}}));
+  return json_object(fields);
 }
 
 void write_line(std::FILE* file, std::string line) {
@@ -25,6 +36,24 @@ void write_line(std::FILE* file, std::string line) {
 }
 
 }  // namespace
+
+const char* name_of(Exit exit) {
+  switch (exit) {
+    case Exit::done:
+      return "done";
+    case Exit::failed:
+      return "failed";
+    case Exit::usage:
+      return "usage";
+    case Exit::behind:
+      return "behind";
+    case Exit::no_broker:
+      return "no_broker";
+    case Exit::timed_out:
+      return "timed_out";
+  }
+  return "failed";
+}
 
 void say(std::string_view line) {
   write_line(stdout, std::string(line));
@@ -36,9 +65,14 @@ void note(std::string_view line) {
   write_line(stderr, fmt::format("cape: {}", line));
 }
 
-Exit complain(Exit exit, std::string_view line) {
-  note(line);
-  return exit;
+Ending complain(Exit exit, std::string_view message) {
+  Ending ending(exit);
+  ending.message = message;
+  return ending;
+}
+
+Ending complain(Exit exit, const Error& error) {
+  return complain(exit, printable(error.message, message_bytes_max));
 }
 
 std::string shown(std::string_view text) {
@@ -66,12 +100,26 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
-Exit flush_stdout(Exit exit) {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit;
-  const int saved_errno = errno;
-  if (exit != Exit::done) return exit;
-  return complain(Exit::failed,
-                  fmt::format("the output could not be written: {}", std::strerror(saved_errno)));
+Ending flush_stdout() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  return complain(Exit::failed, fmt::format("the output could not be written: {}", std::strerror(errno)));
+}
+
+int finish(const Ending& ending, bool json) {
+  if (ending.is_failure() && !ending.message.empty()) note(ending.message);
+  if (ending.is_failure() && json) say(json_of(ending));
+  const Ending written = flush_stdout();
+  if (ending.is_failure() || !written.is_failure()) return static_cast<int>(ending.exit);
+  note(written.message);
+  return static_cast<int>(written.exit);
+}
+
+bool json_wanted(std::span<char* const> arguments) {
+  for (const std::string_view argument : arguments) {
+    if (argument == "--") return false;
+    if (argument == "--json") return true;
+  }
+  return false;
 }
 
 }  // namespace cape::cli

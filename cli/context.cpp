@@ -4,18 +4,31 @@
 #include <fmt/ranges.h>
 
 #include "cli/console.hpp"
+#include "cli/json_text.hpp"
 
 namespace cape::cli {
 
-std::expected<Config, Exit> load(const Context& context) {
+Ending refuse(const std::vector<ConfigMistake>& mistakes, const fs::path& file) {
+  std::string text = to_text(mistakes, file);
+  if (text.ends_with('\n')) text.pop_back();  // finish() adds it
+  Ending ending = complain(Exit::usage, text);
+  std::vector<std::string> list;
+  for (const ConfigMistake& mistake : mistakes)
+    list.push_back(json_object({{"line", std::to_string(mistake.line)},
+                                {"key", json_string(mistake.key)},
+                                {"message", json_string(mistake.message)}}));
+  ending.fields = {{"file", json_string(file.string())}, {"mistakes", json_list(list)}};
+  return ending;
+}
+
+std::expected<Config, Ending> load(const Context& context) {
   const fs::path file = find_config(context.config_file);
   ConfigResult config = load_config(file);
   if (config) return std::move(*config);
-  note(to_text(config.error(), file));
-  return std::unexpected(Exit::usage);
+  return std::unexpected(refuse(config.error(), file));
 }
 
-std::expected<const DomainConfig*, Exit> domain_of(const Config& config, const std::string& name) {
+std::expected<const DomainConfig*, Ending> domain_of(const Config& config, const std::string& name) {
   if (const DomainConfig* domain = config.domain(name)) return domain;
   std::vector<std::string> names;
   for (const DomainConfig& domain : config.domains) names.push_back(domain.name);
@@ -26,7 +39,7 @@ std::expected<const DomainConfig*, Exit> domain_of(const Config& config, const s
                                shown(name), file, known)));
 }
 
-Exit check_subject(const std::string& subject) {
+Ending check_subject(const std::string& subject) {
   const std::string_view mistake = subject_mistake(subject);
   if (mistake.empty()) return Exit::done;
   return complain(Exit::usage, mistake);

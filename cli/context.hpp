@@ -16,16 +16,19 @@ namespace cape::cli {
 struct Context {
   std::optional<fs::path> config_file;  // --config
   bool json = false;                    // --json: one JSON value on stdout
-  std::function<Exit()> run;            // set by the chosen command
+  std::function<Ending()> run;          // set by the chosen command
 };
 
-// The config, or the exit code after every mistake was printed.
-std::expected<Config, Exit> load(const Context& context);
+// The end of a command whose config is wrong: every mistake, as text and as JSON.
+Ending refuse(const std::vector<ConfigMistake>& mistakes, const fs::path& file);
 
-// The domain, or the exit code after a complaint that lists the domains there are. Borrows from `config`.
-std::expected<const DomainConfig*, Exit> domain_of(const Config& config, const std::string& name);
+// The config, or the end with every mistake in it.
+std::expected<Config, Ending> load(const Context& context);
 
-// done, or usage after a complaint that says what a subject may be.
-Exit check_subject(const std::string& subject);
+// The domain, or an end that lists the domains there are. Borrows from `config`.
+std::expected<const DomainConfig*, Ending> domain_of(const Config& config, const std::string& name);
+
+// Done, or usage with what a subject may be.
+Ending check_subject(const std::string& subject);
 
 }  // namespace cape::cli

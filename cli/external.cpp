@@ -33,8 +33,9 @@ std::optional<ExternalCommand> external_command(std::span<char* const> arguments
   std::size_t at = 0;
   for (; at < arguments.size() && arguments[at][0] == '-'; ++at) {
     const std::string_view option = arguments[at];
-    if (option == "--json") continue;
-    if (option.starts_with("--config="))
+    if (option == "--json")
+      command.arguments = {"--json"};
+    else if (option.starts_with("--config="))
       command.config_file = option.substr(std::strlen("--config="));
     else if (option == "--config" && at + 1 < arguments.size())
       command.config_file = arguments[++at];
@@ -44,11 +45,12 @@ std::optional<ExternalCommand> external_command(std::span<char* const> arguments
   if (at == arguments.size()) return std::nullopt;
   command.name = arguments[at];
   if (!is_command_name(command.name) || is_own(command.name)) return std::nullopt;
-  command.arguments.assign(arguments.begin() + static_cast<std::ptrdiff_t>(at) + 1, arguments.end());
+  command.arguments.insert(command.arguments.end(), arguments.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                           arguments.end());
   return command;
 }
 
-Exit run_external(const ExternalCommand& command) {
+Ending run_external(const ExternalCommand& command) {
   const std::string program = "cape-" + command.name;
   if (command.config_file)
     ::setenv("CAPE_CONFIG", fs::absolute(*command.config_file).c_str(), 1);  // one thread so far

@@ -15,7 +15,7 @@ namespace cape::cli {
 
 struct ExternalCommand {
   std::string name;                     // [a-z][a-z0-9_-]*, so never a path
-  std::vector<std::string> arguments;   // what stood after the name
+  std::vector<std::string> arguments;   // what stood after the name; first a --json before it
   std::optional<fs::path> config_file;  // a --config before it; handed on as $CAPE_CONFIG
 };
 
@@ -25,6 +25,6 @@ std::optional<ExternalCommand> external_command(std::span<char* const> arguments
                                                 const std::function<bool(const std::string&)>& is_own);
 
 // Becomes cape-NAME: the one beside this binary, else the one in $PATH. Returns only if there is none.
-Exit run_external(const ExternalCommand& command);
+Ending run_external(const ExternalCommand& command);
 
 }  // namespace cape::cli

@@ -77,7 +77,7 @@ Result<void> serve(const Config& config, const Hold& hold, int stop_fd) {
   }
 }
 
-Exit run_host(const Context& context, const HostArguments& arguments) {
+Ending run_host(const Context& context, const HostArguments& arguments) {
   auto config = load(context);
   if (!config) return config.error();
   if (!arguments.name.empty()) config->host.name = arguments.name;
@@ -92,11 +92,10 @@ Exit run_host(const Context& context, const HostArguments& arguments) {
                     "63 in all",
                     shown(config->host.name)));
   auto signals = take_signals();
-  if (!signals) return complain(Exit::failed, signals.error().message);
+  if (!signals) return complain(Exit::failed, signals.error());
   auto hold = take_hold(*config, storage::Part::host);
-  if (!hold) return complain(Exit::failed, hold.error().message);
-  if (auto end = serve(*config, *hold, signals->get()); !end)
-    return complain(Exit::failed, end.error().message);
+  if (!hold) return complain(Exit::failed, hold.error());
+  if (auto end = serve(*config, *hold, signals->get()); !end) return complain(Exit::failed, end.error());
   return Exit::done;
 }
 

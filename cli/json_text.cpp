@@ -11,7 +11,7 @@ std::string json_string(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-std::string json_object(std::initializer_list<std::pair<std::string_view, std::string>> fields) {
+std::string json_object(const std::vector<std::pair<std::string, std::string>>& fields) {
   std::vector<std::string> parts;
   for (const auto& [key, value] : fields) parts.push_back(json_string(key) + ":" + value);
   return fmt::format("{{{}}}", fmt::join(parts, ","));

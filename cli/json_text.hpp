@@ -13,7 +13,7 @@ namespace cape::cli {
 
 std::string json_string(std::string_view text);
 // The values are JSON already: json_object({{"subject", json_string(s)}, {"sequence", std::to_string(n)}}).
-std::string json_object(std::initializer_list<std::pair<std::string_view, std::string>> fields);
+std::string json_object(const std::vector<std::pair<std::string, std::string>>& fields);
 std::string json_list(const std::vector<std::string>& values);
 
 }  // namespace cape::cli

@@ -11,11 +11,10 @@
 namespace cape::cli {
 namespace {
 
-Exit run_new(const Context& context, const std::string& dir) {
+Ending run_new(const Context& context, const std::string& dir) {
   std::error_code no_working_directory;
   const fs::path place = fs::absolute(dir, no_working_directory).lexically_normal();
-  if (const auto made = wire::make_keys(place); !made)
-    return complain(Exit::failed, shown(made.error().message));
+  if (const auto made = wire::make_keys(place); !made) return complain(Exit::failed, made.error());
   if (context.json) {
     say(json_object({{"dir", json_string(place.string())}}));
     return Exit::done;

@@ -1,4 +1,5 @@
 // The `cape` binary: parse, choose, run. Everything a person can do has its own file beside this one.
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <span>
 
@@ -14,6 +15,7 @@ constexpr const char* cape_examples =
     "  cape config check                         is cape.toml right?\n"
     "  cape append history order/17 --type paid --payload '{\"amount\":5}'\n"
     "  cape subject history order/17             how far is each topology?\n"
+    "  cape help append                          one command's arguments and examples\n"
     "\n`cape NAME` runs `cape-NAME` when no command has that name.\n"
     "Exit codes: 0 done; 1 failed; 2 usage or config; 3 parked, paused or behind; 4 no broker reached;\n"
     "5 timed out.";
@@ -42,10 +44,22 @@ void add_commands(CLI::App& app, Context& context) {
   add_monitor(app, context);
   add_config(app, context);
   add_keys(app, context);
+  add_help(app, context);
+  add_version(app, context);
 }
 
 bool has_command(const CLI::App& app, const std::string& name) {
   return !app.get_subcommands([&](const CLI::App* command) { return command->check_name(name); }).empty();
+}
+
+// " append" when the line got as far as that command.
+std::string chosen(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    names += " " + at->get_name();
+  }
+  return names;
 }
 
 int run(int argc, char** argv) {
@@ -58,13 +72,16 @@ int run(int argc, char** argv) {
       std::span<char* const>(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0);
   if (const auto external =
           external_command(arguments, [&](const std::string& name) { return has_command(app, name); }))
-    return static_cast<int>(run_external(*external));
+    return finish(run_external(*external), json_wanted(arguments));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return finish(
+        complain(Exit::usage, fmt::format("{}; see `cape{} --help`", shown(error.what()), chosen(app))),
+        json_wanted(arguments));
   }
-  return static_cast<int>(flush_stdout(context.run()));
+  return finish(context.run(), context.json);
 }
 
 }  // namespace

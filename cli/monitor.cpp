@@ -22,7 +22,7 @@ constexpr Column monitor_columns[] = {
     {"IN FLIGHT", "jobs_in_flight"}, {"BEHIND", "behind"},         {"PARKED", "parked"},
     {"CHILDREN", "children"},        {"SANDBOX", "sandbox_level"}};
 
-Exit not_watched(const Error& error) {
+Ending not_watched(const Error& error) {
   return complain(error.code == ErrorCode::unavailable ? Exit::no_broker : Exit::failed,
                   shown(error.message));
 }
@@ -46,7 +46,7 @@ void show(const Context& context, const std::string& message, bool clear) {
             (rows.empty() ? "no topology is configured; add [topology.NAME] to the config file\n" : rows));
 }
 
-Exit run_monitor(const Context& context, bool once) {
+Ending run_monitor(const Context& context, bool once) {
   const auto config = load(context);
   if (!config) return config.error();
   const auto keys = client_keys(*config, wire::Role::watch, config->listen.monitor);
@@ -63,7 +63,7 @@ Exit run_monitor(const Context& context, bool once) {
           Exit::failed,
           fmt::format("the broker's message is not a map; is it of this version ({})?", CAPE_VERSION));
     show(context, message, clear);
-    if (const Exit end = flush_stdout(Exit::done); once || end != Exit::done) return end;
+    if (Ending end = flush_stdout(); once || end.is_failure()) return end;
   }
 }
 

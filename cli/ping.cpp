@@ -22,13 +22,13 @@ struct PingArguments {
   bool ack = false;
 };
 
-Exit not_taken(const Error& error) {
+Ending not_taken(const Error& error) {
   return complain(error.code == ErrorCode::unavailable ? Exit::no_broker : Exit::failed,
                   fmt::format("the ping was not taken: {}", shown(error.message)));
 }
 
-// The answer's word, or the exit code after a complaint.
-std::expected<std::string, Exit> send(const Config& config, const PingArguments& arguments) {
+// The answer's word, or how the command ends.
+std::expected<std::string, Ending> send(const Config& config, const PingArguments& arguments) {
   auto keys = client_keys(config, wire::Role::ping, arguments.ack ? config.listen.ping : config.listen.push);
   if (!keys) return std::unexpected(not_taken(keys.error()));
   auto client = wire::PingClient::connect(
@@ -56,8 +56,8 @@ std::expected<std::string, Exit> send(const Config& config, const PingArguments&
       complain(Exit::failed, fmt::format("the broker refused the ping: {}", shown(reply->reason))));
 }
 
-Exit run_ping(const Context& context, const PingArguments& arguments) {
-  if (const Exit bad = check_subject(arguments.subject); bad != Exit::done) return bad;
+Ending run_ping(const Context& context, const PingArguments& arguments) {
+  if (Ending bad = check_subject(arguments.subject); bad.is_failure()) return bad;
   const auto config = load(context);
   if (!config) return config.error();
   if (const auto domain = domain_of(*config, arguments.domain); !domain) return domain.error();

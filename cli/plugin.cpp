@@ -33,7 +33,7 @@ void show(const std::string& answer) {
     say_block("\n" + aside);
 }
 
-Exit run_plugin_list(const Context& context) {
+Ending run_plugin_list(const Context& context) {
   const auto config = load(context);
   if (!config) return config.error();
   Answer answer = ask_broker(*config, "plugins", "{}");
@@ -41,7 +41,7 @@ Exit run_plugin_list(const Context& context) {
     note("no broker answers; these are the files a host would take in");
     answer = plugin_files(*config);
   }
-  if (!answer) return complain(answer.error().exit, shown(answer.error().message));
+  if (!answer) return answer.error();
   if (context.json)
     say(one_line(*answer));
   else

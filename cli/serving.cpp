@@ -63,7 +63,7 @@ void add_broker_options(CLI::App& command, BrokerOptions& options) {
                      "Write what the scheduler is told to this file, to replay its decisions");
 }
 
-std::expected<std::optional<std::int64_t>, Exit> until_idle_ms(const BrokerOptions& options) {
+std::expected<std::optional<std::int64_t>, Ending> until_idle_ms(const BrokerOptions& options) {
   if (!options.until_idle) return std::nullopt;
   const auto ms = config::parse_duration_ms(options.timeout);
   if (ms) return *ms;
@@ -77,17 +77,20 @@ Result<std::unique_ptr<storage::CursorStore>> open_store(const Config& config) {
   return storage::open_sqlite_store(config.data_dir);
 }
 
-Exit exit_of(broker::RunEnd end) {
+Ending ending_of(broker::RunEnd end) {
   switch (end) {
     case broker::RunEnd::stopped:
     case broker::RunEnd::idle:
       return Exit::done;
     case broker::RunEnd::idle_stopped:
-      return Exit::behind;
+      return complain(
+          Exit::behind,
+          "all that is behind is parked, paused or waits on such; `cape topology list` counts it");
     case broker::RunEnd::timed_out:
-      return Exit::timed_out;
+      return complain(Exit::timed_out,
+                      "not every event was processed in time; give it longer with --timeout");
   }
-  return Exit::failed;
+  return complain(Exit::failed, "it ended in a way that this version has no word for");
 }
 
 }  // namespace cape::cli

@@ -39,12 +39,12 @@ struct BrokerOptions {
 };
 // Declares --until-idle, --timeout and --record, bound to `options`, which must live as long as `app`.
 void add_broker_options(CLI::App& command, BrokerOptions& options);
-// nullopt inside: not asked for. Or the exit code after a complaint.
-std::expected<std::optional<std::int64_t>, Exit> until_idle_ms(const BrokerOptions& options);
+// nullopt inside: not asked for. Or an end that says what it takes.
+std::expected<std::optional<std::int64_t>, Ending> until_idle_ms(const BrokerOptions& options);
 
 // The run directory, 0700, and the store.
 Result<std::unique_ptr<storage::CursorStore>> open_store(const Config& config);
 
-Exit exit_of(broker::RunEnd end);
+Ending ending_of(broker::RunEnd end);
 
 }  // namespace cape::cli

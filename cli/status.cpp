@@ -10,11 +10,11 @@
 namespace cape::cli {
 namespace {
 
-Exit run_status(const Context& context, bool reset_latency) {
+Ending run_status(const Context& context, bool reset_latency) {
   const auto config = load(context);
   if (!config) return config.error();
   const Answer answer = ask_broker(*config, "status", reset_latency ? R"({"reset_latency":true})" : "{}");
-  if (!answer) return complain(answer.error().exit, shown(answer.error().message));
+  if (!answer) return answer.error();
   if (context.json)
     say(one_line(*answer));
   else

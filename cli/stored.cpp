@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/console.hpp"
 #include "cli/json_dump.hpp"
 #include "core/clock.hpp"
 #include "host/child/intake.hpp"
@@ -16,8 +17,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 using StorePtr = std::unique_ptr<storage::CursorStore>;  // null: there is none yet
 
-std::unexpected<Trouble> trouble(const Error& error) {
-  return std::unexpected(Trouble{.exit = Exit::failed, .message = error.message});
+std::unexpected<Ending> trouble(const Error& error) {
+  return std::unexpected(complain(Exit::failed, error));
 }
 
 Result<StorePtr> open_store(const Config& config) {
@@ -116,7 +117,7 @@ void add_files(const fs::path& directory, Json& plugins) {
                        {"file", file},
                        {"state", nullptr},
                        {"kind", nullptr},
-                       {"since", nullptr},
+                       {"trouble", Json::object()},
                        {"children", Json::array()}});
 }
 

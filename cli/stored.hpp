@@ -10,7 +10,7 @@
 namespace cape::cli {
 
 // As admin method "subject". `latest` is the journal's own for source "journal", else null. A state is
-// parked, backing_off, done or null. Trouble: neither a record nor the journal knows the subject.
+// parked, backing_off, done or null. Fails: neither a record nor the journal knows the subject.
 Answer stored_subject(const Config& config, const DomainConfig& domain, const std::string& subject);
 
 // As "topologies"; behind and parked count subjects as their records were last stored.

@@ -22,8 +22,8 @@ constexpr Column subject_columns[] = {{"TOPOLOGY", "topology"},
                                       {"ATTEMPT", "attempt"},
                                       {"REASON", "reason"}};
 
-Exit run_subject(const Context& context, const SubjectArguments& arguments) {
-  if (const Exit bad = check_subject(arguments.subject); bad != Exit::done) return bad;
+Ending run_subject(const Context& context, const SubjectArguments& arguments) {
+  if (Ending bad = check_subject(arguments.subject); bad.is_failure()) return bad;
   const auto config = load(context);
   if (!config) return config.error();
   const auto domain = domain_of(*config, arguments.domain);
@@ -36,7 +36,7 @@ Exit run_subject(const Context& context, const SubjectArguments& arguments) {
     note("no broker answers; this is what the stores hold");
     answer = stored_subject(*config, **domain, arguments.subject);
   }
-  if (!answer) return complain(answer.error().exit, shown(answer.error().message));
+  if (!answer) return answer.error();
 
   if (context.json) {
     say(one_line(*answer));

@@ -21,7 +21,7 @@ constexpr Column topology_columns[] = {{"TOPOLOGY", "topology"},
                                        {"CHILDREN", "children"},
                                        {"SANDBOX", "sandbox_level"}};
 
-Exit run_topology_list(const Context& context) {
+Ending run_topology_list(const Context& context) {
   const auto config = load(context);
   if (!config) return config.error();
   Answer answer = ask_broker(*config, "topologies", "{}");
@@ -29,7 +29,7 @@ Exit run_topology_list(const Context& context) {
     note("no broker answers; the counts are those of the stored records");
     answer = stored_topologies(*config);
   }
-  if (!answer) return complain(answer.error().exit, shown(answer.error().message));
+  if (!answer) return answer.error();
 
   if (context.json) {
     say(one_line(*answer));

@@ -63,24 +63,24 @@ Result<broker::RunEnd> run_both(const Parts& parts, const BrokerOptions& options
   return end;
 }
 
-Exit run_up(const Context& context, const BrokerOptions& options) {
+Ending run_up(const Context& context, const BrokerOptions& options) {
   const auto config = load(context);
   if (!config) return config.error();
   const auto until_idle = until_idle_ms(options);
   if (!until_idle) return until_idle.error();
   auto signals = take_signals();
-  if (!signals) return complain(Exit::failed, signals.error().message);
+  if (!signals) return complain(Exit::failed, signals.error());
   auto broker = take_hold(*config, storage::Part::broker);
-  if (!broker) return complain(Exit::failed, broker.error().message);
+  if (!broker) return complain(Exit::failed, broker.error());
   auto host = take_hold(*config, storage::Part::host);
-  if (!host) return complain(Exit::failed, host.error().message);
+  if (!host) return complain(Exit::failed, host.error());
   auto store = open_store(*config);
-  if (!store) return complain(Exit::failed, store.error().message);
+  if (!store) return complain(Exit::failed, store.error());
   const auto end = run_both(
       {.config = *config, .store = **store, .broker = *broker, .host = *host, .stop_fd = signals->get()},
       options, *until_idle);
-  if (!end) return complain(Exit::failed, end.error().message);
-  return exit_of(*end);
+  if (!end) return complain(Exit::failed, end.error());
+  return ending_of(*end);
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ void print_text(const std::vector<Match>& matches) {
   if (matches.empty()) note("nothing found");
 }
 
-Exit run_search(const Context& context, const Asked& asked) {
+Ending run_search(const Context& context, const Asked& asked) {
   std::string typed;
   for (const std::string& word : asked.words) typed += word + " ";
   const std::string query = fts_query(typed);
@@ -56,9 +56,9 @@ Exit run_search(const Context& context, const Asked& asked) {
   const auto config = load(context);
   if (!config) return config.error();
   const auto index = find_index(*config, asked.index);
-  if (!index) return complain(Exit::usage, index.error().message);
+  if (!index) return complain(Exit::usage, index.error());
   const auto matches = search(*index, query, asked.limit);
-  if (!matches) return complain(Exit::failed, shown(matches.error().message));
+  if (!matches) return complain(Exit::failed, matches.error());
   context.json ? print_json(*matches) : print_text(*matches);
   return Exit::done;
 }
@@ -82,9 +82,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+    if (error.get_exit_code() == 0) return app.exit(error);  // help
+    return finish(complain(Exit::usage, shown(error.what()) + "; see `cape search --help`"),
+                  json_wanted({argv, static_cast<std::size_t>(argc)}));
   }
-  return static_cast<int>(flush_stdout(run_search(context, asked)));
+  return finish(run_search(context, asked), context.json);
 }
 
 }  // namespace

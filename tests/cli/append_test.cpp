@@ -12,6 +12,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 constexpr const char* all_events =
     "SELECT subject, sequence, type, payload FROM events ORDER BY subject, sequence";
@@ -52,7 +53,10 @@ TEST_F(CapeAppend, SequenceThatDoesNotRiseIsRefusedAndNothingIsLost) {
   const Ran ran = cape.run({"append", "history", "a", "--sequence", "5"});
 
   EXPECT_EQ(ran.exit, 1);
-  EXPECT_THAT(ran.err, HasSubstr("5"));
+  EXPECT_EQ(
+      ran.err,
+      "cape: subject 'a': sequence 5 is not above 5, the highest it ever had; give a higher one, or none "
+      "for the next\n");
   EXPECT_THAT(events(), ElementsAre(ElementsAre("a", "5", "", "")));
 }
 
@@ -63,6 +67,26 @@ TEST_F(CapeAppend, PayloadOverTheLimitIsRefusedWithBothSizes) {
 
   EXPECT_EQ(ran.exit, 2);
   EXPECT_THAT(ran.err, AllOf(HasSubstr("1001"), HasSubstr("1000")));
+}
+
+TEST_F(CapeAppend, WhatNoJournalWouldTakeIsAUsageError) {
+  for (const std::vector<std::string>& bad :
+       std::vector<std::vector<std::string>>{{"--type", std::string(256, 't')},
+                                             {"--type", "\xff"},
+                                             {"--sequence", "9223372036854775807"},
+                                             {"--payload", std::string(1001, 'p')}}) {
+    const Ran ran = cape.run({"append", "history", "a", bad[0], bad[1]});
+
+    EXPECT_EQ(ran.exit, 2) << bad[0] << ran.err;
+    EXPECT_FALSE(fs::exists(cape.directory() / "data/journal")) << bad[0];
+  }
+  EXPECT_EQ(cape.run({"append", "history", "a", "--sequence", "9223372036854775806"}).exit, 0);
+  EXPECT_EQ(cape.run({"append", "history", "b", "--type", std::string(255, 't')}).exit, 0);
+}
+
+TEST_F(CapeAppend, HelpNamesTheHighestSequenceThatTheJournalTakes) {
+  EXPECT_THAT(cape.run({"append", "--help"}).out,
+              AllOf(HasSubstr("9223372036854775806"), Not(HasSubstr("9223372036854775807"))));
 }
 
 TEST_F(CapeAppend, DomainOfAnotherSourceIsRefusedWithTheReason) {
@@ -116,7 +140,32 @@ TEST_F(CapeAppend, LineThatTheJournalRefusesIsNamedByItsNumber) {
                            "{\"subject\":\"a\",\"sequence\":9}\n{\"subject\":\"a\",\"sequence\":8}\n");
 
   EXPECT_EQ(ran.exit, 1);
-  EXPECT_THAT(ran.err, AllOf(HasSubstr("line 2"), HasSubstr("1 events before it")));
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("line 2"), HasSubstr("1 event before it was appended"),
+                             Not(HasSubstr("event 0"))));
+}
+
+TEST_F(CapeAppend, OneEventOfAFileIsOneEvent) {
+  EXPECT_EQ(cape.run({"append", "history", "--jsonl", "-"}, "{\"subject\":\"a\"}\n").out,
+            "1 event appended to history\n");
+}
+
+TEST_F(CapeAppend, BadLineIsAlsoJson) {
+  const Ran ran =
+      cape.run({"append", "history", "--jsonl", "-", "--json"}, "{\"subject\":\"a\"}\n{\"subject\":\"\"}\n");
+
+  EXPECT_EQ(ran.exit, 1);
+  const auto answer = nlohmann::json::parse(ran.out, nullptr, false);
+  ASSERT_TRUE(answer.is_object()) << ran.out;
+  EXPECT_EQ(answer["appended"], 1);
+  EXPECT_EQ(answer["line"], 2);
+  EXPECT_EQ(answer["error"]["code"], "failed");
+}
+
+TEST_F(CapeAppend, DirectoryInPlaceOfAFileIsAUsageError) {
+  const Ran ran = cape.run({"append", "history", "--jsonl", "."});
+
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_THAT(ran.err, HasSubstr("is a directory; name a file"));
 }
 
 TEST_F(CapeAppend, MissingFileIsNamed) {

@@ -57,8 +57,20 @@ TEST_F(CapeWithBroker, RefusalIsShownWithItsReason) {
   const Ran ran = cape.run({"subject", "history", "a", "--json"});
 
   EXPECT_EQ(ran.exit, 1);
-  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(json::parse(ran.out, nullptr, false),
+            (json{{"error", {{"code", "failed"}, {"exit", 1}, {"message", "no such thing\\x07"}}}}));
   EXPECT_THAT(ran.err, HasSubstr("no such thing\\x07"));
+}
+
+TEST_F(CapeWithBroker, BackslashesOfReasonsAreShownAsTheyAre) {
+  reply.body = R"({"domain":"history","subject":"a","latest":1,"topologies":[
+      {"topology":"audit","cursor":0,"state":"parked","attempt":1,"reason":"no file C:\\a\\b\\x1B[2J"}]})";
+  const FakeBroker broker(cape.directory() / "data", answers());
+
+  EXPECT_THAT(cape.run({"subject", "history", "a"}).out, HasSubstr("no file C:\\a\\b\\x1B[2J"));
+
+  reply = {false, R"({"error":"subject 'a\\x1Bb' is odd","code":"invalid"})"};
+  EXPECT_THAT(cape.run({"subject", "history", "a"}).err, HasSubstr("subject 'a\\x1Bb' is odd"));
 }
 
 TEST_F(CapeWithBroker, AnswerThatIsNoObjectIsRefused) {

@@ -1,14 +1,19 @@
 // What a person meets first: help, mistakes on the command line, commands that plugins bring.
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/cli/cape_process.hpp"
 
 namespace cape::cli {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
 
 TEST(CapeUsage, HelpHasExamplesAndExitCodes) {
   CapeProcess cape;
@@ -42,14 +47,83 @@ TEST(CapeUsage, MistakesOnTheCommandLineExitWith2) {
       {"plugin", "lost"},
       {"topology", "--all"},
       {"config"},
+      {"help", "apend"},
+      {"help", "plugin", "lst"},
   };
   for (const auto& line : lines) {
     const Ran ran = cape.run(line);
 
     EXPECT_EQ(ran.exit, 2) << testing::PrintToString(line) << ran.err;
     EXPECT_THAT(ran.out, IsEmpty()) << testing::PrintToString(line);
-    EXPECT_FALSE(ran.err.empty()) << testing::PrintToString(line);
+    EXPECT_THAT(ran.err, AllOf(StartsWith("cape: "), AnyOf(HasSubstr("--help"), HasSubstr("cape help"))))
+        << testing::PrintToString(line);
   }
+}
+
+TEST(CapeUsage, HelpAndVersionAreCommandsToo) {
+  CapeProcess cape;
+
+  EXPECT_EQ(cape.run({"help"}).out, cape.run({"--help"}).out);
+  EXPECT_EQ(cape.run({"help", "append"}).out, cape.run({"append", "--help"}).out);
+  EXPECT_EQ(cape.run({"help", "plugin", "list"}).out, cape.run({"plugin", "list", "--help"}).out);
+  EXPECT_EQ(cape.run({"version"}).out, cape.run({"--version"}).out);
+  EXPECT_TRUE(
+      nlohmann::json::parse(cape.run({"version", "--json"}).out, nullptr, false)["version"].is_string());
+  EXPECT_EQ(cape.run({"help"}).exit, 0);
+}
+
+TEST(CapeUsage, EveryFailureIsOneJsonObjectWithItsExitCode) {
+  CapeProcess cape;
+  cape.write("cape.toml", small_config);
+  cape.write("broken.toml", "refersh = 1\n");
+  cape.write("afile", "");
+  const std::vector<std::pair<int, std::vector<std::string>>> lines{
+      {2, {}},
+      {2, {"append"}},
+      {2, {"append", "history", "a", "--no-such-option"}},
+      {2, {"append", "histroy", "a"}},
+      {2, {"append", "history", ""}},
+      {2, {"append", "history", "--jsonl", "."}},
+      {2, {"no-such-tool"}},
+      {2, {"help", "nothing"}},
+      {2, {"up", "--until-idle", "--timeout", "soon"}},
+      {2, {"host", "--name", "a b"}},
+      {2, {"search", "--limit", "0", "word"}},
+      {2, {"search", "word"}},
+      {2, {"config", "check", "--config", "broken.toml"}},
+      {2, {"ping", "history", "a", "--config", "broken.toml"}},
+      {2, {"subject", "history", "a", "--config", "nowhere.toml"}},
+      {4, {"ping", "history", "a"}},
+      {4, {"ping", "history", "a", "--ack"}},
+      {4, {"status"}},
+      {1, {"keys", "new", "--dir", "afile"}},
+  };
+  for (auto [exit, line] : lines) {
+    line.push_back("--json");
+    const Ran ran = cape.run(line);
+
+    EXPECT_EQ(ran.exit, exit) << testing::PrintToString(line) << ran.err;
+    const auto answer = nlohmann::json::parse(ran.out, nullptr, false);
+    ASSERT_TRUE(answer.is_object() && answer.contains("error")) << testing::PrintToString(line) << ran.out;
+    EXPECT_EQ(answer["error"]["exit"], exit) << testing::PrintToString(line);
+    const std::string message = answer["error"]["message"];
+    EXPECT_FALSE(message.empty()) << testing::PrintToString(line);
+    EXPECT_EQ(ran.err, "cape: " + message + "\n") << "the same text for people";
+  }
+}
+
+TEST(CapeUsage, MistakesOfTheConfigStandBesideTheError) {
+  CapeProcess cape;
+  cape.write("cape.toml", "refersh = 1\n");
+
+  const Ran ran = cape.run({"append", "history", "a", "--json"});
+
+  const auto answer = nlohmann::json::parse(ran.out, nullptr, false);
+  ASSERT_TRUE(answer.is_object()) << ran.out;
+  EXPECT_EQ(answer["error"]["code"], "usage");
+  EXPECT_EQ(answer["mistakes"][0]["line"], 1);
+  EXPECT_EQ(answer["mistakes"][0]["key"], "refersh");
+  EXPECT_THAT(ran.err, Not(HasSubstr("\n\n"))) << "no blank line behind the mistakes";
 }
 
 TEST(CapeUsage, MonitorWithoutABrokerExitsWith4) {
