@@ -12,6 +12,7 @@
 #include <string_view>
 #include <thread>
 
+#include "cli/client_keys.hpp"
 #include "core/clock.hpp"
 #include "core/config/config.hpp"
 #include "storage/journal/journal_db.hpp"
@@ -66,7 +67,10 @@ Result<Paced> run(const Plan& plan) {
     return fail(ErrorCode::invalid, fmt::format("'{}' is no domain with source \"journal\"", plan.domain));
   auto journal = storage::JournalDb::open(config->journal_dir(*domain), config->payload_bytes_max);
   if (!journal) return std::unexpected(journal.error());
-  auto client = wire::PingClient::connect({.push = config->listen.push, .ping = config->listen.ping}, 2'000);
+  auto keys = cli::client_keys(*config, wire::Role::ping, config->listen.push);
+  if (!keys) return std::unexpected(keys.error());
+  auto client = wire::PingClient::connect(
+      {.push = config->listen.push, .ping = config->listen.ping, .keys = *std::move(keys)}, 2'000);
   if (!client) return std::unexpected(client.error());
   if (auto there = client->wait_for_broker(2'000); !there) return std::unexpected(there.error());
   return pace(plan, *journal, *client);
