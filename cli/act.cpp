@@ -80,7 +80,7 @@ std::string body_of(const ActKind& kind, const std::string& topology, const ActA
 }
 
 // All pages of one topology.
-std::expected<ActPages, Trouble> act_on(const Config& config, const ActKind& kind,
+std::expected<ActPages, Ending> act_on(const Config& config, const ActKind& kind,
                                         const std::string& topology, const ActArguments& arguments) {
   const std::int64_t most = arguments.limit > 0 ? arguments.limit : std::numeric_limits<std::int64_t>::max();
   ActPages pages;
@@ -105,7 +105,7 @@ void print(const ActKind& kind, const std::string& topology, const ActArguments&
                   pages.refused() > 0 ? fmt::format(", {} refused", pages.refused()) : ""));
 }
 
-Exit run_act(const Context& context, const ActKind& kind, ActArguments arguments) {
+Ending run_act(const Context& context, const ActKind& kind, ActArguments arguments) {
   if (!arguments.domain.empty() && arguments.subject.empty())
     arguments.subject = std::exchange(arguments.topology, "");
   if (arguments.domain.empty() == arguments.topology.empty())
@@ -113,7 +113,7 @@ Exit run_act(const Context& context, const ActKind& kind, ActArguments arguments
                     kind.whole_domain ? "name a topology, or a domain with --domain" : "name a topology");
   if (kind.needs_subject && arguments.subject.empty()) return complain(Exit::usage, "name a subject");
   if (!arguments.subject.empty())
-    if (const Exit bad = check_subject(arguments.subject); bad != Exit::done) return bad;
+    if (Ending bad = check_subject(arguments.subject); bad.is_failure()) return bad;
   const auto config = load(context);
   if (!config) return config.error();
   std::vector<std::string> topologies{arguments.topology};
@@ -127,7 +127,7 @@ Exit run_act(const Context& context, const ActKind& kind, ActArguments arguments
   std::vector<std::string> answers;
   for (const std::string& topology : topologies) {
     const auto pages = act_on(*config, kind, topology, arguments);
-    if (!pages) return complain(pages.error().exit, shown(pages.error().message));
+    if (!pages) return pages.error();
     if (!context.json) print(kind, topology, arguments, *pages);
     answers.push_back(pages->json());
   }

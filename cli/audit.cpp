@@ -40,16 +40,16 @@ std::string row_of(const storage::AuditEntry& entry) {
                       {"reason", json_string(entry.reason)}});
 }
 
-Exit run_audit(const Context& context, const AuditArguments& arguments) {
+Ending run_audit(const Context& context, const AuditArguments& arguments) {
   const auto config = load(context);
   if (!config) return config.error();
   std::vector<std::string> rows;
   auto store = storage::open_sqlite_store_read_only(config->data_dir);
   if (!store && store.error().code != ErrorCode::not_found)
-    return complain(Exit::failed, shown(store.error().message));
+    return complain(Exit::failed, store.error());
   if (store) {
     const auto entries = (*store)->audit(arguments.topology, static_cast<std::size_t>(arguments.limit));
-    if (!entries) return complain(Exit::failed, shown(entries.error().message));
+    if (!entries) return complain(Exit::failed, entries.error());
     for (const storage::AuditEntry& entry : *entries) rows.push_back(row_of(entry));
   }
   const std::string answer = json_object({{"audit", json_list(rows)}});
