@@ -206,13 +206,14 @@ std::string plain(const json::exception& error) {
 }  // namespace
 
 std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRequest& request, AdminTicket ticket,
-                                             std::vector<scheduler::Input>& inputs) {
+                                             std::vector<scheduler::Input>& inputs, std::int64_t now_ns) {
   const json body = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
   if (!body.is_object()) return refused({ErrorCode::invalid, "the request's body is not a JSON object"});
   try {  // nlohmann reports a member of the wrong type by throwing
     if (request.method == "subject") return subject_method(b, body);
     if (request.method == "topologies") return topologies_method(b);
     if (request.method == "plugins") return plugins_method(b);
+    if (request.method == "why") return b.whys.begin(body, std::move(ticket), now_ns);
     if (request.method == "act") {
       Operators::Begun begun = b.operators.begin(body, std::move(ticket));
       inputs = std::move(begun.inputs);
@@ -227,7 +228,7 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
     return refused({ErrorCode::invalid, "method '" + printable(request.method, 64) + "': " + plain(e)});
   }
   return refused({ErrorCode::not_found, "no method '" + printable(request.method, 64) +
-                                            "'; this broker answers subject, topologies, plugins, act, status"});
+                                            "'; this broker answers subject, topologies, plugins, why, act, status"});
 }
 
 std::string stats_message(BrokerState& b) {

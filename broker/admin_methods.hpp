@@ -13,9 +13,10 @@
 
 namespace cape::broker {
 
-// nullopt: the answer comes later, from broker.operators. `inputs` must be stepped before anything else is.
+// nullopt: the answer comes later, from broker.operators or broker.whys. `inputs` must be stepped before anything else is.
 std::optional<wire::AdminReply> answer_admin(BrokerState& broker, const wire::AdminRequest& request,
-                                             AdminTicket ticket, std::vector<scheduler::Input>& inputs);
+                                             AdminTicket ticket, std::vector<scheduler::Input>& inputs,
+                                             std::int64_t now_ns);
 std::string stats_message(BrokerState& broker);      // msgpack map
 void print_behind(BrokerState& broker);              // one line on stderr for each of the first 20 subjects behind
 

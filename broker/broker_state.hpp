@@ -26,6 +26,7 @@
 #include "broker/source_link.hpp"
 #include "broker/subjects.hpp"
 #include "broker/tracker/tracker.hpp"
+#include "broker/why.hpp"
 #include "core/clock.hpp"
 #include "host/child/intake.hpp"
 #include "storage/journal/journal_db.hpp"
@@ -49,6 +50,7 @@ struct BrokerState {
   Hosts hosts;
   Publisher publisher;
   Latencies latencies;
+  WhyDesk whys{*this};
   std::map<DomainIndex, storage::JournalDb> journals;  // held open for the broker's whole life
 
   // Opened after construction, since each can fail.

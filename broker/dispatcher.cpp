@@ -157,10 +157,12 @@ void DispatcherLoop::release_unless_held(SubjectId subject) {
 void DispatcherLoop::take_requests() {
   b_.admin->serve(requests_per_turn, [&](const wire::AdminRequest& request, const AdminTicket& ticket) {
     std::vector<scheduler::Input> inputs;
-    auto reply = answer_admin(b_, request, ticket, inputs);
+    auto reply = answer_admin(b_, request, ticket, inputs, now_.boot_ns);
     step(std::move(inputs));  // alone and at once: what was found of the subjects is true until the next step
     return reply;
   });
+  b_.whys.step(now_.boot_ns);
+  for (WhyDesk::Answer& answer : b_.whys.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
   for (Operators::Answer& answer : b_.operators.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
 }
 
@@ -239,6 +241,7 @@ void DispatcherLoop::take_sources() {
 
 void DispatcherLoop::take_source_report(DomainIndex domain, child::SourceReport& report) {
   if (auto* answer = std::get_if<child::QueryAnswer>(&report)) {
+    if (b_.whys.on_answer(domain, *answer)) return;
     source_failed_ |= answer->status != OutcomeKind::ok && answer->status != OutcomeKind::not_found;
     tracker::Tracker::Step next = b_.tracker.on_answer(domain, std::move(*answer), now_.boot_ns);
     if (next.request) inputs_.push_back(std::move(*next.request));
@@ -256,6 +259,7 @@ void DispatcherLoop::take_source_report(DomainIndex domain, child::SourceReport&
     source_failed_ = true;
     b_.tracker.on_source_lost(domain, now_.boot_ns);
     b_.refresh.on_source_lost(domain, now_.boot_ns);
+    b_.whys.on_source_lost(domain);
   }
 }
 
@@ -356,6 +360,7 @@ std::int64_t DispatcherLoop::next_deadline() const {
   sooner(b_.refresh.next_deadline());
   sooner(b_.saver.next_deadline());
   sooner(b_.hosts.next_deadline());
+  sooner(b_.whys.next_deadline());
   sooner(b_.intake->next_step_boot_ns());
   for (const SourceLink& link : b_.links) sooner(link.next_deadline());
   if (!inputs_.empty()) next = 0;

@@ -26,6 +26,7 @@ void add_status(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);
 void add_topology(CLI::App& app, Context& context);
 void add_up(CLI::App& app, Context& context);
+void add_why(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
 }  // namespace cape::cli

@@ -36,6 +36,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_append(app, context);
   add_ping(app, context);
   add_subject(app, context);
+  add_why(app, context);
   add_topology(app, context);
   add_plugin(app, context);
   add_acts(app, context);

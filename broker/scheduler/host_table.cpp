@@ -31,6 +31,10 @@ Host* HostTable::with_room(LambdaIndex lambda) {
   return best;
 }
 
+bool HostTable::takes(LambdaIndex lambda) const {
+  return std::ranges::any_of(hosts_, [&](const Host& host) { return host.credits[lambda].jobs_max > 0; });
+}
+
 std::string HostTable::trouble(LambdaIndex lambda) const {
   std::string why;
   for (const Host& host : hosts_) {

@@ -42,6 +42,7 @@ class HostTable {
   void remove(HostId id);
   // The host with the most room for the lambda, of these the lowest id; null: none has any.
   Host* with_room(LambdaIndex lambda);
+  bool takes(LambdaIndex lambda) const;  // some host takes jobs of it, if not now
   // Why no host takes jobs of the lambda, in a host's words; empty: one does, or none said.
   std::string trouble(LambdaIndex lambda) const;
   // The first host whose silence is too long at `now_ns`.

@@ -61,7 +61,7 @@ void Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host)
   if (block_is_used_up) drop_waiting(lane, ready);
   Stretch& runs = is_pipelined(lane) && lane.is_open(ready) ? cut_off(lane, end) : ready;
   const Sequence first = events.first_sequence();
-  const JobId id = jobs.add({.host = host.id, .slot = s.slot, .lane = lane.index, .events = events});
+  const JobId id = jobs.add({.host = host.id, .slot = s.slot, .lane = lane.index, .events = events, .issued_ns = now.boot_ns});
   HostCredit& credit = host.credits[lane.lambda];
   ++credit.jobs_out;
   ++counters.jobs_issued;

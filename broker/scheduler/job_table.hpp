@@ -19,6 +19,7 @@ struct Job {
   SubjectSlot slot = no_slot;
   std::uint32_t lane = 0;
   EventRange events;
+  std::int64_t issued_ns = 0;  // boot time
 };
 
 class JobTable {

@@ -35,6 +35,7 @@
 
 #include "broker/scheduler/messages.hpp"
 #include "broker/scheduler/plan.hpp"
+#include "broker/scheduler/why.hpp"
 
 namespace cape::scheduler {
 
@@ -101,6 +102,7 @@ class Scheduler {
   std::vector<TopologyPosition> positions(SubjectId subject, DomainIndex domain,
                                           const storage::CursorInfo* stored) const;
   SubjectView view(SubjectId subject, DomainIndex domain, const storage::CursorInfo* stored) const;
+  std::vector<Why> why(SubjectId subject, DomainIndex domain, const storage::CursorInfo* stored) const;
   Preview preview(const Command& command) const;
   Counters counters() const;
 

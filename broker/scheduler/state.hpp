@@ -179,6 +179,8 @@ struct Scheduler::State {
   const Lane& heaviest(const Subject& s, const TopologyPlace& place) const;
   bool is_stopped(const Subject& s, const TopologyPlace& place) const;
   std::string wait_of(const Subject& s, const TopologyPlace& place) const;
+  Why why_of(const Subject& s, const TopologyPlace& place) const;
+  void explain_wait(const Subject& s, const TopologyPlace& place, const Lane& lane, Why& why) const;
   std::string pause_reason(const Subject& s, const TopologyPlace& place) const;
   TopologyView view_of(const Subject& s, const TopologyPlace& place) const;
 };

@@ -51,6 +51,9 @@ class ReadBook {
   void put_back(ReadId id);  // it did not begin after all: first in the queue again
   void wake_rested(std::int64_t now_ns);
 
+  // It is queued, being read or resting.
+  bool holds(DomainIndex domain, std::string_view subject) const { return entries_[domain].contains(subject); }
+
   std::string_view subject(ReadId id) const { return entry(id).name; }
   DomainIndex domain(ReadId id) const { return entry(id).domain; }
   std::int64_t ping_ns(ReadId id) const { return entry(id).ping_ns; }

@@ -49,6 +49,7 @@ class Tracker {
   std::optional<std::int64_t> next_deadline() const { return book_.next_deadline(); }
   bool idle() const { return book_.size() == 0; }
   std::size_t size() const { return book_.size(); }
+  bool is_reading(DomainIndex domain, std::string_view subject) const { return book_.holds(domain, subject); }
   bool has_room() const { return book_.size() < subjects_max_ / 2; }
   const TrackerCounters& counters() const { return counters_; }
 
