@@ -4,6 +4,7 @@
 //   topology: [name, [lambda, ...]], with [name, [lambda, ...], pause_reason] if it is paused
 //   lambda: [name, cursor]                                                              without trouble
 //           [name, cursor, attempts, failed_sequence, next_try_wall_ns, parked, reason] with it
+//           [..., [first, last, first, last, ...]] behind those, of what mode latest passed over
 //
 // A subject without trouble is what nearly every record holds, and each write pays for its bytes.
 #include "storage/cursor_info.hpp"
@@ -22,7 +23,8 @@ namespace {
 constexpr std::uint64_t format_version = 1;
 constexpr std::uint32_t fields_short = 2;
 constexpr std::uint32_t fields_full = 7;
-constexpr std::size_t depth_max = 5;
+constexpr std::uint32_t fields_with_passed = 8;
+constexpr std::size_t depth_max = 6;
 
 // Records are written by the hundred thousand: the bytes go straight into room that size_bound() made.
 struct Sink {
@@ -41,7 +43,8 @@ std::size_t size_bound(const CursorInfo& info) {
   for (const TopologyCursor& topology : info.topologies) {
     bytes += 4 * header_bytes_max + topology.topology.size() + topology.pause_reason.size();
     for (const LambdaCursor& lambda : topology.lambdas) {
-      bytes += (1 + fields_full) * header_bytes_max + lambda.lambda.size() + lambda.reason.size();
+      bytes += (2 + fields_full + 2 * lambda.passed.size()) * header_bytes_max + lambda.lambda.size() +
+               lambda.reason.size();
     }
   }
   return bytes;
@@ -54,12 +57,12 @@ void pack_text(Packer& packer, std::string_view text) {
 
 bool has_trouble(const LambdaCursor& lambda) {
   return lambda.attempts != 0 || lambda.failed_sequence != 0 || lambda.next_try_wall_ns != 0 ||
-         lambda.parked || !lambda.reason.empty();
+         lambda.parked || !lambda.reason.empty() || !lambda.passed.empty();
 }
 
 void pack_lambda(Packer& packer, const LambdaCursor& lambda) {
   const bool full = has_trouble(lambda);
-  packer.pack_array(full ? fields_full : fields_short);
+  packer.pack_array(!full ? fields_short : lambda.passed.empty() ? fields_full : fields_with_passed);
   pack_text(packer, lambda.lambda);
   packer.pack(lambda.cursor);
   if (!full) return;
@@ -68,6 +71,12 @@ void pack_lambda(Packer& packer, const LambdaCursor& lambda) {
   packer.pack(lambda.next_try_wall_ns);
   packer.pack(lambda.parked);
   pack_text(packer, lambda.reason);
+  if (lambda.passed.empty()) return;
+  packer.pack_array(static_cast<std::uint32_t>(2 * lambda.passed.size()));
+  for (const SequenceRange& range : lambda.passed) {
+    packer.pack(range.first);
+    packer.pack(range.last);
+  }
 }
 
 void pack_info(Packer& packer, const CursorInfo& info) {
@@ -109,9 +118,17 @@ std::string text_of(const msgpack::object& object, std::size_t bytes_min, std::s
   return {object.via.str.ptr, object.via.str.size};
 }
 
+std::vector<SequenceRange> passed_of(const msgpack::object& object) {
+  const auto ends = array_of(object);
+  if (ends.size() % 2 != 0 || ends.size() / 2 > passed_ranges_max) throw Refused{"it has too many ranges"};
+  std::vector<SequenceRange> passed;
+  for (std::size_t i = 0; i < ends.size(); i += 2) passed.push_back({count_of(ends[i]), count_of(ends[i + 1])});
+  return passed;
+}
+
 LambdaCursor lambda_of(const msgpack::object& object) {
   const auto fields = array_of(object);
-  if (fields.size() != fields_short && fields.size() != fields_full)
+  if (fields.size() != fields_short && fields.size() != fields_full && fields.size() != fields_with_passed)
     throw Refused{"a lambda has too few or too many fields"};
   LambdaCursor lambda;
   lambda.lambda = text_of(fields[0], 1, name_bytes_max);
@@ -125,6 +142,7 @@ LambdaCursor lambda_of(const msgpack::object& object) {
   if (fields[5].type != msgpack::type::BOOLEAN) throw Refused{"a yes or no is missing"};
   lambda.parked = fields[5].via.boolean;
   lambda.reason = text_of(fields[6], 0, reason_bytes_max);
+  if (fields.size() == fields_with_passed) lambda.passed = passed_of(fields[7]);
   return lambda;
 }
 
@@ -168,6 +186,9 @@ std::string_view mistake_of(const LambdaCursor& lambda) {
   if (lambda.cursor < 0 || lambda.failed_sequence < 0 || lambda.next_try_wall_ns < 0)
     return "a number is negative";
   if (lambda.reason.size() > reason_bytes_max) return "a reason is too long";
+  if (lambda.passed.size() > passed_ranges_max) return "it has too many ranges";
+  if (std::ranges::any_of(lambda.passed, [](const SequenceRange& range) { return range.first < 0 || range.last < 0; }))
+    return "a number is negative";
   return {};
 }
 

@@ -12,6 +12,12 @@
 
 namespace cape::storage {
 
+struct SequenceRange {  // first and last, both in it
+  Sequence first = 0, last = 0;
+
+  bool operator==(const SequenceRange&) const = default;
+};
+
 struct LambdaCursor {
   std::string lambda;
   Sequence cursor = 0;                // everything up to it is processed by this lambda
@@ -20,6 +26,9 @@ struct LambdaCursor {
   std::int64_t next_try_wall_ns = 0;  // 0: at once
   bool parked = false;                // waits for an operator
   std::string reason;                 // why it failed or is parked; printable
+  // What mode latest passed over, rising, at most passed_ranges_max: beyond that the two oldest become one,
+  // with what ran between them.
+  std::vector<SequenceRange> passed;
 
   bool operator==(const LambdaCursor&) const = default;
 };
@@ -44,6 +53,7 @@ struct CursorInfo {
 inline constexpr std::size_t name_bytes_max = 63;  // of a topology, a lambda, a domain
 inline constexpr std::size_t topologies_per_subject_max = 1024;
 inline constexpr std::size_t lambdas_per_topology_max = 1024;
+inline constexpr std::size_t passed_ranges_max = 16;
 
 // Empty: `info` can be stored. Else what is wrong with it: over a limit above, a negative number, a reason of
 // more than reason_bytes_max.

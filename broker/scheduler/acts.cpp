@@ -251,6 +251,7 @@ void Scheduler::State::skip(Subject& s, Lane& lane, Sequence to) {
   if (first.failed_sequence != to) return;
   clear_timer(lane, first);
   first.parked = false;
+  if (runs_latest(lane)) note_passed(lane, first.cursor + 1, to - 1);
   advance(s, lane, first, to);
 }
 
@@ -260,6 +261,7 @@ void Scheduler::State::rewind(Subject& s, Lane& lane, Sequence to) {
   for (std::size_t i = 0; i < lane.size(); ++i) clear_timer(lane, lane[i]);
   collapse(lane);
   lane.open.cursor = std::min(lane.open.cursor, to);
+  std::erase_if(lane.passed, [to](const storage::SequenceRange& range) { return range.last > to; });
   lane.saved_cursor = std::min(lane.saved_cursor, lane.open.cursor);
   s.dirty = true;
   if (!by_source) return;

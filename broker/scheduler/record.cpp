@@ -59,6 +59,7 @@ void load_topology(Subject& subject, std::uint32_t index, const SchedulerPlan& p
         stored ? find_by_name(stored->lambdas, &LambdaCursor::lambda, plan.lambdas[lane.lambda].name)
                : nullptr;
     if (at) load_stretch(lane.open, *at);
+    if (at) lane.passed = at->passed;
     if (at) subject.saved_behind |= at->parked || at->cursor < subject.latest;
     lane.saved_cursor = lane.cursor();
   }
@@ -94,7 +95,8 @@ LambdaCursor make_lambda(const Lane& lane, const SchedulerPlan& plan) {
           .failed_sequence = troubled.failed_sequence,
           .next_try_wall_ns = troubled.next_try_wall_ns,
           .parked = troubled.parked,
-          .reason = troubled.reason};
+          .reason = troubled.reason,
+          .passed = lane.passed};
 }
 
 }  // namespace

@@ -163,6 +163,7 @@ void Scheduler::State::serve(Subject& s, Lane& lane, Stretch& stretch, const Sch
   const bool may_take = takes_events(stretch) || (stretch.rest == Rest::rereading && !stretch.waiting);
   const Sequence most = end_of(s, lane, stretch);
   if (!may_take || stretch.position() >= std::min(s.latest, most)) return;
+  if (runs_latest(lane)) return serve_latest(s, lane, request, proven_to, most);
   const EventBlock& block = *request.block;
   const Sequence next = stretch.position() + 1;
   const Sequence end = std::min(proven_to, most);
@@ -174,7 +175,7 @@ void Scheduler::State::serve(Subject& s, Lane& lane, Stretch& stretch, const Sch
   clear_timer(lane, stretch);
   const std::size_t first = block.first_after(next - 1);
   const bool has_events = first < block.entries.size() && block.entries[first].sequence <= end;
-  if (has_events) return take_block(s, lane, stretch, request, end);
+  if (has_events) return take_block(s, lane, stretch, request, next, end);
   if (stretch.job != 0)
     stretch.job_end = end;  // nothing lies between the job and there
   else
@@ -190,7 +191,7 @@ void Scheduler::State::note_unserved(Subject& s, Lane& lane, Stretch& stretch) {
 }
 
 void Scheduler::State::take_block(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request,
-                                  Sequence end) {
+                                  Sequence first, Sequence end) {
   const std::size_t bytes = bytes_of(*request.block);
   const bool reads_ahead = !may_issue(lane, stretch);
   if (!queues.admits(lane.lambda, bytes, reads_ahead)) {
@@ -199,7 +200,7 @@ void Scheduler::State::take_block(Subject& s, Lane& lane, Stretch& stretch, cons
     return;
   }
   queues.add_bytes(lane.lambda, bytes);
-  stretch.waiting_first = static_cast<std::uint32_t>(request.block->first_after(stretch.position()));
+  stretch.waiting_first = static_cast<std::uint32_t>(request.block->first_after(first - 1));
   stretch.waiting = request.block;
   stretch.waiting_end = end;
   stretch.waiting_ping_ns = request.ping_ns;

@@ -85,6 +85,7 @@ bool Scheduler::State::is_held(const Subject& s, const Lane& lane) const {
 }
 
 bool Scheduler::State::wants_events(const Subject& s, const Lane& lane, const Stretch& stretch) const {
+  if (runs_latest(lane) && stretch.job != 0) return false;  // what is newest then is seen when it has ended
   return !lane.refused && takes_events(stretch) &&
          stretch.position() < std::min(s.latest, end_of(s, lane, stretch));
 }

@@ -1,6 +1,6 @@
 // broker/scheduler/state.hpp
 // The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
-// theme: requests.cpp (what an answer changes), issue.cpp (waiting blocks become jobs), statuses.cpp (what
+// theme: requests.cpp and latest.cpp (what an answer changes), issue.cpp (waiting blocks become jobs), statuses.cpp (what
 // jobs come to), acts.cpp (what operators ask), sessions.cpp (hosts and credit), settle.cpp (saves, pings,
 // letting go), view.cpp.
 //
@@ -63,6 +63,7 @@ struct Scheduler::State {
   }
   void touch(Subject& s);
   bool is_pipelined(const Lane& lane) const { return spec_of(lane).mode == Mode::pipelined; }
+  bool runs_latest(const Lane& lane) const { return spec_of(lane).mode == Mode::latest; }
   // No event above it may run in the lane's topology now: the lowest cursor of its `after` set.
   Sequence limit(const Subject& s, const Lane& lane) const;
   Sequence cursor_of(const Subject& s, const TopologyPlace& place) const;
@@ -98,7 +99,14 @@ struct Scheduler::State {
   void serve(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence proven_to);
   void serve(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request, Sequence proven_to);
   void note_unserved(Subject& s, Lane& lane, Stretch& stretch);
-  void take_block(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request, Sequence end);
+  void take_block(Subject& s, Lane& lane, Stretch& stretch, const SchedulingRequest& request, Sequence first,
+                  Sequence end);  // the block's events of [first, end]
+
+  // ---- latest.cpp
+  Sequence aim(const Subject& s, const Lane& lane, const Stretch& stretch) const;
+  void serve_latest(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence proven_to, Sequence most);
+  void note_passed_by(Lane& lane, const Stretch& stretch, const EventRange& ran);
+  void note_passed(Lane& lane, Sequence first, Sequence last);
 
   // ---- issue.cpp
   void offer(Subject& s, Lane& lane);  // what waits in it and may run is queued

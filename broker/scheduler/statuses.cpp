@@ -31,6 +31,7 @@ void Scheduler::State::apply(const Status& input) {
   ++counters.jobs_done;
   counters.events_done += verdict.events_done;
   if (verdict.events_done > 0) stretch.unstarted = 0;
+  if (runs_latest(lane) && verdict.events_done > 0) note_passed_by(lane, stretch, job.events);
   if (verdict.what == FailureClass::done) {
     advance(s, lane, stretch, stretch.job_end);
   } else {

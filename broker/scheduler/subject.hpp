@@ -60,6 +60,7 @@ struct Stretch {
 
   std::uint8_t unstarted = 0;  // jobs in a row that came back without having begun
   std::uint8_t unserved = 0;   // reads in a row that did not reach this stretch
+  std::uint8_t looks_back = 0;  // of mode latest: reads in a row that found no event before the latest
 
   Sequence position() const { return waiting ? waiting_end : job != 0 ? job_end : cursor; }
   bool idle() const { return job == 0 && waiting == nullptr && rest == Rest::none; }
@@ -72,12 +73,16 @@ struct Stretch {
 //   cursor()
 //     │ earlier[0]  done  earlier[1]  done         open
 //   ──●═════════════┼─────●═══════════┼────────────●═════▶ sequence
+//
+// A lane of mode latest has its open stretch alone, too, but takes of it the newest event at a time.
 struct Lane {
   LambdaIndex lambda = 0;
   std::uint32_t index = 0;  // in Subject::lanes
 
   Sequence saved_cursor = 0;   // what the store has confirmed
   Sequence saving_cursor = 0;  // what the save that is out carries
+
+  std::vector<storage::SequenceRange> passed;  // as stored: what mode latest passed over
 
   std::vector<Stretch> earlier;  // rising, at most pipelined_jobs_max, none of them done
   Stretch open;

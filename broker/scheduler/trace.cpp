@@ -34,6 +34,7 @@ std::string text_of(const storage::CursorInfo& info) {
       if (at.attempts > 0)
         add(out, " attempts {} of {} next {}", at.attempts, at.failed_sequence, at.next_try_wall_ns);
       if (at.parked) out += " parked";
+      for (const storage::SequenceRange& range : at.passed) add(out, " passed {}..{}", range.first, range.last);
       if (!at.reason.empty()) out += " " + quoted(at.reason);
     }
   for (const storage::TopologyCursor& topology : info.topologies)

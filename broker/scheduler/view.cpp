@@ -45,9 +45,10 @@ Subject Scheduler::State::subject_of(SubjectId id, DomainIndex domain,
 TopologyPosition Scheduler::State::position_of(const Subject& s, const Lane& lane,
                                                const Stretch& stretch) const {
   const bool has_room = queues.has_room(lane.lambda, !may_issue(lane, stretch));
+  const bool waits_for_job = runs_latest(lane) && stretch.job != 0;
   return {.topology = plan.lambdas[lane.lambda].topology,
-          .position = stretch.position(),
-          .can_run = !lane.refused && takes_events(stretch) && has_room &&
+          .position = runs_latest(lane) ? aim(s, lane, stretch) : stretch.position(),
+          .can_run = !lane.refused && !waits_for_job && takes_events(stretch) && has_room &&
                      stretch.position() < end_of(s, lane, stretch)};
 }
 

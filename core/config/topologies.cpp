@@ -41,10 +41,10 @@ void read_mode(Section& section, Mode& mode) {
   if (*name == "pipelined")
     mode = Mode::pipelined;
   else if (*name == "latest")
-    not_yet(section, "mode", "write mode = \"strict\" or \"pipelined\"");
+    mode = Mode::latest;
   else
     section.mistake("mode",
-                    fmt::format("expected \"strict\" or \"pipelined\", found \"{}\"", printable(*name, 64)));
+                    fmt::format("expected \"strict\", \"pipelined\" or \"latest\", found \"{}\"", printable(*name, 64)));
 }
 
 void read_start(Section& section, StartPosition& start) {

@@ -183,6 +183,36 @@ lambda.run = { plugin = "retry_n", grant = { state = true } }
   EXPECT_GT(overtook, 1000);
 }
 
+// The events lay there before anybody told of them: the newest alone runs, and the next one that comes.
+TEST_F(Modes, LatestRunsTheNewestOfWhatWaitsAndTheRecordNamesTheRest) {
+  site_.configure(R"(
+[domain.history]
+source = "journal"
+[topology.preview]
+domain = "history"
+mode   = "latest"
+lambda.run = { plugin = "record", grant = { state = true } }
+[topology.all]
+domain = "history"
+after  = ["preview"]
+lambda.run = { plugin = "record", grant = { state = true } }
+)");
+  site_.add_plugin("record");
+  std::string events;
+  for (int sequence = 1; sequence <= 2000; ++sequence) events += line_of("a", sequence);
+  ASSERT_EQ(site_.cape({"append", "history", "--jsonl", "-", "--no-ping"}, events).exit, 0);
+
+  run_to_idle(0);
+  ASSERT_EQ(site_.cape({"append", "history", "a", "--no-ping"}).exit, 0);
+  run_to_idle(0);
+
+  const auto of_preview = ran("preview");
+  ASSERT_EQ(of_preview.size(), 2u);
+  EXPECT_EQ(of_preview[0].sequence, 2000);
+  EXPECT_EQ(of_preview[1].sequence, 2001);
+  EXPECT_EQ(ran("all").size(), 2001u) << "what comes after it gets every event";
+}
+
 // Also where the keys are smaller than one event is.
 TEST_F(Modes, PutsNoMoreIntoAJobThanItsTopologySays) {
   site_.configure(R"(

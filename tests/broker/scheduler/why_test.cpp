@@ -14,7 +14,15 @@ Why why(const World& w, std::size_t topology = 0, const storage::CursorInfo* sto
 }
 
 Command command(Act act, Sequence sequence = 0) {
-  return {.id = 1, .act = act, .topology = 0, .subject = 7, .domain = 0, .name = "s7", .stored = {}, .sequence = sequence, .reason = "r"};
+  return {.id = 1,
+          .act = act,
+          .topology = 0,
+          .subject = 7,
+          .domain = 0,
+          .name = "s7",
+          .stored = {},
+          .sequence = sequence,
+          .reason = "r"};
 }
 
 TEST(SchedulerWhy, UpToDateNotReadAndBeingRead) {
@@ -36,7 +44,8 @@ TEST(SchedulerWhy, NoHostQueuedForCreditAndInFlight) {
   w.request(7, 2, run_of(1, 2));
   EXPECT_EQ(why(w).cause, Cause::no_host);
 
-  w.step({HostUp{.host = 1, .name = "h"}, Credit{.host = 1, .lambda = 0, .jobs_max = 0, .hash = "", .trouble = "gone"}});
+  w.step({HostUp{.host = 1, .name = "h"},
+          Credit{.host = 1, .lambda = 0, .jobs_max = 0, .hash = "", .trouble = "gone"}});
   EXPECT_THAT(why(w).detail, HasSubstr("gone"));
 
   w.host(2, 1);
