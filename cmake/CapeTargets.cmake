@@ -1,5 +1,5 @@
 # With CAPE_UNITY the sources of a target are compiled as one file: a third of the time, since headers cost more than
-# code here. The presets dev and asan build each file alone, so every file still has to include what it uses.
+# code here. The preset dev builds each file alone, so every file still has to include what it uses.
 option(CAPE_UNITY "Compile the sources of each target together" OFF)
 
 # cape_compile_together(NAME...): for targets whose sources do not clash in their anonymous namespaces.
