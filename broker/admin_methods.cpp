@@ -1,12 +1,12 @@
 #include "broker/admin_methods.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include <nlohmann/json.hpp>
 
 #include "broker/json_reply.hpp"
 #include "broker/topology_numbers.hpp"
+#include "core/log.hpp"
 
 namespace cape::broker {
 namespace {
@@ -247,10 +247,10 @@ void print_behind(BrokerState& b) {
     const auto view = b.scheduler.view(row.id, *domain, &row.info);
     for (const scheduler::TopologyView& t : view.topologies) {
       if (t.cursor >= view.latest) continue;
-      std::fprintf(stderr, "why: %s '%s' %s: cursor %lld, latest %lld, %s, attempt %u%s%s\n", row.domain.c_str(),
-                   printable(row.subject, 255).c_str(), b.plan.topologies[t.topology].name.c_str(),
-                   static_cast<long long>(t.cursor), static_cast<long long>(view.latest), scheduler::name_of(t.state),
-                   t.attempt, t.reason.empty() ? "" : ": ", t.reason.c_str());
+      log::write_plain(fmt::format("why: {} '{}' {}: cursor {}, latest {}, {}, attempt {}{}{}", row.domain,
+                                   printable(row.subject, 255), b.plan.topologies[t.topology].name, t.cursor,
+                                   view.latest, scheduler::name_of(t.state), t.attempt,
+                                   t.reason.empty() ? "" : ": ", t.reason));
     }
   }
 }

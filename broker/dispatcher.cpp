@@ -330,6 +330,11 @@ std::optional<RunEnd> DispatcherLoop::look_for_end() {
 
 void DispatcherLoop::look_for_idle() {
   const scheduler::Counters counters = b_.scheduler.counters();
+  if (b_.options.on_progress)
+    b_.options.on_progress({.boot_ns = now_.boot_ns,
+                            .started_ns = b_.started_ns,
+                            .events_done = counters.events_done,
+                            .jobs_in_flight = counters.jobs_in_flight});
   const bool scheduler_quiet =
       counters.jobs_in_flight == 0 && counters.waiting_bytes == 0 && counters.timers == 0 && counters.subjects_in_memory == 0;
   const IdleFacts facts{

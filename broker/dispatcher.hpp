@@ -25,6 +25,14 @@ class context_t;
 
 namespace cape::broker {
 
+// Of a run with until_idle, for whoever waits for its end.
+struct RunProgress {
+  std::int64_t boot_ns = 0;  // now
+  std::int64_t started_ns = 0;
+  std::uint64_t events_done = 0;
+  std::size_t jobs_in_flight = 0;
+};
+
 struct DispatcherOptions {
   const Config& config;  // borrowed values must outlive the dispatcher
   storage::CursorStore& store;
@@ -36,6 +44,7 @@ struct DispatcherOptions {
   std::optional<std::int64_t> until_idle_ms;  // end when everything is done, or after this long
   std::string record_file;                    // write the scheduler's inputs here, for replay; empty: none
   std::function<void()> on_ready;             // pings are taken now
+  std::function<void(const RunProgress&)> on_progress;  // until_idle: every turn, and once a second at least
 };
 
 enum class RunEnd : std::uint8_t {

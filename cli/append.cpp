@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -13,6 +15,8 @@
 #include "cli/json_text.hpp"
 #include "cli/jsonl.hpp"
 #include "cli/ping_hint.hpp"
+#include "cli/progress.hpp"
+#include "core/clock.hpp"
 #include "core/unique_fd.hpp"
 #include "storage/journal/append_check.hpp"
 
@@ -84,6 +88,34 @@ Ending report(const Context& context, const AppendArguments& arguments, const Ap
   return Exit::done;
 }
 
+// How much is appended, and of a file how much that is of it.
+class AppendProgress {
+ public:
+  explicit AppendProgress(int input) : input_(input), line_(STDERR_FILENO, boot_ns()) {
+    struct stat status {};
+    if (::fstat(input, &status) == 0 && S_ISREG(status.st_mode)) input_bytes_ = status.st_size;
+  }
+  void add(std::size_t events) {
+    appended_ += events;
+    const std::int64_t now_ns = boot_ns();
+    if (line_.is_due(now_ns)) line_.show(now_ns, text());
+  }
+  void end() { line_.end(); }
+
+ private:
+  std::string text() const {
+    const std::string events = fmt::format("{} events appended", with_commas(appended_));
+    const off_t read = input_bytes_ > 0 ? ::lseek(input_, 0, SEEK_CUR) : -1;
+    if (read < 0) return events;
+    return fmt::format("{}, {} % of the file", events, std::min<off_t>(read * 100 / input_bytes_, 100));
+  }
+
+  int input_;
+  off_t input_bytes_ = 0;  // 0: unknown
+  std::uint64_t appended_ = 0;
+  Progress line_;
+};
+
 Ending append_file(const Context& context, const Config& config, const AppendArguments& arguments) {
   UniqueFd file(arguments.jsonl == "-" ? ::dup(STDIN_FILENO)
                                        : ::open(arguments.jsonl.c_str(), O_RDONLY | O_CLOEXEC));
@@ -99,13 +131,19 @@ Ending append_file(const Context& context, const Config& config, const AppendArg
   if (!arguments.no_ping) hints.emplace(config, arguments.domain);
 
   LineReader lines(file.get(), event_line_bytes_max(config.payload_bytes_max));
-  const AppendReport result = append_lines(
-      lines, {.payload_bytes_max = config.payload_bytes_max},
-      {.append = [&](std::span<const storage::NewEvent> events) { return journal->append(events); },
-       .ping =
-           [&](std::string_view subject, Sequence sequence) {
-             if (hints) hints->send(subject, sequence);
-           }});
+  AppendProgress progress(file.get());
+  const AppendReport result = append_lines(lines, {.payload_bytes_max = config.payload_bytes_max},
+                                           {.append =
+                                                [&](std::span<const storage::NewEvent> events) {
+                                                  auto sequences = journal->append(events);
+                                                  if (sequences) progress.add(sequences->size());
+                                                  return sequences;
+                                                },
+                                            .ping =
+                                                [&](std::string_view subject, Sequence sequence) {
+                                                  if (hints) hints->send(subject, sequence);
+                                                }});
+  progress.end();
   return report(context, arguments, result);
 }
 

@@ -25,16 +25,19 @@ Result<broker::RunEnd> run_alone(const BrokerParts& parts, const BrokerOptions& 
   if (!gate) return std::unexpected(gate.error());
   auto transport = wire::open_broker_end(zmq, **gate, parts.config.listen.hosts);
   if (!transport) return std::unexpected(transport.error());
-  auto dispatcher = broker::Dispatcher::make({.config = parts.config,
-                                              .store = parts.store,
-                                              .transport = **transport,
-                                              .zmq = zmq,
-                                              .gate = **gate,
-                                              .life_fd = parts.life_fd,
-                                              .stop_fd = parts.stop_fd,
-                                              .until_idle_ms = until_idle,
-                                              .record_file = options.record,
-                                              .on_ready = [] { say("ready"); }});
+  RunProgressLine progress;
+  auto dispatcher =
+      broker::Dispatcher::make({.config = parts.config,
+                                .store = parts.store,
+                                .transport = **transport,
+                                .zmq = zmq,
+                                .gate = **gate,
+                                .life_fd = parts.life_fd,
+                                .stop_fd = parts.stop_fd,
+                                .until_idle_ms = until_idle,
+                                .record_file = options.record,
+                                .on_ready = [] { say("ready"); },
+                                .on_progress = [&](const broker::RunProgress& run) { progress.show(run); }});
   if (!dispatcher) return std::unexpected(dispatcher.error());
   return (*dispatcher)->run();
 }

@@ -2,7 +2,9 @@
 
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -10,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/console.hpp"
+#include "core/clock.hpp"
 #include "core/config/units.hpp"
 #include "storage/host_home.hpp"
 #include "storage/life_lock.hpp"
@@ -75,6 +78,17 @@ std::expected<std::optional<std::int64_t>, Ending> until_idle_ms(const BrokerOpt
 Result<std::unique_ptr<storage::CursorStore>> open_store(const Config& config) {
   if (auto made = make_run_dir(config); !made) return std::unexpected(made.error());
   return storage::open_sqlite_store(config.data_dir);
+}
+
+RunProgressLine::RunProgressLine() : line_(STDERR_FILENO, boot_ns()) {}
+
+void RunProgressLine::show(const broker::RunProgress& run) {
+  if (!line_.is_due(run.boot_ns)) return;
+  const std::int64_t elapsed_ms = std::max<std::int64_t>((run.boot_ns - run.started_ns) / ns_per_ms, 1);
+  line_.show(run.boot_ns,
+             fmt::format("{} events done, {} a second; {} jobs in flight; {} s", with_commas(run.events_done),
+                         with_commas(run.events_done * 1000 / static_cast<std::uint64_t>(elapsed_ms)),
+                         run.jobs_in_flight, elapsed_ms / 1000));
 }
 
 Ending ending_of(broker::RunEnd end) {

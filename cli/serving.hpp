@@ -10,6 +10,7 @@
 
 #include "broker/dispatcher.hpp"
 #include "cli/context.hpp"
+#include "cli/progress.hpp"
 #include "core/error.hpp"
 #include "core/unique_fd.hpp"
 #include "storage/cursor_store.hpp"
@@ -44,6 +45,17 @@ std::expected<std::optional<std::int64_t>, Ending> until_idle_ms(const BrokerOpt
 
 // The run directory, 0700, and the store.
 Result<std::unique_ptr<storage::CursorStore>> open_store(const Config& config);
+
+// How far a run with --until-idle is, on a terminal; of any other run nothing. Lives as long as the run, and
+// is not moved while it goes on. Thread: the broker's loop.
+class RunProgressLine {
+ public:
+  RunProgressLine();
+  void show(const broker::RunProgress& run);
+
+ private:
+  Progress line_;
+};
 
 Ending ending_of(broker::RunEnd end);
 

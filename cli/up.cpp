@@ -33,16 +33,19 @@ Result<broker::RunEnd> run_both(const Parts& parts, const BrokerOptions& options
   auto gate = wire::Gate::open(zmq, parts.config.keys_dir);
   if (!gate) return std::unexpected(gate.error());
   wire::InProcessPair transport = wire::make_in_process_transport();
-  auto dispatcher = broker::Dispatcher::make({.config = parts.config,
-                                              .store = parts.store,
-                                              .transport = *transport.broker,
-                                              .zmq = zmq,
-                                              .gate = **gate,
-                                              .life_fd = parts.broker.life.get(),
-                                              .stop_fd = parts.stop_fd,
-                                              .until_idle_ms = until_idle,
-                                              .record_file = options.record,
-                                              .on_ready = [] { say("ready"); }});
+  RunProgressLine progress;
+  auto dispatcher =
+      broker::Dispatcher::make({.config = parts.config,
+                                .store = parts.store,
+                                .transport = *transport.broker,
+                                .zmq = zmq,
+                                .gate = **gate,
+                                .life_fd = parts.broker.life.get(),
+                                .stop_fd = parts.stop_fd,
+                                .until_idle_ms = until_idle,
+                                .record_file = options.record,
+                                .on_ready = [] { say("ready"); },
+                                .on_progress = [&](const broker::RunProgress& run) { progress.show(run); }});
   if (!dispatcher) return std::unexpected(dispatcher.error());
   auto host = host::HostLoop::make({.config = parts.config,
                                     .transport = *transport.host,
