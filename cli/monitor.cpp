@@ -9,12 +9,16 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/msgpack_text.hpp"
+#include "core/config/units.hpp"
 #include "wire/monitor_client.hpp"
 
 namespace cape::cli {
 namespace {
 
-constexpr std::int64_t message_timeout_ms = 3'000;  // one comes each second
+struct MonitorArguments {
+  bool once = false;
+  std::string timeout = "3s";  // a message comes each second
+};
 
 constexpr Column monitor_columns[] = {
     {"TOPOLOGY", "topology"},        {"EVENTS/S", "events_per_s"}, {"JOBS/S", "jobs_per_s"},
@@ -46,16 +50,20 @@ void show(const Context& context, const std::string& message, bool clear) {
             (rows.empty() ? "no topology is configured; add [topology.NAME] to the config file\n" : rows));
 }
 
-Ending run_monitor(const Context& context, bool once) {
+Ending run_monitor(const Context& context, const MonitorArguments& arguments) {
+  const auto timeout_ms = config::parse_duration_ms(arguments.timeout);
+  if (!timeout_ms)
+    return complain(Exit::usage, fmt::format("--timeout takes a duration like 30s or 5m, not '{}'",
+                                             shown(arguments.timeout)));
   const auto config = load(context);
   if (!config) return config.error();
   const auto keys = client_keys(*config, wire::Role::watch, config->listen.monitor);
   if (!keys) return not_watched(keys.error());
   auto client = wire::MonitorClient::connect(config->listen.monitor, *keys);
   if (!client) return not_watched(client.error());
-  const bool clear = !once && ::isatty(STDOUT_FILENO) == 1;
+  const bool clear = !arguments.once && ::isatty(STDOUT_FILENO) == 1;
   while (true) {
-    const auto bytes = client->next(message_timeout_ms);
+    const auto bytes = client->next(*timeout_ms);
     if (!bytes) return not_watched(bytes.error());
     const std::string message = json_of_msgpack(*bytes);
     if (message.empty())
@@ -63,7 +71,7 @@ Ending run_monitor(const Context& context, bool once) {
           Exit::failed,
           fmt::format("the broker's message is not a map; is it of this version ({})?", CAPE_VERSION));
     show(context, message, clear);
-    if (Ending end = flush_stdout(); once || end.is_failure()) return end;
+    if (Ending end = flush_stdout(); arguments.once || end.is_failure()) return end;
   }
 }
 
@@ -71,17 +79,20 @@ Ending run_monitor(const Context& context, bool once) {
 
 void add_monitor(CLI::App& app, Context& context) {
   Command command(app, "monitor", "Watch what runs, how fast, and what is behind");
-  // Owned by the option's binding and the callback: both live as long as `app`.
-  auto once = std::make_shared<bool>(false);
-  command.flag("--once", *once, "Show one message and end");
+  // Owned by the options' bindings and the callback: both live as long as `app`.
+  auto arguments = std::make_shared<MonitorArguments>();
+  command.flag("--once", arguments->once, "Show one message and end");
+  command.option("--timeout", arguments->timeout, "DURATION",
+                 "End (exit 4) when the broker is silent for this long; default 3s");
   command.footer(
       "\nThe broker sends its numbers once a second. P50, P95 and P99 are microseconds from a ping to the "
       "start\n"
       "of the handler. BEHIND and PARKED count subjects; - stands for what is not known, and for more than\n"
-      "2,000 behind. Ends with exit code 4 when no message came for 3 s.\n"
-      "\nExamples:\n  cape monitor\n  cape monitor --once --json | jq '.topologies[].behind'");
-  command.on_chosen([&context, once] {
-    context.run = [&context, once] { return run_monitor(context, *once); };
+      "2,000 behind. A broker that starts anew within --timeout is watched on.\n"
+      "\nExamples:\n  cape monitor\n  cape monitor --timeout 1m\n  cape monitor --once --json | jq "
+      "'.topologies[].behind'");
+  command.on_chosen([&context, arguments] {
+    context.run = [&context, arguments] { return run_monitor(context, *arguments); };
     return std::string();
   });
 }

@@ -26,8 +26,8 @@ class MonitorClient {
   ~MonitorClient();
 
   // The next message of topic `stats`: bytes that should be a msgpack map, and are not looked at here; the
-  // oldest of at most 4 that wait. unavailable: none within `timeout_ms`; at once if it is certain that none
-  // listens. protocol: what came was not a topic and a body.
+  // oldest of at most 4 that wait. unavailable: none within `timeout_ms`; before the first one, at once
+  // if it is certain that none listens. protocol: what came was not a topic and a body.
   Result<std::string> next(std::int64_t timeout_ms);
 
  private:

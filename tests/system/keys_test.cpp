@@ -37,8 +37,8 @@ class Keyed : public testing::Test {
     ASSERT_EQ(site.cape({"keys", "new", "--dir", "keys"}).exit, 0);
     listen = fmt::format(
         "listen = {{ ping = \"tcp://127.0.0.1:{}\", hosts = \"tcp://127.0.0.1:{}\", admin = "
-        "\"tcp://127.0.0.1:{}\" }}\n",
-        free_port(), free_port(), free_port());
+        "\"tcp://127.0.0.1:{}\", monitor = \"tcp://127.0.0.1:{}\" }}\n",
+        free_port(), free_port(), free_port(), free_port());
     site.configure(keys_line("keys") + listen + topology);
     site.add_plugin("record");
     ASSERT_TRUE(broker.start_ready({"broker"})) << broker.log();
@@ -81,6 +81,30 @@ TEST_F(Keyed, HostAndCommandsWithTheirKeysWork) {
       },
       seconds(20)))
       << host.log() << broker.log();
+}
+
+// The machine of somebody who watches has two files, and another role's secret opens nothing.
+TEST_F(Keyed, MonitorNeedsTheKeyOfItsRole) {
+  const auto keys_of = [&](const std::string& dir, const std::string& secret) {
+    fs::create_directory(site.dir() / dir);
+    fs::copy_file(site.dir() / "keys/broker.public", site.dir() / dir / "broker.public");
+    fs::copy_file(site.dir() / "keys" / secret, site.dir() / dir / "watch.secret");
+    return config_of(dir + "_data", keys_line(dir));
+  };
+
+  const Finished watched = site.cape(
+      {"--config", keys_of("watcher", "watch.secret"), "monitor", "--once", "--json", "--timeout", "30s"});
+  const Finished refused =
+      site.cape({"--config", keys_of("pinger", "ping.secret"), "monitor", "--once"});
+  const Finished without = site.cape({"--config", config_of("open_data", ""), "monitor", "--once"});
+
+  EXPECT_EQ(watched.exit, 0) << watched.err << broker.log();
+  EXPECT_THAT(watched.out, HasSubstr("\"topology\":\"seen\""));
+  for (const Finished& ran : {refused, without}) {
+    EXPECT_EQ(ran.exit, 4) << ran.out;
+    EXPECT_EQ(ran.out, "");
+    EXPECT_THAT(ran.err, HasSubstr("refused or not reached"));
+  }
 }
 
 TEST_F(Keyed, WrongKeysAreRefusedAndSaidSo) {

@@ -103,6 +103,39 @@ TEST(Monitor, CommandShowsWhatEachTopologyDoes) {
   EXPECT_EQ(text.out.find('\x1b'), std::string::npos) << "it is no terminal";
 }
 
+TEST(Monitor, CommandGoesOnOverARestartOfTheBroker) {
+  for (const Arrangement arrangement : {Arrangement::together, Arrangement::apart}) {
+    Site site(arrangement);
+    site.configure(seen_topology);
+    site.add_plugin("record");
+    ASSERT_TRUE(site.up()) << site.up_log();
+    Daemon monitor(site.dir(), "monitor");
+    monitor.start({"monitor", "--json", "--timeout", "60s"});
+    const fs::path out = site.dir() / "io" / "monitor.out";
+    const auto last_has_done = [&](int events) {
+      const auto lines = lines_of(out);
+      return !lines.empty() && nlohmann::json::parse(lines.back()).at("events_done") == events;
+    };
+    ASSERT_EQ(site.cape({"append", "history", "a"}).exit, 0);
+    ASSERT_TRUE(Site::eventually([&] { return last_has_done(1); }, std::chrono::seconds(30)))
+        << site.up_log();
+    ASSERT_TRUE(Site::eventually(
+        [&] {
+          return site.cape({"subject", "history", "a", "--json"}).out.find("\"state\":\"done\"") !=
+                 std::string::npos;
+        },
+        std::chrono::seconds(20)));
+    ASSERT_EQ(site.cape({"ping", "history", "a", "--ack"}).exit, 0) << "with it the cursor is on disk";
+
+    site.kill_up(SIGKILL);
+    ASSERT_TRUE(site.up()) << site.up_log();
+
+    EXPECT_TRUE(Site::eventually([&] { return last_has_done(0); }, std::chrono::seconds(30)))
+        << name_of(arrangement) << monitor.log() << site.up_log();
+    EXPECT_EQ(monitor.wait(std::chrono::milliseconds(0)), -1) << "it still runs";
+  }
+}
+
 TEST(Monitor, CommandGoesOnUntilTheBrokerIsGone) {
   Site site;
   site.configure(seen_topology);

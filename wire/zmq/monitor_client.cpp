@@ -15,6 +15,7 @@ struct MonitorClient::State {
   std::string endpoint;
   zmq::context_t context{1};
   zmq::socket_t socket;
+  bool reached = false;  // a message came
 };
 
 MonitorClient::MonitorClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -35,7 +36,9 @@ Result<MonitorClient> MonitorClient::connect(const std::string& endpoint,
 }
 
 Result<std::string> MonitorClient::next(std::int64_t timeout_ms) {
-  if (is_unattended(state_->endpoint)) return fail(ErrorCode::unavailable, not_reached(state_->endpoint));
+  // One that was there may be starting anew.
+  if (!state_->reached && is_unattended(state_->endpoint))
+    return fail(ErrorCode::unavailable, not_reached(state_->endpoint));
   if (!wait_for(state_->socket, ZMQ_POLLIN, deadline_after(timeout_ms)))
     return fail(ErrorCode::unavailable, not_reached(state_->endpoint));
   std::string body;
@@ -44,6 +47,7 @@ Result<std::string> MonitorClient::next(std::int64_t timeout_ms) {
     if (++frames == 2) body = frame.to_string();
     if (!frame.more()) break;
   }
+  state_->reached = true;
   if (frames == 2) return body;
   return fail(ErrorCode::protocol, "what came from " + state_->endpoint +
                                        " is not a topic and a message; is a broker of this version there?");
