@@ -1,6 +1,7 @@
 #include "broker/dispatcher.hpp"
 
 #include <algorithm>
+#include <map>
 #include <variant>
 
 #include "broker/admin_methods.hpp"
@@ -42,6 +43,7 @@ class DispatcherLoop final : public Dispatcher {
   void take_saves();
   void take_requests();
   void load_pauses();
+  void lose_store(const Error& error);
   void every_second();
   void touch_journals();
   void step(std::vector<scheduler::Input> inputs);
@@ -60,8 +62,10 @@ class DispatcherLoop final : public Dispatcher {
   std::vector<scheduler::Input> inputs_;  // of this turn
   std::uint64_t generation_ = 1;          // of acknowledged pings; 1: those found in the inbox at start
   bool source_failed_ = false;
+  std::map<DomainIndex, std::string> journal_trouble_;  // that was logged; empty: none
   Ending ending_ = Ending::no;
   RunEnd end_ = RunEnd::stopped;
+  std::optional<Error> store_lost_;
   std::int64_t drain_end_ns_ = 0;
   std::int64_t next_second_ns_ = 0;
   IdleCheck idle_;
@@ -107,7 +111,10 @@ Result<RunEnd> DispatcherLoop::run() {
   if (b_.options.on_ready) b_.options.on_ready();
   for (;;) {
     turn();
-    if (auto end = look_for_end()) return *end;
+    if (auto end = look_for_end()) {
+      if (store_lost_) return std::unexpected(*store_lost_);
+      return *end;
+    }
     poller_.wait(b_, std::max<std::int64_t>(0, next_deadline() - clock_.now().boot_ns));
   }
 }
@@ -281,9 +288,17 @@ void DispatcherLoop::take_saves() {
   for (std::uint64_t token : done.pauses)
     b_.operators.on_pause_saved(token, done.pauses_failed ? done.error : std::nullopt);
   for (const std::string& host : done.leases) b_.hosts.on_lease_saved(host, now_.boot_ns, inputs_);
-  if (done.error && b_.store_trouble != done.error->message)
+  if (done.broken && !store_lost_) lose_store(*done.error);
+  if (done.error && !store_lost_ && b_.store_trouble != done.error->message)
     log::error("store", "{}; events may run again after a restart until it is mended", done.error->message);
   if (done.error || !done.saved.empty()) b_.store_trouble = done.error ? done.error->message : "";
+}
+
+// All that runs from now on would run again, and memory would hold what cannot be saved.
+void DispatcherLoop::lose_store(const Error& error) {
+  store_lost_ = error;
+  log::error("store", "stopping: cursors can no longer be saved, so events that run now run again later");
+  if (ending_ == Ending::no) drain(RunEnd::stopped);
 }
 
 void DispatcherLoop::every_second() {
@@ -297,9 +312,18 @@ void DispatcherLoop::every_second() {
 
 // A reading child cannot repair what a writer killed in a commit leaves; a writing connection does by reading.
 void DispatcherLoop::touch_journals() {
-  for (auto& [domain, journal] : b_.journals)
-    if (auto touched = journal.touch(); !touched)
-      log::error("broker", "journal of domain '{}': {}", b_.config().domains[domain].name, touched.error().message);
+  for (auto& [domain, journal] : b_.journals) {
+    const auto touched = journal.touch();
+    std::string& told = journal_trouble_[domain];
+    const std::string trouble = touched ? "" : touched.error().message;
+    if (trouble == told) continue;
+    told = trouble;
+    const std::string& name = b_.config().domains[domain].name;
+    if (touched)
+      log::info("broker", "journal of domain '{}': it can be read again", name);
+    else
+      log::error("broker", "journal of domain '{}': {}", name, trouble);
+  }
 }
 
 // Acknowledged pings that had not led to a stored read when the broker before us ended.
@@ -323,7 +347,7 @@ void DispatcherLoop::ping_inbox() {
 std::optional<RunEnd> DispatcherLoop::look_for_end() {
   if (ending_ == Ending::no && b_.options.until_idle_ms) look_for_idle();
   if (ending_ == Ending::no) return std::nullopt;
-  const bool drained = b_.hosts.none() && b_.saver.idle();
+  const bool drained = b_.hosts.none() && (b_.saver.idle() || store_lost_);
   if (drained || ending_ == Ending::at_once || now_.boot_ns >= drain_end_ns_) return end_;
   return std::nullopt;
 }

@@ -58,6 +58,7 @@ class Dispatcher {
  public:
   static Result<std::unique_ptr<Dispatcher>> make(DispatcherOptions options);
   virtual ~Dispatcher() = default;
+  // An error: the store was lost (see CommitDone::broken); drained all the same.
   virtual Result<RunEnd> run() = 0;
 };
 

@@ -114,6 +114,7 @@ Saver::Done Saver::poll() {
       continue;
     }
     done.error = std::move(commit.result.error());
+    done.broken |= commit.broken;
     // Cursors are asked for again by the scheduler and pings by their sender; these would be forgotten.
     for (storage::HostLease& lease : group.leases) pending_.leases.push_back(std::move(lease));
     for (storage::InboxClear& clear : group.clears) pending_.inbox_clears.push_back(std::move(clear));

@@ -42,6 +42,7 @@ class Saver {
     std::vector<std::uint64_t> pauses;    // tokens
     bool pauses_failed = false;           // `error` says how
     std::optional<Error> error;
+    bool broken = false;  // nothing can be stored any more
   };
   Done poll();
 

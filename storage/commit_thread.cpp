@@ -117,7 +117,7 @@ void CommitThread::report(const std::vector<Submitted>& group, std::vector<Resul
   const bool was_empty = done_.empty();
   for (std::size_t i = 0; i < group.size(); ++i) {
     queued_rows_.fetch_sub(rows_of(group[i].batch), std::memory_order_relaxed);
-    done_.push_back({group[i].ticket, std::move(results[i])});
+    done_.push_back({group[i].ticket, std::move(results[i]), writer_->is_broken()});
   }
   if (was_empty) ::eventfd_write(wakeup_.get(), 1);
 }

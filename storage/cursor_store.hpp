@@ -85,6 +85,7 @@ using Ticket = std::uint64_t;
 struct CommitDone {
   Ticket ticket = 0;
   Result<void> result;  // an error: nothing of the batch was applied; submit it again or stop
+  bool broken = false;  // so is every later one, until the store is opened anew: stop
 };
 
 struct InboxPage {

@@ -42,6 +42,18 @@ Result<void> make_file(const fs::path& file, mode_t mode) {
   return failure("cannot set the permissions of {}", file);
 }
 
+Result<void> refuse_orphaned_log(const fs::path& database) {
+  struct stat status {};
+  if (::stat(database.c_str(), &status) == 0 && status.st_size > 0) return {};
+  const std::string log = database.native() + "-wal";
+  if (::stat(log.c_str(), &status) != 0) return {};
+  return fail(ErrorCode::io,
+              fmt::format("{} was deleted while it was in use, its log {} is still there: put the same file "
+                          "back. Or, with nothing of Cape running, take the log and {}-shm away; then "
+                          "restore a backup or begin with an empty one",
+                          database.native(), log, database.native()));
+}
+
 Result<FileIdentity> FileIdentity::of(const fs::path& file) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) {

@@ -20,6 +20,10 @@ Result<void> make_directory(const fs::path& dir, mode_t mode);
 // that is there: closing that descriptor would drop this process's SQLite locks on it.
 Result<void> make_file(const fs::path& file, mode_t mode);
 
+// Refuses a database that is gone, or empty, while its log is there: it was deleted while in use, and SQLite
+// would make a new one and throw the log away, with all that only the log has.
+Result<void> refuse_orphaned_log(const fs::path& database);
+
 // Which file a path named when the value was made.
 class FileIdentity {
 public:

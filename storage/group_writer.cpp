@@ -29,6 +29,7 @@ bool blames_a_row(const Error& error) {
 }
 
 Result<sqlite::Database> open_database(const fs::path& file) {
+  if (Result<void> whole = refuse_orphaned_log(file); !whole) return std::unexpected(whole.error());
   if (Result<void> made = make_file(file, 0600); !made) return std::unexpected(made.error());
   Result<sqlite::Database> db = sqlite::Database::open(file, sqlite::Access::write, writer_busy_ms);
   if (!db) return db;
@@ -115,8 +116,8 @@ Result<void> GroupWriter::check_able(std::int64_t now_ns) {
   for (const FileIdentity& file : files_) {
     if (file.still_holds()) continue;
     return break_down(
-        {ErrorCode::io, fmt::format("{} was deleted or replaced while it was in use: what is written now is "
-                                    "lost; put the file back if you can, and start again",
+        {ErrorCode::io, fmt::format("{} was deleted or replaced while it was in use, so nothing can be "
+                                    "saved any more: put the same file back and start again",
                                     file.file().string())});
   }
   return {};

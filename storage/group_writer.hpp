@@ -36,6 +36,9 @@ public:
   // One result a batch. A batch with `sync`, and with it its whole group, is on disk before this returns.
   std::vector<Result<void>> commit(Group group);
 
+  // Its file was deleted or a sync failed: nothing is committed any more.
+  bool is_broken() const { return broken_.has_value(); }
+
   // Boot time at which sync_if_due() has something to do; nullopt: everything is on disk.
   std::optional<std::int64_t> sync_due_ns() const;
   void sync_if_due(std::int64_t now_ns);

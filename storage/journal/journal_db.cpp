@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <unordered_map>
 
@@ -72,6 +73,7 @@ struct JournalDb::State {
   explicit State(sqlite::Database opened) : db(std::move(opened)) {}
 
   Result<void> prepare();
+  Result<void> check_files() const;
   Result<std::optional<SubjectRow>> find(std::string_view name);
   Result<SubjectRow> find_or_add(std::string_view name);
   Result<void> insert(const NewEvent& event, std::int64_t subject_id, Sequence sequence);
@@ -79,7 +81,7 @@ struct JournalDb::State {
   Result<std::vector<Sequence>> append_inside(std::span<const NewEvent> events);
 
   sqlite::Database db;
-  std::optional<FileIdentity> file;
+  std::vector<FileIdentity> files;  // database and log
   std::uint64_t payload_bytes_max = 0;
   sqlite::Statement select_subject, insert_subject, insert_event, update_latest, peek;
 };
@@ -102,6 +104,16 @@ Result<void> JournalDb::State::prepare() {
     statement = std::move(*prepared);
   }
   return {};
+}
+
+Result<void> JournalDb::State::check_files() const {
+  const auto gone = std::ranges::find_if_not(files, &FileIdentity::still_holds);
+  if (gone == files.end()) return {};
+  return fail(ErrorCode::io,
+              fmt::format("{} was deleted or replaced while it was open: put the same file back. "
+                          "To restore a backup, stop what has it open first, and take the "
+                          "journal's -wal and -shm away",
+                          gone->file().string()));
 }
 
 Result<std::optional<SubjectRow>> JournalDb::State::find(std::string_view name) {
@@ -171,6 +183,7 @@ Result<JournalDb> JournalDb::open(const fs::path& journal_dir, std::uint64_t pay
   // 0755 and 0644: the source's child reads it as another user.
   if (Result<void> made = make_directory(journal_dir, 0755); !made) return std::unexpected(made.error());
   const fs::path file = journal_dir / journal_file_name;
+  if (Result<void> whole = refuse_orphaned_log(file); !whole) return std::unexpected(whole.error());
   if (Result<void> made = make_file(file, 0644); !made) return std::unexpected(made.error());
   Result<sqlite::Database> db = sqlite::Database::open(file, sqlite::Access::write, busy_ms);
   if (!db) return std::unexpected(db.error());
@@ -183,11 +196,14 @@ Result<JournalDb> JournalDb::open(const fs::path& journal_dir, std::uint64_t pay
   auto state = std::make_unique<State>(std::move(*db));
   state->payload_bytes_max = payload_bytes_max;
   if (Result<void> done = state->prepare(); !done) return std::unexpected(done.error());
-  Result<FileIdentity> identity = FileIdentity::of(file);
-  if (!identity) return std::unexpected(identity.error());
-  state->file = std::move(*identity);
   JournalDb journal(std::move(state));
-  if (Result<void> touched = journal.touch(); !touched) return std::unexpected(touched.error());
+  if (Result<void> touched = journal.touch(); !touched)
+    return std::unexpected(touched.error());  // makes the log
+  for (const char* suffix : {"", "-wal"}) {
+    Result<FileIdentity> identity = FileIdentity::of(file.native() + suffix);
+    if (!identity) return std::unexpected(identity.error());
+    journal.state_->files.push_back(std::move(*identity));
+  }
   return journal;
 }
 
@@ -204,17 +220,16 @@ Result<std::vector<Sequence>> JournalDb::append(std::span<const NewEvent> events
   if (!transaction) return std::unexpected(transaction.error());
   Result<std::vector<Sequence>> sequences = state_->append_inside(events);
   if (!sequences) return sequences;
+  // What is committed to a file that is gone must not count. Looked at before, so that it is not there if the
+  // file comes back, and afterwards to be sure.
+  if (Result<void> there = state_->check_files(); !there) return std::unexpected(there.error());
   if (Result<void> committed = transaction->commit(); !committed) return std::unexpected(committed.error());
+  if (Result<void> there = state_->check_files(); !there) return std::unexpected(there.error());
   return sequences;
 }
 
 Result<void> JournalDb::touch() {
-  if (!state_->file->still_holds()) {
-    return fail(
-        ErrorCode::io,
-        fmt::format("{} was deleted or replaced while it was open: put it back if you can, and start again",
-                    state_->file->file().string()));
-  }
+  if (Result<void> there = state_->check_files(); !there) return there;
   const sqlite::ResetAtEnd reset{state_->peek};
   if (const Result<bool> row = state_->peek.step(); !row) return std::unexpected(row.error());
   return {};

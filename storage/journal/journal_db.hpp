@@ -39,8 +39,8 @@ class JournalDb {
   JournalDb& operator=(JournalDb&&) noexcept;
   ~JournalDb();
 
-  // All of them in one transaction, or none. Gives the sequences in order. invalid: names the event (its
-  // place in the list) and what is wrong with it.
+  // All of them in one transaction, or none; none either once the file was deleted or replaced. Gives the
+  // sequences in order. invalid: names the event (its place in the list) and what is wrong with it.
   Result<std::vector<Sequence>> append(std::span<const NewEvent> events);
   // One small read over a writing connection: keeps -wal and -shm in being, and repairs -shm after a writer
   // was killed in a commit, which a reading child cannot do.

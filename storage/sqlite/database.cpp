@@ -123,7 +123,8 @@ Result<bool> Statement::step() {
   const char* sql = sqlite3_sql(statement_.get());
   const std::string_view verb = std::string_view(sql).substr(0, std::string_view(sql).find(' '));
   sqlite3* db = sqlite3_db_handle(statement_.get());
-  std::unexpected<Error> error = failure(db, code, verb == "SELECT" ? "cannot read" : "cannot write");
+  const char* doing = verb == "SELECT" ? "cannot read" : verb == "PRAGMA" ? "cannot use" : "cannot write";
+  std::unexpected<Error> error = failure(db, code, doing);
   sqlite3_reset(statement_.get());
   return error;
 }

@@ -282,5 +282,40 @@ TEST_F(JournalDbTest, TouchNoticesADeletedJournal) {
   EXPECT_THAT(touched.error().message, HasSubstr(file().string()));
 }
 
+TEST_F(JournalDbTest, AppendToADeletedJournalIsRefusedUntilItIsBack) {
+  for (const char* suffix : {"", "-wal"}) {
+    auto journal = open();
+    ASSERT_TRUE(journal->append(std::vector{event("a")}));
+    const fs::path deleted = file().native() + suffix, away = file().native() + ".away";
+    fs::rename(deleted, away);
+
+    const auto refused = journal->append(std::vector{event("a")});
+
+    ASSERT_FALSE(refused) << suffix;
+    EXPECT_THAT(refused.error().message, HasSubstr(deleted.string() + " was deleted"));
+    const Sequence before = *journal->latest("a");
+    fs::rename(away, deleted);
+    const auto taken = journal->append(std::vector{event("a")});
+    ASSERT_TRUE(taken) << taken.error().message;
+    EXPECT_EQ(taken->front(), before + 1) << "the refused one is not there";
+  }
+}
+
+TEST_F(JournalDbTest, JournalThatWasDeletedWhileInUseIsNotMadeAnew) {
+  auto journal = open();
+  ASSERT_TRUE(journal->append(std::vector{event("a")}));
+  const fs::path away = file().native() + ".away";
+  fs::rename(file(), away);
+
+  const auto second = open();
+
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::io);
+  EXPECT_THAT(second.error().message, HasSubstr(file().string() + " was deleted while it was in use"));
+  EXPECT_FALSE(fs::exists(file()));
+  fs::rename(away, file());
+  EXPECT_EQ(*open()->latest("a"), 1);
+}
+
 }  // namespace
 }  // namespace cape::storage

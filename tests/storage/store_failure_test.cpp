@@ -143,6 +143,25 @@ INSTANTIATE_TEST_SUITE_P(Files, BrokenStore, testing::Values("cape.db", "cape.db
                            return std::string(parameter.param) == "cape.db" ? "database" : "log";
                          });
 
+TEST(StoreOpen, IsRefusedWhereTheFileWasDeletedAndKeepsItsLogUntilItIsBack) {
+  TempDir dir;
+  const fs::path file = dir.path() / "cape.db", away = dir.path() / "away";
+  {
+    auto store = open_or_die(dir.path());
+    ASSERT_TRUE(commit(*store, many(1, 10, 1)));
+    fs::rename(file, away);
+  }
+
+  const auto refused = open_sqlite_store(dir.path());
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::io);
+  EXPECT_TRUE(says(refused.error(), file.string() + " was deleted while it was in use"));
+  EXPECT_FALSE(fs::exists(file));
+  fs::rename(away, file);
+  EXPECT_EQ(open_or_die(dir.path())->range("history", "", "", 100)->size(), 10u);
+}
+
 void expect_refused(const fs::path& dir, ErrorCode code, std::string_view text) {
   for (const auto& opened : {open_sqlite_store(dir), open_sqlite_store_read_only(dir)}) {
     ASSERT_FALSE(opened);

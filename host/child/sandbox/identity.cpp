@@ -121,9 +121,10 @@ Result<void> prepare_state_dir(const fs::path& dir, const Identity& identity) {
   struct stat now = {};
   if (fstat(at.get(), &now) == 0 && now.st_uid == identity.uid && now.st_gid == identity.gid) return {};
   if (fchown(at.get(), identity.uid, identity.gid) != 0)
-    return fail_errno(
-        ErrorCode::io,
-        fmt::format("the state directory {} cannot be given to id {}", dir.native(), identity.uid), errno);
+    return fail_errno(ErrorCode::io,
+                      fmt::format("the state directory {} cannot be given to id {}; let this user write it",
+                                  dir.native(), identity.uid),
+                      errno);
   return {};
 }
 
