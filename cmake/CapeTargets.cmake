@@ -36,7 +36,7 @@ function(cape_plugin name)
 endfunction()
 
 # cape_test(NAME SOURCES ... LINKS ... [LABEL unit] [TIMEOUT 60] [SERIAL]): every TEST of it is a test of ctest.
-# Target LABEL_tests builds all of a label.
+# Target LABEL_tests builds all of a label. Sanitizers, which take labels unit and sim, get five times the seconds.
 function(cape_test name)
   cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "SOURCES;LINKS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -44,6 +44,9 @@ function(cape_test name)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
+  endif()
+  if(CAPE_SANITIZE)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
