@@ -167,17 +167,19 @@ TEST_F(JournalDbTest, LeavesADatabaseThatIsNotAJournalAlone) {
   EXPECT_EQ(RawDb(file()).value("PRAGMA journal_mode"), "delete");
 }
 
-TEST_F(JournalDbTest, TakesAWholeHistoryInWellUnderASecond) {
+TEST_F(JournalDbTest, TakesAWholeHistoryInOneCall) {
   auto journal = open();
   std::vector<NewEvent> events;
   for (int i = 0; i < 28'000; ++i)
     events.push_back(event("subject/" + std::to_string(i * 7919 % 3000), {}, std::string(200, 'p')));
   const std::int64_t start_ns = boot_ns();
 
-  ASSERT_TRUE(journal->append(events));
+  const auto sequences = journal->append(events);
 
   RecordProperty("ms", std::to_string((boot_ns() - start_ns) / ns_per_ms));
-  EXPECT_LT(boot_ns() - start_ns, 5 * ns_per_s) << "a machine may be slow, but not this slow";
+  ASSERT_TRUE(sequences) << sequences.error().message;
+  EXPECT_EQ(sequences->size(), events.size());
+  EXPECT_EQ(all().size(), events.size());
 }
 
 // ---- a child of another user reads it through read-only files, as a source plugin does
