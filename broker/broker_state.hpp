@@ -16,6 +16,7 @@
 #include "broker/frontend.hpp"
 #include "broker/hosts.hpp"
 #include "broker/idle_check.hpp"
+#include "broker/journals.hpp"
 #include "broker/latencies.hpp"
 #include "broker/monitor.hpp"
 #include "broker/operators.hpp"
@@ -29,7 +30,6 @@
 #include "broker/why.hpp"
 #include "core/clock.hpp"
 #include "host/child/intake.hpp"
-#include "storage/journal/journal_db.hpp"
 
 namespace cape::broker {
 
@@ -51,7 +51,7 @@ struct BrokerState {
   Publisher publisher;
   Latencies latencies;
   WhyDesk whys{*this};
-  std::map<DomainIndex, storage::JournalDb> journals;  // held open for the broker's whole life
+  Journals journals;
 
   // Opened after construction, since each can fail.
   std::unique_ptr<child::Intake> intake;

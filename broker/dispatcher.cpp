@@ -1,12 +1,10 @@
 #include "broker/dispatcher.hpp"
 
 #include <algorithm>
-#include <map>
 #include <variant>
 
 #include "broker/admin_methods.hpp"
 #include "broker/broker_state.hpp"
-#include "broker/json.hpp"
 #include "broker/perform.hpp"
 #include "broker/poller.hpp"
 #include "broker/recording.hpp"
@@ -45,7 +43,6 @@ class DispatcherLoop final : public Dispatcher {
   void load_pauses();
   void lose_store(const Error& error);
   void every_second();
-  void touch_journals();
   void step(std::vector<scheduler::Input> inputs);
   void release_unless_held(SubjectId subject);
   void ping_inbox();
@@ -62,7 +59,6 @@ class DispatcherLoop final : public Dispatcher {
   std::vector<scheduler::Input> inputs_;  // of this turn
   std::uint64_t generation_ = 1;          // of acknowledged pings; 1: those found in the inbox at start
   bool source_failed_ = false;
-  std::map<DomainIndex, std::string> journal_trouble_;  // that was logged; empty: none
   Ending ending_ = Ending::no;
   RunEnd end_ = RunEnd::stopped;
   std::optional<Error> store_lost_;
@@ -73,12 +69,7 @@ class DispatcherLoop final : public Dispatcher {
 
 Result<void> DispatcherLoop::open() {
   const Config& config = b_.config();
-  for (DomainIndex i = 0; i < config.domains.size(); ++i) {
-    if (config.domains[i].source != journal_source) continue;
-    auto journal = storage::JournalDb::open(config.journal_dir(config.domains[i]), config.payload_bytes_max);
-    if (!journal) return std::unexpected(journal.error());
-    b_.journals.emplace(i, std::move(*journal));
-  }
+  if (auto opened = b_.journals.open(config); !opened) return opened;
   auto builtin = child::builtin_plugin_dir();
   if (!builtin) return std::unexpected(builtin.error());
   auto intake = child::make_intake({.dirs = config.plugins,
@@ -241,7 +232,7 @@ void DispatcherLoop::take_sources() {
     b_.links[domain].poll(reports, now_.boot_ns);
     for (child::SourceReport& report : reports) take_source_report(domain, report);
   }
-  if (std::exchange(source_failed_, false)) touch_journals();
+  if (std::exchange(source_failed_, false)) b_.journals.touch();
   // Requests are stepped alone and at once: what was found about their subjects is true until the next step.
   step(std::exchange(inputs_, {}));
 }
@@ -303,27 +294,11 @@ void DispatcherLoop::lose_store(const Error& error) {
 
 void DispatcherLoop::every_second() {
   next_second_ns_ = now_.boot_ns + second_tick_ns;
-  touch_journals();
+  b_.journals.touch();
   for (const std::string& line : b_.failure_log.held_back(now_.boot_ns))
     log::write(log::Level::warning, "broker", line);
   b_.latencies.on_second(now_.boot_ns);
   if (b_.monitor->watched()) b_.monitor->publish("stats", stats_message(b_));
-}
-
-// A reading child cannot repair what a writer killed in a commit leaves; a writing connection does by reading.
-void DispatcherLoop::touch_journals() {
-  for (auto& [domain, journal] : b_.journals) {
-    const auto touched = journal.touch();
-    std::string& told = journal_trouble_[domain];
-    const std::string trouble = touched ? "" : touched.error().message;
-    if (trouble == told) continue;
-    told = trouble;
-    const std::string& name = b_.config().domains[domain].name;
-    if (touched)
-      log::info("broker", "journal of domain '{}': it can be read again", name);
-    else
-      log::error("broker", "journal of domain '{}': {}", name, trouble);
-  }
 }
 
 // Acknowledged pings that had not led to a stored read when the broker before us ended.
