@@ -96,7 +96,9 @@ Refresh::Standing Refresh::standing(DomainIndex domain, const child::ScannedSubj
   const scheduler::SubjectView view = scheduler_.view(id, domain, stored ? &stored->info : nullptr);
   bool behind = false, stopped = true;
   for (const scheduler::TopologyView& topology : view.topologies) {
-    if (topology.cursor >= seen.latest) continue;
+    // Above what was ever told of it a cursor stands by a start position alone.
+    const bool went_back = topology.cursor > seen.latest && topology.cursor <= view.latest;
+    if (topology.cursor >= seen.latest && !went_back) continue;
     behind = true;
     stopped = stopped && topology.stopped;
   }

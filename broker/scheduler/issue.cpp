@@ -43,12 +43,22 @@ void Scheduler::State::issue_ready(LambdaIndex lambda) {
   while (Subject* s = queues.front(lambda)) {
     Host* host = hosts.with_room(lambda);
     if (host == nullptr) return;
+    TopologyLimit& limit = limit_of(lambda);
+    if (!limit.may_issue(now.boot_ns)) return limit.block();
     Lane& lane = queues.lane_of(*s, lambda);
     queues.remove(lane);
     Stretch* ready = first_ready(lane);
     CAPE_CHECK(ready != nullptr);
     issue(*s, lane, *ready, *host);
     offer(*s, lane);
+  }
+}
+
+void Scheduler::State::issue_limited() {
+  for (TopologyIndex topology = 0; topology < limits.size(); ++topology) {
+    if (!limits[topology].take_block(now.boot_ns)) continue;
+    const TopologySpec& spec = plan.topologies[topology];
+    for (std::uint32_t i = 0; i < spec.lambda_count; ++i) issue_ready(spec.first_lambda + i);
   }
 }
 
@@ -64,6 +74,7 @@ void Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host)
   const JobId id = jobs.add({.host = host.id, .slot = s.slot, .lane = lane.index, .events = events, .issued_ns = now.boot_ns});
   HostCredit& credit = host.credits[lane.lambda];
   ++credit.jobs_out;
+  limit_of(lane.lambda).on_issue(events.count, now.boot_ns);
   ++counters.jobs_issued;
   runs.job = id;
   runs.job_end = end;

@@ -1,5 +1,7 @@
 #include "broker/scheduler/plan.hpp"
 
+#include <algorithm>
+
 #include "core/clock.hpp"
 
 namespace cape::scheduler {
@@ -9,6 +11,12 @@ namespace {
 // at 1.
 Sequence first_sequence(const StartPosition& start) {
   return start.kind == StartPosition::Kind::sequence ? start.sequence : 1;
+}
+
+// A topology of ten events a second shall not get a minute's worth of them at once.
+std::uint32_t batch_of(const TopologyConfig& topology) {
+  if (topology.events_per_s == 0) return topology.batch_events;
+  return std::min(topology.batch_events, std::max(1u, topology.events_per_s / 10));
 }
 
 }  // namespace
@@ -26,8 +34,10 @@ SchedulerPlan make_plan(const Config& config) {
                                .start = first_sequence(from.start),
                                .after = from.after,
                                .retry = from.retry,
-                               .batch_events = from.batch_events,
+                               .batch_events = batch_of(from),
                                .batch_bytes = from.batch_bytes,
+                               .events_per_s = from.events_per_s,
+                               .jobs_max = from.jobs_max,
                                .first_lambda = static_cast<LambdaIndex>(plan.lambdas.size()),
                                .lambda_count = static_cast<std::uint32_t>(from.lambdas.size())});
     for (const LambdaConfig& lambda : from.lambdas)

@@ -31,6 +31,8 @@ struct TopologySpec {
   RetryPolicy retry;
   std::uint32_t batch_events = 256;
   std::uint64_t batch_bytes = 256u << 10;
+  std::uint32_t events_per_s = 0;  // 0: no bound
+  std::uint32_t jobs_max = 0;      // in flight at once; 0: no bound
   LambdaIndex first_lambda = 0;  // in SchedulerPlan::lambdas; the others of the topology follow it
   std::uint32_t lambda_count = 0;
 };

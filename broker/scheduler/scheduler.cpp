@@ -28,7 +28,10 @@ Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
              lanes_by_lambda(plan, layouts), subjects),
       jobs(given_epoch),
       hosts(plan.lambdas.size(), plan.lease_ns + plan.kill_ns),
-      topology_pauses(plan.topologies.size()) {}
+      topology_pauses(plan.topologies.size()) {
+  for (const TopologySpec& topology : plan.topologies)
+    limits.emplace_back(topology.events_per_s, topology.jobs_max);
+}
 
 void Scheduler::State::touch(Subject& s) {
   if (std::exchange(s.touched, true)) return;
@@ -109,6 +112,7 @@ Actions Scheduler::step(Now now, std::span<const Input> inputs) {
   // After the inputs: a heartbeat that waited while we slept still counts.
   state.lose_silent_hosts();
   state.fire_timers();
+  state.issue_limited();
   for (std::size_t i = 0; i < state.touched.size(); ++i) state.settle(state.subjects.at(state.touched[i]));
   state.touched.clear();
   if (state.queues.take_walks()) state.actions.push_back(WalkBehind{});
@@ -120,6 +124,8 @@ std::optional<std::int64_t> Scheduler::next_deadline() const {
   std::optional<std::int64_t> next = state_->hosts.next_deadline();
   const auto sooner = [&](std::int64_t at) { next = next ? std::min(*next, at) : at; };
   if (const Timer* timer = state_->timers.first()) sooner(timer->at_ns);
+  for (const TopologyLimit& limit : state_->limits)
+    if (const auto at = limit.next_ns()) sooner(*at);
   if (state_->save_retry_ns != 0) sooner(state_->save_retry_ns);
   return next;
 }

@@ -22,6 +22,7 @@
 #include "broker/scheduler/scheduler.hpp"
 #include "broker/scheduler/subject_table.hpp"
 #include "broker/scheduler/timers.hpp"
+#include "broker/scheduler/topology_limit.hpp"
 #include "broker/scheduler/verdict.hpp"
 
 namespace cape::scheduler {
@@ -51,6 +52,7 @@ struct Scheduler::State {
     std::string reason;
   };
   std::vector<TopologyPause> topology_pauses;  // by TopologyIndex
+  std::vector<TopologyLimit> limits;           // by TopologyIndex
 
   Actions actions;  // of the running step
   std::vector<SubjectSlot> touched;
@@ -62,6 +64,7 @@ struct Scheduler::State {
     return plan.topologies[plan.lambdas[lane.lambda].topology];
   }
   void touch(Subject& s);
+  TopologyLimit& limit_of(LambdaIndex lambda) { return limits[plan.lambdas[lambda].topology]; }
   bool is_pipelined(const Lane& lane) const { return spec_of(lane).mode == Mode::pipelined; }
   bool runs_latest(const Lane& lane) const { return spec_of(lane).mode == Mode::latest; }
   // No event above it may run in the lane's topology now: the lowest cursor of its `after` set.
@@ -112,6 +115,7 @@ struct Scheduler::State {
   void offer(Subject& s, Lane& lane);  // what waits in it and may run is queued
   Stretch* first_ready(Lane& lane) const;
   void issue_ready(LambdaIndex lambda);
+  void issue_limited();  // what a limit held back and does no more
   void issue(Subject& s, Lane& lane, Stretch& ready, Host& host);
   Stretch& cut_off(Lane& lane, Sequence end);
   void drop_waiting(Lane& lane, Stretch& stretch);

@@ -24,6 +24,7 @@ void Scheduler::State::apply(const Status& input) {
   Lane& lane = s.lanes[job.lane];
   Stretch& stretch = lane.of_job(job.id);
   if (Host* host = hosts.find(job.host)) --host->credits[lane.lambda].jobs_out;
+  limit_of(lane.lambda).on_end();
   const Verdict verdict = judge(job.events, input.status);
   stretch.job = 0;
   lane.refused = false;

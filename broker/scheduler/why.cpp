@@ -22,6 +22,8 @@ const char* name_of(Cause cause) {
       return "waiting_after";
     case Cause::queued_for_credit:
       return "queued_for_credit";
+    case Cause::rate_limited:
+      return "rate_limited";
     case Cause::no_host:
       return "no_host";
     case Cause::in_flight:
@@ -72,6 +74,14 @@ void Scheduler::State::explain_wait(const Subject& s, const TopologyPlace& place
   if (waits_for_credit(lane)) {
     const std::string trouble = hosts.trouble(lane.lambda);
     const bool taken = hosts.takes(lane.lambda);
+    if (const TopologyLimit& bound = limits[place.topology]; taken && bound.is_blocked()) {
+      why.cause = Cause::rate_limited;
+      why.detail = bound.has_job_room() ? fmt::format("the topology may run {} events a second",
+                                                      plan.topologies[place.topology].events_per_s)
+                                        : fmt::format("the topology may have {} jobs at once",
+                                                      plan.topologies[place.topology].jobs_max);
+      return;
+    }
     why.cause = taken ? Cause::queued_for_credit : Cause::no_host;
     why.detail = taken ? "every child that may run it is busy" : trouble;
     return;

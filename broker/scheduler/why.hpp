@@ -17,6 +17,7 @@ enum class Cause : std::uint8_t {
   source_went_back,   // parked: the source has less than was processed
   waiting_after,      // a topology that it comes after has not come so far
   queued_for_credit,  // every child that may run it is busy
+  rate_limited,       // the topology's events_per_s or jobs_max is reached
   no_host,            // no host takes jobs of the lambda
   in_flight,          // a job of it is out
   backing_off,        // an attempt failed; it is tried again

@@ -79,6 +79,8 @@ struct TopologyConfig {
   RetryPolicy retry;
   std::uint32_t batch_events = 256;        // most events of a job
   std::uint64_t batch_bytes = 256u << 10;  // payload of a job; one event is always allowed
+  std::uint32_t events_per_s = 0;          // issued at most; 0: no bound
+  std::uint32_t jobs_max = 0;              // in flight at once; 0: no bound
   std::vector<LambdaConfig> lambdas;
 };
 

@@ -123,6 +123,8 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
   std::vector<std::string> earlier = section.texts("after");
   read_retry(section, topology.retry);
   section.integer("batch_events", topology.batch_events, {.min = 1, .max = 4096});
+  section.integer("events_per_s", topology.events_per_s, {.min = 1, .max = 100'000'000});
+  section.integer("jobs_max", topology.jobs_max, {.min = 1, .max = 1'000'000});
   section.size("batch_bytes", topology.batch_bytes, {.min = 1, .max = 16 << 20});
   Section lambdas = section.table("lambda");
   for_each_named(lambdas, [&](const std::string& lambda, Section inner) {

@@ -140,6 +140,24 @@ TEST_F(LostFiles, JournalThatWasDeletedIsMadeAnewOnlyWhenSomebodySaysSo) {
   EXPECT_TRUE(parked) << "what a journal lost is told, not passed over";
 }
 
+// An older copy of a journal came back: what it lacks was processed. Nobody pings; the walk must see it.
+TEST_F(LostFiles, JournalPutBackFromAnOlderCopyIsNoticedWithoutAPing) {
+  append("history", "a");
+  append("history", "a");
+  const fs::path journal = site.data() / "journal" / "history";
+  fs::copy(journal, site.dir() / "copy", fs::copy_options::recursive);
+  append("history", "a");
+  end_idle();
+  ASSERT_THAT(ran("seen"), ElementsAre("a1", "a2", "a3"));
+
+  fs::remove_all(journal);
+  fs::copy(site.dir() / "copy", journal, fs::copy_options::recursive);
+  ASSERT_TRUE(site.up({"--until-idle"})) << site.up_log();
+
+  EXPECT_EQ(site.wait_up(seconds(70)), 3) << site.up_log();
+  EXPECT_THAT(site.up_log(), HasSubstr("source_went_back"));
+}
+
 TEST_F(LostFiles, StoreThatIsAwayEndsCapeInOrderAndKeepsEveryCursor) {
   ASSERT_TRUE(site.up()) << site.up_log();
   append("history", "a");
