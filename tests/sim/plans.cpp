@@ -1,5 +1,5 @@
 // The plans that the simulation runs.
-#include "tests/broker/scheduler/simulation.hpp"
+#include "tests/sim/simulation.hpp"
 
 namespace cape::scheduler {
 namespace {

@@ -1,4 +1,4 @@
-// tests/broker/scheduler/simulation.hpp
+// tests/sim/simulation.hpp
 // A seeded world round the scheduler: a source that grows, a tracker, a store that is late or fails, hosts
 // that fail events, die, or are cut off and run on until their lease ends, a broker that crashes between any
 // two events, operators who pause, park, redrive, skip and rewind at random. It checks, from what lambdas saw and what the store holds alone:

@@ -1,7 +1,7 @@
 // The operators of the simulation.
 #include <algorithm>
 
-#include "tests/broker/scheduler/simulation.hpp"
+#include "tests/sim/simulation.hpp"
 
 namespace cape::scheduler {
 

@@ -1,7 +1,7 @@
 // The checkers: they know what lambdas saw, what the store and the source hold, and the plan.
 #include <algorithm>
 
-#include "tests/broker/scheduler/simulation.hpp"
+#include "tests/sim/simulation.hpp"
 
 namespace cape::scheduler {
 

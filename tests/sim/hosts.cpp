@@ -1,5 +1,5 @@
 // The hosts of the simulation.
-#include "tests/broker/scheduler/simulation.hpp"
+#include "tests/sim/simulation.hpp"
 
 namespace cape::scheduler {
 

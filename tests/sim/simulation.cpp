@@ -1,4 +1,4 @@
-#include "tests/broker/scheduler/simulation.hpp"
+#include "tests/sim/simulation.hpp"
 
 #include <algorithm>
 
