@@ -173,7 +173,10 @@ std::string Scheduler::State::refusal_of(const Subject& s, const Control::Pendin
                          failed);
     }
     case Act::rewind: {
-      const auto goes_back = [&](const Lane& lane) { return lane.cursor() >= act.sequence; };
+      // One that its source stopped may stay where it stands, which is all there is at its start.
+      const auto goes_back = [&](const Lane& lane) {
+        return lane.cursor() + (stopped_by_source(lane) ? 1 : 0) >= act.sequence;
+      };
       if (std::ranges::any_of(lanes, goes_back)) return {};
       return fmt::format("its cursor is at {}: {} has yet to run, so there is nothing to rewind",
                          cursor_of(s, place), act.sequence);
