@@ -1,130 +1,203 @@
-// The checkers: they know what lambdas saw, what the store and the source hold, and the plan.
-#include <algorithm>
+#include "tests/sim/checkers.hpp"
 
-#include "tests/sim/simulation.hpp"
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
 
 namespace cape::scheduler {
 
-void Simulation::violate(std::string what) {
-  violations_.push_back(fmt::format("seed {} at {} ms: {}", options_.seed, now_.boot_ns / ms, what));
+std::string to_text(const EventStart& start) {
+  return fmt::format("lambda {} subject {} event {} in job {}", start.lambda, start.subject, start.sequence,
+                     start.job);
 }
 
-// Fails for ever, so it is parked: every thirteenth event of some subjects, in the topology that is called
-// audit.
-bool Simulation::is_poison(TopologyIndex topology, SubjectId subject, Sequence sequence) const {
-  return options_.poison && plan_.topologies[topology].name == "audit" && subject % 3 == 0 &&
-         sequence % 13 == 0;
+Checkers::Checkers(const SchedulerPlan& all, const Source& source, bool poison, Violate violate)
+    : all_(all),
+      source_(source),
+      poison_(poison),
+      violate_(std::move(violate)),
+      known_(all.topologies.size(), true),
+      lanes_(all.lambdas.size(), std::vector<Lane>(source.subjects() + 1)) {}
+
+void Checkers::on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after) {
+  known_ = std::move(known);
+  after_ = std::move(after);
 }
 
-// Where the topology has to stop: at a parked event of its own, or of one that it comes after.
-Sequence Simulation::first_stop(TopologyIndex topology, SubjectId subject) const {
-  Sequence first = INT64_MAX;
-  for (TopologyIndex earlier : plan_.topologies[topology].after)
-    first = std::min(first, first_stop(earlier, subject));
-  const auto events = source_.find(subject);
-  if (events == source_.end()) return first;
-  for (Sequence sequence : events->second)
-    if (is_poison(topology, subject, sequence) && !skipped_.contains({topology, {subject, sequence}}))
-      return std::min(first, sequence);
-  return first;
+Checkers::Lane& Checkers::lane_of(LambdaIndex lambda, SubjectId subject) {
+  Lane& lane = lanes_[lambda][subject];
+  if (lane.seen.size() < source_.events(subject).size()) lane.seen.resize(source_.events(subject).size());
+  return lane;
 }
 
-bool Simulation::has_succeeded(TopologyIndex topology, SubjectId subject, Sequence sequence) const {
-  const TopologySpec& spec = plan_.topologies[topology];
-  if (sequence < spec.start) return true;
-  for (LambdaIndex lambda = spec.first_lambda; lambda < spec.first_lambda + spec.lambda_count; ++lambda) {
-    const auto log = logs_.find({lambda, subject});
-    if (log == logs_.end() || !log->second.succeeded.contains(sequence)) return false;
+// Moves the mark up to the first event that has to run and has not. What lowers a mark says so itself.
+std::size_t Checkers::reach(LambdaIndex lambda, SubjectId subject, bool Seen::*flag,
+                            std::size_t Lane::*mark) {
+  const Sequence start = spec_of(lambda).start;
+  const std::vector<SourceEvent>& events = source_.events(subject);
+  Lane& lane = lane_of(lambda, subject);
+  std::size_t& at = lane.*mark;
+  while (at < events.size() && (events[at].sequence < start || !events[at].must_run() || lane.seen[at].*flag))
+    ++at;
+  return at;
+}
+
+void Checkers::on_start(const EventStart& start) {
+  Lane& lane = lane_of(start.lambda, start.subject);
+  const TopologySpec& spec = spec_of(start.lambda);
+  const std::size_t place = source_.place_of(start.subject, start.sequence);
+  if (start.sequence < spec.start) violate_(Promise::order, to_text(start) + " lies before the start");
+  check_fence(lane, start, place);
+  if (lane.seen[place].ran && !start.may_repeat)
+    violate_(Promise::told, to_text(start) + " runs again and was not told so");
+  if (spec.mode == Mode::strict) {
+    const std::size_t done = succeeded(start.lambda, start.subject);
+    if (done < place)
+      violate_(Promise::order, fmt::format("{} starts before {} succeeded", to_text(start),
+                                           source_.events(start.subject)[done].sequence));
   }
-  return true;
-}
-
-bool Simulation::has_passed(TopologyIndex topology, SubjectId subject, Sequence sequence) const {
-  const TopologySpec& spec = plan_.topologies[topology];
-  if (sequence < spec.start || skipped_ever_.contains({topology, {subject, sequence}})) return true;
-  for (LambdaIndex lambda = spec.first_lambda; lambda < spec.first_lambda + spec.lambda_count; ++lambda) {
-    const auto log = logs_.find({lambda, subject});
-    if (log == logs_.end() || !log->second.ever.contains(sequence)) return false;
-  }
-  return true;
-}
-
-void Simulation::check_start(const IssueJob& job, Sequence sequence) {
-  LaneLog& log = logs_[{job.lambda, job.subject}];
-  const TopologyIndex topology = plan_.lambdas[job.lambda].topology;
-  const TopologySpec& spec = plan_.topologies[topology];
-  const std::string who = fmt::format("lambda {} subject {} event {}", job.lambda, job.subject, sequence);
-  if (sequence < spec.start) violate(who + " lies before the start");
-  check_fence(log, job, sequence, who);
-  if (log.ever.contains(sequence) && !job.may_repeat) violate(who + " runs again and was not told so");
-  if (spec.mode == Mode::strict) check_order(log, job, sequence, who);
-  for (TopologyIndex earlier : spec.after)
-    for (Sequence passed : source_[job.subject])
-      if (passed <= sequence && !has_passed(earlier, job.subject, passed))
-        violate(fmt::format("{} starts before {} is through with {}", who, plan_.topologies[earlier].name,
-                            passed));
+  if (start.of_this_life) check_after(start, place);
 }
 
 // In a strict topology nothing of a lane runs once a later job of it began; in a pipelined one no event does.
-void Simulation::check_fence(LaneLog& log, const IssueJob& job, Sequence sequence, const std::string& who) {
-  const bool strict = plan_.topologies[plan_.lambdas[job.lambda].topology].mode == Mode::strict;
-  JobId& last = strict ? log.last_job : log.last_job_of[sequence];
-  if (job.job < last) violate(fmt::format("{}: job {} runs after job {} began", who, job.job, last));
-  last = job.job;
-  if (!strict && sequence < log.highest && !log.succeeded.contains(sequence)) ++overtaken_;
-  log.highest = std::max(log.highest, sequence);
+void Checkers::check_fence(Lane& lane, const EventStart& start, std::size_t place) {
+  const bool strict = spec_of(start.lambda).mode == Mode::strict;
+  JobId& last = strict ? lane.last_job : lane.seen[place].last_job;
+  if (start.job < last)
+    violate_(Promise::fence, fmt::format("{} runs after job {} began", to_text(start), last));
+  last = start.job;
+  if (!strict && start.sequence < lane.highest && !lane.seen[place].succeeded) ++overtaken_;
+  lane.highest = std::max(lane.highest, start.sequence);
 }
 
-void Simulation::check_order(const LaneLog& log, const IssueJob& job, Sequence sequence,
-                             const std::string& who) {
-  const Sequence start = plan_.topologies[plan_.lambdas[job.lambda].topology].start;
-  for (Sequence earlier : source_[job.subject]) {
-    if (earlier >= sequence) break;
-    if (earlier >= start && !log.succeeded.contains(earlier))
-      violate(fmt::format("{} starts before {} succeeded", who, earlier));
-  }
-}
-
-void Simulation::check_commit(SubjectId subject, const storage::CursorInfo& info) {
-  const auto before = store_.find(subject);
-  for (std::size_t t = 0; t < info.topologies.size(); ++t)
-    for (std::size_t l = 0; l < info.topologies[t].lambdas.size(); ++l) {
-      const Sequence cursor = info.topologies[t].lambdas[l].cursor;
-      const LaneLog& log = logs_[{plan_.topologies[t].first_lambda + static_cast<LambdaIndex>(l), subject}];
-      for (Sequence sequence : source_[subject])
-        if (sequence >= plan_.topologies[t].start && sequence <= cursor && !log.succeeded.contains(sequence))
-          violate(fmt::format("subject {}: cursor {} of {} stands past {}", subject, cursor,
-                              plan_.topologies[t].name, sequence));
-      if (before != store_.end() && before->second.info.topologies[t].lambdas[l].cursor > cursor)
-        violate(fmt::format("subject {}: the cursor of {} fell to {}", subject, plan_.topologies[t].name,
-                            cursor));
-    }
-  if (before != store_.end() && before->second.info.latest > info.latest) violate("latest fell");
-}
-
-void Simulation::check_bounds() {
-  const Counters counters = scheduler_->counters();
-  if (counters.waiting_bytes > plan_.lambdas.size() * plan_.waiting_bytes_max) violate("too many bytes wait");
-  if (counters.timers > plan_.lambdas.size() * plan_.timers_max) violate("too many timers");
-}
-
-// Everything that no parked event holds up has succeeded, and of the rest it is told that it is stopped.
-bool Simulation::is_all_done() const {
-  for (const auto& [subject, events] : source_)
-    for (TopologyIndex topology = 0; topology < plan_.topologies.size(); ++topology) {
-      const Sequence stop = first_stop(topology, subject);
-      for (Sequence sequence : events)
-        if (sequence < stop && !has_succeeded(topology, subject, sequence)) return false;
-      if (stop != INT64_MAX && !is_stopped(topology, subject)) return false;
-    }
+bool Checkers::has_passed(TopologyIndex topology, SubjectId subject, std::size_t place) {
+  const TopologySpec& spec = all_.topologies[topology];
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i)
+    if (reach(spec.first_lambda + i, subject, &Seen::passed, &Lane::passed) <= place) return false;
   return true;
 }
 
-bool Simulation::is_stopped(TopologyIndex topology, SubjectId subject) const {
-  const auto stored = store_.find(subject);
-  const SubjectView view =
-      scheduler_->view(subject, 0, stored == store_.end() ? nullptr : &stored->second.info);
-  return view.topologies[topology].stopped;
+void Checkers::check_after(const EventStart& start, std::size_t place) {
+  for (TopologyIndex earlier : after_[all_.lambdas[start.lambda].topology]) {
+    if (!known_[earlier] || has_passed(earlier, start.subject, place)) continue;
+    violate_(Promise::after, fmt::format("{} starts before {} is through with it", to_text(start),
+                                         all_.topologies[earlier].name));
+  }
+}
+
+void Checkers::on_success(LambdaIndex lambda, SubjectId subject, Sequence sequence) {
+  Seen& seen = lane_of(lambda, subject).seen[source_.place_of(subject, sequence)];
+  seen.succeeded = seen.ran = seen.passed = true;
+}
+
+// It may have to run after all, though marks went over it while it could not be seen.
+void Checkers::on_shown(SubjectId subject, std::size_t place) {
+  if (!source_.events(subject)[place].must_run()) return;
+  for (std::vector<Lane>& of_lambda : lanes_) {
+    of_lambda[subject].succeeded = std::min(of_lambda[subject].succeeded, place);
+    of_lambda[subject].passed = std::min(of_lambda[subject].passed, place);
+  }
+}
+
+void Checkers::on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence) {
+  const std::size_t place = source_.place_of(subject, sequence);
+  if (place == source_.events(subject).size() || source_.events(subject)[place].sequence != sequence) return;
+  const TopologySpec& spec = all_.topologies[topology];
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+    Seen& seen = lane_of(spec.first_lambda + i, subject).seen[place];
+    seen.succeeded = seen.passed = true;
+  }
+}
+
+void Checkers::on_rewind(TopologyIndex topology, SubjectId subject, const storage::TopologyCursor& to) {
+  const TopologySpec& spec = all_.topologies[topology];
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+    Lane& lane = lane_of(spec.first_lambda + i, subject);
+    const auto at = std::ranges::find(to.lambdas, all_.lambdas[spec.first_lambda + i].name,
+                                      &storage::LambdaCursor::lambda);
+    if (at == to.lambdas.end()) return violate_(Promise::cursor, "a lambda's record was lost");
+    const std::size_t first = source_.place_of(subject, at->cursor + 1);
+    for (std::size_t place = first; place < lane.seen.size(); ++place) lane.seen[place].succeeded = false;
+    lane.succeeded = std::min(lane.succeeded, first);
+  }
+}
+
+const TopologySpec* Checkers::named(const std::string& topology) const {
+  const auto at = std::ranges::find(all_.topologies, topology, &TopologySpec::name);
+  return at == all_.topologies.end() ? nullptr : &*at;
+}
+
+void Checkers::on_commit(SubjectId subject, const storage::CursorInfo* before,
+                         const storage::CursorInfo& after) {
+  for (const storage::TopologyCursor& topology : after.topologies) {
+    const TopologySpec* spec = named(topology.topology);
+    if (spec == nullptr) return violate_(Promise::cursor, "a topology that nobody knows was stored");
+    const auto old =
+        before ? std::ranges::find(before->topologies, topology.topology, &storage::TopologyCursor::topology)
+               : decltype(before->topologies.begin()){};
+    const bool is_new = !before || old == before->topologies.end();
+    for (std::size_t i = 0; i < topology.lambdas.size(); ++i)
+      check_cursor(static_cast<TopologyIndex>(spec - all_.topologies.data()), subject, topology.lambdas[i],
+                   is_new ? nullptr : &old->lambdas[i]);
+  }
+  if (before && after.topologies.size() < before->topologies.size())
+    violate_(Promise::cursor, fmt::format("subject {}: the record of a topology was lost", subject));
+}
+
+void Checkers::check_cursor(TopologyIndex topology, SubjectId subject, const storage::LambdaCursor& at,
+                            const storage::LambdaCursor* before) {
+  const TopologySpec& spec = all_.topologies[topology];
+  LambdaIndex lambda = spec.first_lambda;
+  while (all_.lambdas[lambda].name != at.lambda) ++lambda;
+  const std::vector<SourceEvent>& events = source_.events(subject);
+  const std::size_t done = succeeded(lambda, subject);
+  if (done < events.size() && events[done].sequence <= at.cursor)
+    violate_(Promise::cursor, fmt::format("subject {}: cursor {} of {} stands past {}", subject, at.cursor,
+                                          spec.name, events[done].sequence));
+  if (before && before->cursor > at.cursor)
+    violate_(Promise::cursor, fmt::format("subject {}: the cursor of {} fell from {} to {}", subject,
+                                          spec.name, before->cursor, at.cursor));
+}
+
+// Every thirteenth event of some subjects, unless it was late: then nobody may have to run it, in the
+// topology that is called audit.
+bool Checkers::is_poison(TopologyIndex topology, SubjectId subject, Sequence sequence) const {
+  if (!poison_ || subject % 3 != 0 || sequence % 13 != 0) return false;
+  return all_.topologies[topology].name == "audit" &&
+         !source_.events(subject)[source_.place_of(subject, sequence)].late;
+}
+
+std::size_t Checkers::stop_of(TopologyIndex topology, SubjectId subject) {
+  const std::vector<SourceEvent>& events = source_.events(subject);
+  std::size_t stop = events.size();
+  for (TopologyIndex earlier : after_[topology])
+    if (known_[earlier]) stop = std::min(stop, stop_of(earlier, subject));
+  const TopologySpec& spec = all_.topologies[topology];
+  std::size_t done = events.size();
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i)
+    done = std::min(done, succeeded(spec.first_lambda + i, subject));
+  if (done == events.size()) return stop;
+  const bool stops = events[done].unreadable || is_poison(topology, subject, events[done].sequence);
+  return stops ? std::min(stop, done) : stop;
+}
+
+bool Checkers::is_through(TopologyIndex topology, SubjectId subject) {
+  const std::size_t stop = stop_of(topology, subject);
+  const TopologySpec& spec = all_.topologies[topology];
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i)
+    if (succeeded(spec.first_lambda + i, subject) < stop) return false;
+  return true;
+}
+
+Sequence Checkers::done_to(LambdaIndex lambda, SubjectId subject) {
+  const std::vector<SourceEvent>& events = source_.events(subject);
+  const std::size_t done =
+      std::min(succeeded(lambda, subject), stop_of(all_.lambdas[lambda].topology, subject));
+  // Those that need not run, at the end, need no cursor either.
+  for (std::size_t i = done; i-- > 0;)
+    if (events[i].must_run() && events[i].sequence >= spec_of(lambda).start) return events[i].sequence;
+  return 0;
 }
 
 }  // namespace cape::scheduler

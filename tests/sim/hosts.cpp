@@ -5,23 +5,23 @@ namespace cape::scheduler {
 
 void Simulation::add_host() {
   const HostId id = next_host_++;
-  hosts_[id].lease_end_ns = now_.boot_ns + plan_.lease_ns;
+  hosts_[id].lease_end_ns = now_.boot_ns + all_.lease_ns;
   std::vector<Input> inputs{HostUp{.host = id, .name = fmt::format("h{}", id)}};
-  for (LambdaIndex lambda = 0; lambda < plan_.lambdas.size(); ++lambda)
+  for (LambdaIndex lambda = 0; lambda < life_.plan.lambdas.size(); ++lambda)
     inputs.push_back(Credit{
         .host = id, .lambda = lambda, .jobs_max = options_.jobs_per_host, .hash = "hash", .trouble = {}});
-  step(std::move(inputs));
   broker_at(0, [this, id] { beat(id); });
+  step(std::move(inputs));
 }
 
 // A heartbeat that arrives is answered, and only then the host may go on for another lease.
 void Simulation::beat(HostId id) {
   Host& host = hosts_[id];
-  if (!host.runs) return;
+  if (!is_running(host)) return;
   if (!host.cut) {
     Heartbeat heartbeat{.host = id, .running = {}};
     for (const auto& [job, sequence] : host.running) heartbeat.running.push_back({job, sequence});
-    if (scheduler_->knows_host(id)) host.lease_end_ns = now_.boot_ns + plan_.lease_ns;
+    if (scheduler_->knows_host(id)) host.lease_end_ns = now_.boot_ns + all_.lease_ns;
     broker_at(some(0, 3 * ms), [this, heartbeat] { step({heartbeat}); });
   }
   broker_at(200 * ms, [this, id] { beat(id); });
@@ -37,75 +37,93 @@ void Simulation::disturb_hosts() {
   for (const auto& [id, host] : hosts_)
     if (host.runs && !host.cut) alive.push_back(id);
   if (alive.size() < 2) return;
-  const HostId id = alive[random_() % alive.size()];
-  Host& host = hosts_[id];
-  switch (random_() % 4) {
-    case 0:
-      host.cut = true;
-      break;  // it runs on until its lease ends
-    case 1:
-      host.runs = false;
-      break;  // found out by its silence
-    case 2:   // its successor's hello ends the session
-      host.runs = false;
-      broker_at(some(0, 50 * ms), [this, id] { step({HostGone{.host = id}}); });
-      break;
-    default:  // it takes no more; what runs is finished first
-      if (host.running.empty()) {
-        host.runs = false;
-        step({HostGone{.host = id, .clean = true}});
-      }
-  }
   broker_at(some(0, 300 * ms), [this] { add_host(); });
+  disturb(alive[random_() % alive.size()]);
 }
 
-void Simulation::perform(const IssueJob& job) {
-  const TopologyIndex topology = plan_.lambdas[job.lambda].topology;
+void Simulation::disturb(HostId id) {
+  Host& host = hosts_[id];
+  const auto kind = random_() % 4;
+  note(fmt::format("host {} {}", id,
+                   kind == 0   ? "is cut off"
+                   : kind == 1 ? "dies"
+                   : kind == 2 ? "dies and its successor says hello"
+                               : "says goodbye if nothing runs there"));
+  if (kind == 0) {
+    host.cut = true;  // it runs on until its lease ends
+  } else if (kind == 1) {
+    host.runs = false;  // found out by its silence
+  } else if (kind == 2) {
+    host.runs = false;
+    broker_at(some(0, 50 * ms), [this, id] { step({HostGone{.host = id}}); });
+  } else if (host.running.empty()) {  // it takes no more; what runs is finished first
+    host.runs = false;
+    step({HostGone{.host = id, .clean = true}});
+  }
+}
+
+void Simulation::perform(const IssueJob& issued) {
+  IssueJob job = issued;
+  job.lambda = life_.lambda_of[job.lambda];  // from here on the run's
+  const TopologyIndex topology = all_.lambdas[job.lambda].topology;
   const Held held = held_[{topology, job.subject}];
-  if (held.paused || held.parked || paused_whole_.contains(topology))
-    violate(fmt::format("{} although an operator holds it", to_text(Action{job})));
+  if (held.paused || held.parked || paused_whole_.contains(topology) ||
+      went_back_.contains({topology, job.subject}))
+    violate(Promise::acts, fmt::format("{} although it is held", to_text(Action{issued})));
   at(some(0, 2 * ms), [this, job] { start_job(job.host, job); });
 }
 
-void Simulation::start_job(HostId id, IssueJob job) {
-  Host& host = hosts_[id];
+void Simulation::start_job(HostId id, const IssueJob& job) {
+  const Host& host = hosts_[id];
   if (!host.runs || host.cut) return;
-  if (in_trouble() && chance(0.03)) return report(id, job, never_started(job, OutcomeKind::setup));
+  if (in_trouble() && chance(0.03)) return report(id, never_started(job, OutcomeKind::setup));
   run_event(id, job, 0);
+}
+
+bool Simulation::is_running(Host& host) {
+  if (now_.boot_ns >= host.lease_end_ns) host.runs = false;  // its reaper does that
+  return host.runs;
 }
 
 void Simulation::run_event(HostId id, const IssueJob& job, std::uint32_t index) {
   Host& host = hosts_[id];
-  if (now_.boot_ns >= host.lease_end_ns) host.runs = false;  // its reaper does that
-  if (!host.runs) return;
-  check_start(job, job.events[index].sequence);
-  host.running[job.job] = job.events[index].sequence;
-  at(some(ms / 10, 4 * ms), [this, id, job, index] { end_event(id, job, index); });
+  if (!is_running(host)) return;
+  const Sequence sequence = job.events[index].sequence;
+  checkers_.on_start({.lambda = job.lambda,
+                      .subject = job.subject,
+                      .sequence = sequence,
+                      .job = job.job,
+                      .may_repeat = job.may_repeat,
+                      .of_this_life = job.job >> 40 == epoch_});
+  host.running[job.job] = sequence;
+  const bool hangs = in_trouble() && chance(0.004);
+  at(hangs ? some(300 * ms, 1500 * ms) : some(ms / 10, 4 * ms),
+     [this, id, job, index, hangs] { end_event(id, job, index, hangs); });
 }
 
-void Simulation::end_event(HostId id, const IssueJob& job, std::uint32_t index) {
+void Simulation::end_event(HostId id, const IssueJob& job, std::uint32_t index, bool hung) {
   Host& host = hosts_[id];
-  if (!host.runs) return;
+  if (!is_running(host)) return;
   host.running.erase(job.job);
   const Sequence sequence = job.events[index].sequence;
-  ++events_run_;
+  ++met_.events;
+  met_.hung += hung;
+  if (hung) return report(id, failed_at(job, sequence, OutcomeKind::hung));
   if (cancelled_.contains(job.job) && chance(0.7))
-    return report(id, job, failed_at(job, sequence, OutcomeKind::cancelled));
+    return report(id, failed_at(job, sequence, OutcomeKind::cancelled));
   if (in_trouble() && chance(0.08)) {
     const bool started = chance(0.7);
-    auto status = failed_at(job, sequence, started ? OutcomeKind::signaled : OutcomeKind::cancelled);
-    return report(id, job, std::move(status));
+    return report(id, failed_at(job, sequence, started ? OutcomeKind::signaled : OutcomeKind::cancelled));
   }
-  if (is_poison(plan_.lambdas[job.lambda].topology, job.subject, sequence))
-    return report(id, job, failed_at(job, sequence, OutcomeKind::failed));
-  logs_[{job.lambda, job.subject}].succeeded.insert(sequence);
-  logs_[{job.lambda, job.subject}].ever.insert(sequence);
+  if (checkers_.is_poison(all_.lambdas[job.lambda].topology, job.subject, sequence))
+    return report(id, failed_at(job, sequence, OutcomeKind::failed));
+  checkers_.on_success(job.lambda, job.subject, sequence);
   if (index + 1 < job.events.count) return run_event(id, job, index + 1);
-  report(id, job, all_done(job));
+  report(id, all_done(job));
 }
 
 // It may arrive twice, or not at all when the host is gone by then.
-void Simulation::report(HostId id, const IssueJob&, wire::JobStatus status) {
+void Simulation::report(HostId id, wire::JobStatus status) {
   const int copies = in_trouble() && chance(0.1) ? 2 : 1;
   for (int i = 0; i < copies; ++i)
     broker_at(some(0, 5 * ms), [this, id, status] {

@@ -8,35 +8,34 @@ namespace cape::scheduler {
 void Simulation::operate() {
   if (!in_trouble()) return;
   at(some(5 * ms, 60 * ms), [this] { operate(); });
-  if (source_.empty()) return;
-  const auto topology = static_cast<TopologyIndex>(random_() % plan_.topologies.size());
+  const TopologyIndex topology = life_.topology_of[random_() % life_.topology_of.size()];
   if (chance(0.05)) return pause_whole(topology, !paused_whole_.contains(topology));
-  const SubjectId subject =
-      std::next(source_.begin(), static_cast<std::ptrdiff_t>(random_() % source_.size()))->first;
-  const std::vector<Sequence>& events = source_[subject];
-  const Sequence sequence = events.empty() ? 1 : events[random_() % events.size()];
+  const SubjectId subject = 1 + random_() % source_.subjects();
+  const std::vector<SourceEvent>& events = source_.events(subject);
+  const Sequence sequence = events.empty() ? 1 : events[random_() % events.size()].sequence;
   constexpr Act acts[] = {Act::pause, Act::resume, Act::park, Act::redrive, Act::skip, Act::rewind};
   const Act act = acts[random_() % std::size(acts)];
   command(act, topology, subject,
-          act == Act::rewind ? std::max(sequence, plan_.topologies[topology].start) : 0);
+          act == Act::rewind ? std::max(sequence, all_.topologies[topology].start) : 0);
 }
 
 void Simulation::command(Act act, TopologyIndex topology, SubjectId subject, Sequence sequence) {
-  const auto stored = store_.find(subject);
-  const Command command{.id = ++last_command_,
-                        .act = act,
-                        .topology = topology,
-                        .subject = subject,
-                        .domain = 0,
-                        .name = fmt::format("s{}", subject),
-                        .stored = stored == store_.end() ? std::nullopt : std::optional(stored->second.info),
-                        .sequence = sequence,
-                        .reason = "why"};
+  Command command{.id = ++last_command_,
+                  .act = act,
+                  .topology = topology,
+                  .subject = subject,
+                  .domain = 0,
+                  .name = fmt::format("s{}", subject),
+                  .stored = loaded(subject),
+                  .sequence = sequence,
+                  .reason = "why"};
   commands_.emplace(command.id, command);
   Held& held = held_[{topology, subject}];
   if (act == Act::resume) held.paused = false;
   if (act == Act::redrive || act == Act::rewind) held.parked = false;
-  step({command});
+  if (act == Act::rewind) went_back_.erase({topology, subject});
+  command.topology = life_.topology_here[topology];
+  step({std::move(command)});
 }
 
 void Simulation::pause_whole(TopologyIndex topology, bool paused) {
@@ -44,30 +43,40 @@ void Simulation::pause_whole(TopologyIndex topology, bool paused) {
     paused_whole_.insert(topology);
   else
     paused_whole_.erase(topology);
-  step({PauseTopology{.topology = topology, .paused = paused, .reason = "why"}});
+  if (!config_.known[topology]) return;
+  step({PauseTopology{.topology = life_.topology_here[topology], .paused = paused, .reason = "why"}});
+}
+
+TopologyView Simulation::view_of(TopologyIndex topology, SubjectId subject) const {
+  const TopologyIndex here = life_.topology_here[topology];
+  const SubjectView view = scheduler_->view(subject, 0, stored(subject));
+  return *std::ranges::find(view.topologies, here, &TopologyView::topology);
 }
 
 // Every subject may go on, once all of these are done.
 void Simulation::end_all_acts() {
   for (TopologyIndex topology : std::set(paused_whole_)) pause_whole(topology, false);
-  for (const auto& [subject, events] : source_)
-    for (TopologyIndex topology = 0; topology < plan_.topologies.size(); ++topology) {
+  for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
+    for (TopologyIndex topology : life_.topology_of) {
+      const TopologyView view = view_of(topology, subject);
+      if (view.reason.starts_with("source_went_back"))
+        command(Act::rewind, topology, subject, std::max(view.cursor, all_.topologies[topology].start));
+      if (!options_.operators) continue;
       command(Act::resume, topology, subject, 0);
       command(Act::redrive, topology, subject, 0);
     }
 }
 
-void Simulation::perform(const CancelJob& cancel) {
-  cancelled_.insert(cancel.job);
-}
-
 void Simulation::perform(const CommandDone& done) {
   const auto at = commands_.find(done.id);
-  if (at == commands_.end()) return violate(fmt::format("command {} is told to be done twice", done.id));
+  if (at == commands_.end())
+    return violate(Promise::acts, fmt::format("command {} is told to be done twice", done.id));
   const Command asked = at->second;
   commands_.erase(at);
+  note(fmt::format("command {}: {} of subject {} in {}: {}", done.id, name_of(asked.act), asked.subject,
+                   all_.topologies[asked.topology].name, done.refusal.empty() ? "done" : done.refusal));
   if (!done.refusal.empty()) return;
-  ++acts_done_;
+  ++met_.acts_done;
   const bool asked_since = std::ranges::any_of(commands_, [&](const auto& entry) {
     return entry.second.topology == asked.topology && entry.second.subject == asked.subject;
   });
@@ -75,34 +84,6 @@ void Simulation::perform(const CommandDone& done) {
   Held& held = held_[{asked.topology, asked.subject}];
   held.paused |= asked.act == Act::pause;
   held.parked |= asked.act == Act::park;
-}
-
-// From here on the store holds what the acts of the save did.
-void Simulation::commit_audit(const SaveCursor& save) {
-  for (const storage::AuditEntry& entry : save.audit) {
-    const auto spec = std::ranges::find(plan_.topologies, entry.topology, &TopologySpec::name);
-    const auto topology = static_cast<TopologyIndex>(spec - plan_.topologies.begin());
-    if (entry.act == "skip") {
-      skipped_.insert({topology, {save.subject, entry.to}});
-      skipped_ever_.insert({topology, {save.subject, entry.to}});
-      for (std::uint32_t l = 0; l < spec->lambda_count; ++l)
-        logs_[{spec->first_lambda + l, save.subject}].succeeded.insert(entry.to);
-    }
-    if (entry.act != "rewind") continue;
-    for (std::uint32_t l = 0; l < spec->lambda_count; ++l) {
-      const Sequence cursor = save.info.topologies[topology].lambdas[l].cursor;
-      std::erase_if(logs_[{spec->first_lambda + l, save.subject}].succeeded,
-                    [cursor](Sequence sequence) { return sequence > cursor; });
-      std::erase_if(skipped_, [&](const auto& skipped) {
-        return skipped.first == topology && skipped.second.first == save.subject &&
-               skipped.second.second > cursor;
-      });
-      const auto before = store_.find(save.subject);
-      if (before == store_.end()) continue;
-      Sequence& stored = before->second.info.topologies[topology].lambdas[l].cursor;
-      stored = std::min(stored, cursor);  // it may fall
-    }
-  }
 }
 
 }  // namespace cape::scheduler

@@ -1,5 +1,5 @@
 // The plans that the simulation runs.
-#include "tests/sim/simulation.hpp"
+#include "tests/sim/options.hpp"
 
 namespace cape::scheduler {
 namespace {
@@ -41,7 +41,7 @@ void fork_and_join(SchedulerPlan& plan) {
 
 }  // namespace
 
-SchedulerPlan Simulation::plan_of(const SimulationOptions& options) {
+SchedulerPlan plan_of(const SimulationOptions& options) {
   SchedulerPlan plan;
   switch (options.shape) {
     case PlanShape::strict:

@@ -1,22 +1,34 @@
 #include "tests/sim/simulation.hpp"
 
 #include <algorithm>
+#include <utility>
 
-#include "broker/tracker/vicinity.hpp"
+#include <fmt/format.h>
 
 namespace cape::scheduler {
 namespace {
 
-constexpr std::uint32_t batch = 3;  // of the domain: the largest of its topologies
 constexpr std::int64_t healing_ns = 120 * second;
+constexpr std::int64_t look_every_ns = 10 * ms;      // whether all is done
+constexpr std::uint64_t steps_at_once_max = 10'000;  // while time stands still
 
 }  // namespace
 
 Simulation::Simulation(SimulationOptions options)
     : options_(options),
-      plan_(plan_of(options)),
+      all_(plan_of(options)),
       random_(options.seed),
-      trouble_end_ns_(now_.boot_ns + options.trouble_ns) {}
+      trouble_end_ns_(now_.boot_ns + options.trouble_ns),
+      source_(options.subjects),
+      checkers_(all_, source_, options.poison,
+                [this](Promise promise, std::string what) { violate(promise, std::move(what)); }),
+      config_(whole_config(all_)) {}
+
+void Simulation::watch(std::function<void(const Step&)> on_step,
+                       std::function<void(const std::string&)> on_note) {
+  on_step_ = std::move(on_step);
+  on_note_ = std::move(on_note);
+}
 
 void Simulation::run() {
   start_broker();
@@ -24,22 +36,28 @@ void Simulation::run() {
   at(some(0, second), [this] { disturb_hosts(); });
   if (options_.operators) at(some(0, 100 * ms), [this] { operate(); });
   run_until(trouble_end_ns_, [] { return false; });
-  if (options_.operators) {
-    const auto all_done = [this] { return commands_.empty(); };
-    run_until(now_.boot_ns + 10 * second, all_done);
-    end_all_acts();
-    run_until(now_.boot_ns + 10 * second, all_done);
-    if (!commands_.empty()) violate(fmt::format("{} acts were never done", commands_.size()));
-  }
-  for (const auto& [subject, events] : source_) ping(subject);
+  note("the trouble is over");
+  heal();
+}
+
+void Simulation::heal() {
+  const auto acts_done = [this] { return commands_.empty(); };
+  run_until(now_.boot_ns + 10 * second, acts_done);
+  end_all_acts();
+  run_until(now_.boot_ns + 10 * second, acts_done);
+  if (!commands_.empty()) violate(Promise::acts, fmt::format("{} acts were never done", commands_.size()));
+  for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
+    if (!source_.events(subject).empty()) ping(subject);
   run_until(now_.boot_ns + healing_ns, [this] { return is_all_done(); });
-  if (!is_all_done()) violate("not everything was processed in the end");
+  if (!is_all_done()) return violate(Promise::stuck, "not everything was processed in the end");
+  run_until(now_.boot_ns + 2 * second, [] { return false; });
+  check_end();
 }
 
 // ---- the event queue
 
 void Simulation::at(std::int64_t delay_ns, std::function<void()> what) {
-  queue_.emplace(std::pair{now_.boot_ns + delay_ns, ++queued_}, std::move(what));
+  queue_.push({now_.boot_ns + delay_ns, ++queued_, std::move(what)});
 }
 
 void Simulation::broker_at(std::int64_t delay_ns, std::function<void()> what) {
@@ -57,50 +75,75 @@ bool Simulation::chance(double probability) {
 }
 
 void Simulation::run_until(std::int64_t end_ns, const std::function<bool()>& done) {
-  while (!queue_.empty() && violations_.empty() && !done()) {
-    const auto next = queue_.begin();
-    if (next->first.first > end_ns) break;
-    const std::int64_t passed = next->first.first - now_.boot_ns;
-    now_.boot_ns += passed;
-    now_.wall_ns += passed;
-    const auto what = std::move(next->second);
-    queue_.erase(next);
-    what();
+  std::int64_t look_ns = 0;
+  while (!queue_.empty() && violations_.empty()) {
+    if (now_.boot_ns >= look_ns) {
+      if (done()) return;
+      look_ns = now_.boot_ns + look_every_ns;
+    }
+    if (queue_.top().at_ns > end_ns) return go_to(end_ns);
+    // Its own order keeps the queue sound: nothing looks at what is moved out before the pop.
+    Due due = std::move(const_cast<Due&>(queue_.top()));
+    queue_.pop();
+    go_to(due.at_ns);
+    due.what();
   }
+}
+
+void Simulation::go_to(std::int64_t at_ns) {
+  const std::int64_t passed = at_ns - now_.boot_ns;
+  if (passed > 0) steps_at_once_ = 0;
+  now_.boot_ns += passed;
+  now_.wall_ns += passed;
 }
 
 // ---- the broker
 
 // Hosts of the life before are gone or have said hello anew before the first job: the gate in front of us.
 void Simulation::start_broker() {
-  scheduler_ = std::make_unique<Scheduler>(plan_, ++epoch_);
+  life_ = make_life(all_, config_);
+  checkers_.on_config(config_.known, config_.after);
+  scheduler_ = std::make_unique<Scheduler>(life_.plan, ++epoch_);
+  note(
+      fmt::format("the broker starts its epoch {} with {} topologies", epoch_, life_.plan.topologies.size()));
   tick_ns_ = 0;
   reading_.clear();
   again_.clear();
+  went_back_.clear();
   commands_.clear();  // of the life before: whoever asked sees that the broker is gone
-  if (!paused_whole_.empty()) {
-    std::vector<Input> pauses;
-    for (TopologyIndex topology : paused_whole_)
-      pauses.push_back(PauseTopology{.topology = topology, .paused = true, .reason = {}});
-    step(std::move(pauses));
-  }
   broker_at(some(0, 50 * ms), [this] { ping_behind(); });
   broker_at(some(0, 100 * ms), [this] {
     for (auto& [id, host] : hosts_) host.runs = false;
     for (int i = 0; i < 2; ++i) add_host();
   });
+  std::vector<Input> pauses;
+  for (TopologyIndex topology : paused_whole_)
+    if (config_.known[topology])
+      pauses.push_back(
+          PauseTopology{.topology = life_.topology_here[topology], .paused = true, .reason = {}});
+  if (!pauses.empty()) step(std::move(pauses));
 }
 
 void Simulation::crash_broker() {
-  ++crashes_;
+  ++met_.crashes;
+  if (options_.config_changes && chance(0.5)) {
+    change_config(config_, all_, random_);
+    ++met_.configs;
+  }
   start_broker();
 }
 
 void Simulation::step(std::vector<Input> inputs) {
   const Actions actions = scheduler_->step(now_, inputs);
-  if (options_.record) steps_.push_back({epoch_, now_, std::move(inputs), to_text(actions)});
+  ++met_.steps;
+  if (++steps_at_once_ > steps_at_once_max)
+    violate(Promise::spin, "steps without end while time stands still");
+  if (on_step_) on_step_({epoch_, life_.plan, now_, inputs, actions});
   check_bounds();
-  for (const Action& action : actions) std::visit([this](const auto& a) { perform(a); }, action);
+  for (const Action& action : actions) {
+    if (in_trouble() && chance(0.0003)) return crash_broker();  // what is left of the actions is lost
+    std::visit([this](const auto& a) { perform(a); }, action);
+  }
   schedule_tick();
 }
 
@@ -113,106 +156,117 @@ void Simulation::schedule_tick() {
   });
 }
 
-void Simulation::perform(const SaveCursor& save) {
-  const std::int64_t delay = some(ms / 2, 5 * ms);
-  if (in_trouble() && chance(0.05))
-    return broker_at(delay, [this, save] { step({CursorSaveFailed{save.subject, save.version}}); });
-  const auto commit = [this, save] {
-    commit_audit(save);
-    check_commit(save.subject, save.info);
-    store_[save.subject] = {save.info, save.behind};
-  };
-  // A commit may outlive the broker that asked for it, but not reach into the life of the next.
-  broker_at(delay, [this, commit, save] {
-    commit();
-    broker_at(some(0, 2 * ms), [this, save] { step({CursorSaved{save.subject, save.version}}); });
-  });
-}
-
 void Simulation::perform(const WalkBehind&) {
-  ++walks_;
+  ++met_.walks;
   broker_at(some(0, 5 * ms), [this] { ping_behind(); });
 }
 
 void Simulation::perform(const Notice& notice) {
-  if (notice.kind == Notice::Kind::host_lost) ++hosts_lost_;
-  if (notice.kind == Notice::Kind::source_went_back) violate(to_text(Action{notice}));
-  if (notice.kind != Notice::Kind::parked) return;
-  ++parked_;
+  if (notice.kind == Notice::Kind::host_lost) ++met_.hosts_lost;
+  const bool stops = notice.kind == Notice::Kind::parked || notice.kind == Notice::Kind::unreadable ||
+                     notice.kind == Notice::Kind::source_went_back;
+  if (!stops) return;
   const auto subject = static_cast<SubjectId>(std::stoul(notice.subject.substr(1)));
-  if (!is_poison(notice.topology, subject, notice.sequence)) violate("parked: " + to_text(Action{notice}));
-}
-
-void Simulation::ping_behind() {
-  std::vector<SubjectId> behind;
-  for (const auto& [subject, stored] : store_)
-    if (stored.behind) behind.push_back(subject);
-  for (SubjectId subject : behind) ping(subject);
-}
-
-// ---- source and tracker
-
-void Simulation::append() {
-  if (!in_trouble()) return;
-  const SubjectId subject = 1 + random_() % options_.subjects;
-  std::vector<Sequence>& events = source_[subject];
-  const auto count = some(1, 8);
-  for (std::int64_t i = 0; i < count; ++i)
-    events.push_back((events.empty() ? 0 : events.back()) + (chance(0.3) ? some(2, 9) : 1));
-  if (chance(0.6)) ping(subject);
-  if (chance(0.3)) ping(subject);
-  at(some(ms, 20 * ms), [this] { append(); });
-}
-
-// One read of a subject at a time; a ping that comes while one runs leads to another one.
-void Simulation::ping(SubjectId subject) {
-  if (!reading_.insert(subject).second) {
-    again_.insert(subject);
-    return;
+  const TopologyIndex topology = life_.topology_of[notice.topology];
+  bool has_cause = false;
+  if (notice.kind == Notice::Kind::parked) {
+    ++met_.parked;
+    has_cause = checkers_.is_poison(topology, subject, notice.sequence);
+  } else if (notice.kind == Notice::Kind::unreadable) {
+    ++met_.unreadable;
+    const std::vector<SourceEvent>& events = source_.events(subject);
+    std::size_t place = source_.place_of(subject, notice.sequence);
+    while (place < events.size() && !events[place].visible) ++place;
+    has_cause = place < events.size() && events[place].unreadable;
+  } else {
+    ++met_.went_back;
+    went_back_.emplace(topology, subject);
+    has_cause = lied_about_.contains(subject);
   }
-  broker_at(some(0, 3 * ms), [this, subject] { read(subject); });
+  if (!has_cause) violate(Promise::told, "parked without a cause: " + to_text(Action{notice}));
 }
 
-void Simulation::read(SubjectId subject) {
-  if (in_trouble() && chance(0.05)) return broker_at(10 * ms, [this, subject] { read(subject); });
-  const auto stored = store_.find(subject);
-  std::vector<Sequence> cursors;
-  for (const TopologyPosition& at :
-       scheduler_->positions(subject, 0, stored == store_.end() ? nullptr : &stored->second.info))
-    if (at.can_run) cursors.push_back(at.position);
-  std::vector<Sequence> starts;
-  for (const auto& query : tracker::plan_by_vicinity(cursors, INT64_MAX - 1, batch))
-    starts.push_back(query.start);
-  broker_at(some(0, 4 * ms), [this, subject, starts] { answer(subject, starts); });
+// ---- what is asked of all of it
+
+void Simulation::violate(Promise promise, std::string what) {
+  violations_.push_back(
+      {promise, fmt::format("{} (after {} ms, in epoch {})", what,
+                            (now_.boot_ns - trouble_end_ns_ + options_.trouble_ns) / ms, epoch_)});
+  note(fmt::format("broken: {}: {}", name_of(promise), violations_.back().what));
 }
 
-void Simulation::answer(SubjectId subject, const std::vector<Sequence>& starts) {
-  std::vector<Input> inputs;
-  for (Sequence start : starts) inputs.push_back(request_for(subject, start));
-  if (starts.empty()) inputs.push_back(request_for(subject, INT64_MAX - 1));
-  for (std::size_t i = 0; i + 1 < inputs.size(); ++i) std::get<SchedulingRequest>(inputs[i]).last = false;
-  reading_.erase(subject);
-  if (again_.erase(subject) > 0) ping(subject);
-  step(std::move(inputs));
+void Simulation::note(const std::string& what) {
+  if (on_note_) on_note_(fmt::format("@{} {}", now_.boot_ns, what));
 }
 
-SchedulingRequest Simulation::request_for(SubjectId subject, Sequence start) {
-  const std::vector<Sequence>& events = source_[subject];
-  const Sequence latest = events.empty() ? 0 : events.back();
-  const std::uint32_t most = chance(0.2) ? 1 : batch;  // a source may give less than it was asked for
-  std::vector<Sequence> given;
-  Sequence proven_to = std::max(latest, start - 1);
-  for (Sequence sequence : events) {
-    if (sequence < start) continue;
-    if (given.size() == most) {
-      proven_to = given.back();
-      break;
+void Simulation::check_bounds() {
+  const Counters counters = scheduler_->counters();
+  if (counters.waiting_bytes > life_.plan.lambdas.size() * all_.waiting_bytes_max)
+    violate(Promise::bounds, "too many bytes wait");
+  if (counters.timers > life_.plan.lambdas.size() * all_.timers_max)
+    violate(Promise::bounds, "too many timers");
+}
+
+// Everything that no event holds up has succeeded, and of the rest it is told that it is stopped.
+bool Simulation::is_all_done() {
+  for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
+    for (TopologyIndex topology : life_.topology_of) {
+      if (!checkers_.is_through(topology, subject)) return false;
+      const bool stops = checkers_.stop_of(topology, subject) < source_.events(subject).size();
+      if (stops && !view_of(topology, subject).stopped) return false;
     }
-    given.push_back(sequence);
-  }
-  const auto stored = store_.find(subject);
-  return World::make_request(subject, latest, block(start, proven_to, given, 40),
-                             stored == store_.end() ? std::nullopt : std::optional(stored->second.info));
+  return true;
+}
+
+// A while after all was done: it is in the store, and nothing of it is left anywhere else.
+void Simulation::check_end() {
+  const Counters counters = scheduler_->counters();
+  if (counters.jobs_in_flight + counters.waiting_bytes + counters.timers + counters.subjects_in_memory > 0)
+    violate(Promise::bounds,
+            fmt::format("left in the end: {} jobs, {} bytes, {} timers, {} subjects", counters.jobs_in_flight,
+                        counters.waiting_bytes, counters.timers, counters.subjects_in_memory));
+  for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
+    for (TopologyIndex topology : life_.topology_of) {
+      const TopologySpec& spec = all_.topologies[topology];
+      for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+        const Sequence done_to = checkers_.done_to(spec.first_lambda + i, subject);
+        if (done_to > 0 && view_of(topology, subject).cursor < spec.start - 1)
+          violate(Promise::cursor, "a cursor lies before the start");
+        const storage::CursorInfo* info = stored(subject);
+        const storage::TopologyCursor* of_topology = nullptr;
+        for (std::size_t t = 0; info && t < info->topologies.size(); ++t)
+          if (info->topologies[t].topology == spec.name) of_topology = &info->topologies[t];
+        if (done_to > 0 && (!of_topology || of_topology->lambdas[i].cursor < done_to))
+          violate(Promise::stuck,
+                  fmt::format("subject {}: the cursor of {} was never saved", subject, spec.name));
+      }
+    }
+}
+
+void Met::add(const Met& o) {
+  steps += o.steps, events += o.events, crashes += o.crashes, walks += o.walks, hosts_lost += o.hosts_lost;
+  hung += o.hung, parked += o.parked, overtaken += o.overtaken, acts_done += o.acts_done,
+      configs += o.configs;
+  late += o.late, lies += o.lies, went_back += o.went_back, unreadable += o.unreadable;
+  saves_failed += o.saves_failed, saves_unanswered += o.saves_unanswered;
+}
+
+std::string to_text(const Met& met) {
+  return fmt::format(
+      "{} steps, {} events run, {} crashes of the broker, {} new configs, {} walks, {} hosts lost, {} events "
+      "hung, "
+      "{} parked, {} unreadable, {} acts done, {} late events, {} lies of the source, {} parked by them, {} "
+      "saves "
+      "failed, {} unanswered, {} events overtaken",
+      met.steps, met.events, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung, met.parked,
+      met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.saves_failed,
+      met.saves_unanswered, met.overtaken);
+}
+
+Met Simulation::met() const {
+  Met met = met_;
+  met.overtaken = checkers_.overtaken();
+  return met;
 }
 
 }  // namespace cape::scheduler

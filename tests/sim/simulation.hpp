@@ -1,19 +1,12 @@
 // tests/sim/simulation.hpp
-// A seeded world round the scheduler: a source that grows, a tracker, a store that is late or fails, hosts
-// that fail events, die, or are cut off and run on until their lease ends, a broker that crashes between any
-// two events, operators who pause, park, redrive, skip and rewind at random. It checks, from what lambdas saw and what the store holds alone:
+// A seeded world round the scheduler, in virtual time: a source that grows and may lie, a tracker, a store
+// that is late, fails, or fails after it has committed, hosts that fail events, hang, die, or are cut off and
+// run on until their lease ends, a broker that crashes between any two actions and starts with another
+// config, and operators who pause, park, redrive, skip and rewind at random. Checkers look on. Once failures
+// have ended and every subject was pinged once, everything has to be processed and saved, but for what an
+// event holds up that fails for ever, and that this is stopped has to be told.
 //
-//   order       in a strict topology an event starts only after its lambda succeeded on every earlier one of
-//               the subject (G2)
-//   after       an event starts only when the topologies that come first are through with it (G3)
-//   fences      no event runs in a job after a later job with it began; in a strict topology no job of a lane
-//               runs after a later job of it began (G7)
-//   cursors     stored ones only rise and never stand past an event that has not succeeded (G6)
-//   acts        nothing of a paused or parked subject is issued; a rewound one runs again, in order; each act
-//               that was told to be done is in the store
-//   bounds      waiting bytes and timers stay under their limits (G9)
-// and, once failures have ended and every subject was pinged once, that everything was processed, but for
-// what a parked event holds up, and that this is told to be stopped (G1, G8).
+// A run is a pure function of its options. One thread; nothing of it outlives it.
 #pragma once
 
 #include <cstdint>
@@ -21,53 +14,50 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <queue>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "tests/broker/scheduler/world.hpp"
+#include "tests/sim/checkers.hpp"
+#include "tests/sim/config.hpp"
+#include "tests/sim/options.hpp"
+#include "tests/sim/promise.hpp"
+#include "tests/sim/source.hpp"
 
 namespace cape::scheduler {
 
-enum class PlanShape : std::uint8_t { strict, pipelined, chain, join };
+// What a run met, to see that it did meet what it is there to meet.
+struct Met {
+  std::uint64_t steps = 0, events = 0, crashes = 0, walks = 0, hosts_lost = 0, hung = 0, parked = 0,
+                overtaken = 0;
+  std::uint64_t acts_done = 0, configs = 0, late = 0, lies = 0, went_back = 0, unreadable = 0;
+  std::uint64_t saves_failed = 0, saves_unanswered = 0;
 
-struct SimulationOptions {
-  std::uint64_t seed = 1;
-  PlanShape shape = PlanShape::strict;
-  bool operators = false;
-  bool poison = false;              // some events of some subjects fail for ever
-  std::uint32_t jobs_per_host = 2;  // of each lambda
-  SubjectId subjects = 12;
-  std::int64_t trouble_ns = 4 * second;  // how long things fail
-  std::size_t waiting_bytes_max = 4096;
-  std::size_t timers_max = 4;
-  bool record = false;  // keep every step
+  void add(const Met& other);
 };
+std::string to_text(const Met& met);
 
 class Simulation {
  public:
   explicit Simulation(SimulationOptions options);
 
-  void run();
-  const std::vector<std::string>& violations() const { return violations_; }
-  std::uint64_t events_run() const { return events_run_; }
-  std::uint64_t crashes() const { return crashes_; }
-  std::uint64_t walks() const { return walks_; }
-  std::uint64_t hosts_lost() const { return hosts_lost_; }
-  std::uint64_t parked() const { return parked_; }
-  std::uint64_t acts_done() const { return acts_done_; }
-  std::uint64_t overtaken() const { return overtaken_; }  // events that ran first after a later one had begun
+  const SimulationOptions& options() const { return options_; }
+  void run();  // until all is done, or a promise is broken
+  const std::vector<Violation>& violations() const { return violations_; }
+  Met met() const;
 
-  // Every step of every life of the broker, for a replay. Needs options.record.
+  // One step of a life of the broker.
   struct Step {
     std::uint32_t epoch;
+    const SchedulerPlan& plan;
     Now now;
-    std::vector<Input> inputs;
-    std::string actions;
+    const std::vector<Input>& inputs;
+    const Actions& actions;
   };
-  const std::vector<Step>& steps() const { return steps_; }
-  static SchedulerPlan plan_of(const SimulationOptions& options);
+  // Called with every step, and with what else happens.
+  void watch(std::function<void(const Step&)> on_step, std::function<void(const std::string&)> on_note);
 
  private:
   struct Stored {
@@ -80,105 +70,111 @@ class Simulation {
     std::int64_t lease_end_ns = 0;
     std::map<JobId, Sequence> running;
   };
-  struct LaneLog {  // of one lambda of one subject: what the lambda itself saw
-    std::set<Sequence> succeeded;  // or were skipped, since the last rewind to below them
-    std::set<Sequence> ever;       // succeeded, rewinds or not
-    JobId last_job = 0;
-    std::map<Sequence, JobId> last_job_of;
-    Sequence highest = 0;  // that began
+  struct Held {
+    bool paused = false, parked = false;
   };
+  struct Due {
+    std::int64_t at_ns = 0;
+    std::uint64_t number = 0;  // of equal times the first that was put there
+    std::function<void()> what;
+    bool operator>(const Due& other) const {
+      return at_ns != other.at_ns ? at_ns > other.at_ns : number > other.number;
+    }
+  };
+  // What a save did is in the store from then on; what the broker hears of it is another matter.
+  enum class SaveEnd : std::uint8_t { saved, failed, failed_after_commit, unanswered };
 
-  // The event queue.
+  // ---- simulation.cpp: the queue, and the broker
   void at(std::int64_t delay_ns, std::function<void()> what);
   void broker_at(std::int64_t delay_ns, std::function<void()> what);  // lost if the broker crashes before
   std::int64_t some(std::int64_t low_ns, std::int64_t high_ns);
   bool chance(double probability);
   bool in_trouble() const { return now_.boot_ns < trouble_end_ns_; }
   void run_until(std::int64_t end_ns, const std::function<bool()>& done);
-
-  // The broker.
+  void go_to(std::int64_t at_ns);
+  void heal();
   void start_broker();
   void crash_broker();
   void step(std::vector<Input> inputs);
-  void perform(const IssueJob& job);
-  void perform(const SaveCursor& save);
-  void perform(const PingAgain& ping) { this->ping(ping.subject); }
+  void schedule_tick();
+  void violate(Promise promise, std::string what);
+  void note(const std::string& what);
+  void check_bounds();
+  bool is_all_done();
+  void check_end();
   void perform(const WalkBehind&);
   void perform(const Notice& notice);
-  void perform(const CancelJob& cancel);
-  void perform(const CommandDone& done);
-  void ping_behind();
-  void schedule_tick();
 
-  // Source and tracker.
+  // ---- store.cpp
+  void perform(const SaveCursor& save);
+  void commit(const SaveCursor& save);
+  void commit_audit(const SaveCursor& save);
+  const storage::CursorInfo* stored(SubjectId subject) const;
+  std::optional<storage::CursorInfo> loaded(SubjectId subject) const;
+
+  // ---- tracker.cpp: source and tracker
+  void perform(const PingAgain& ping) { this->ping(ping.subject); }
   void append();
+  void append_to(SubjectId subject);
+  void ping_behind();
   void ping(SubjectId subject);
   void read(SubjectId subject);
   void answer(SubjectId subject, const std::vector<Sequence>& starts);
-  SchedulingRequest request_for(SubjectId subject, Sequence start);
+  SchedulingRequest request_for(SubjectId subject, Sequence start, Sequence latest);
+  std::optional<SchedulingRequest> lie(SubjectId subject);
 
-  // Hosts.
+  // ---- hosts.cpp
   void add_host();
   void beat(HostId id);
   void disturb_hosts();
-  void start_job(HostId id, IssueJob job);
+  void disturb(HostId id);
+  void perform(const IssueJob& job);
+  void start_job(HostId id, const IssueJob& job);
   void run_event(HostId id, const IssueJob& job, std::uint32_t index);
-  void end_event(HostId id, const IssueJob& job, std::uint32_t index);
-  void report(HostId id, const IssueJob& job, wire::JobStatus status);
+  void end_event(HostId id, const IssueJob& job, std::uint32_t index, bool hung);
+  void report(HostId id, wire::JobStatus status);
+  bool is_running(Host& host);  // and is allowed to
 
-  // Operators.
+  // ---- operators.cpp
   void operate();
   void command(Act act, TopologyIndex topology, SubjectId subject, Sequence sequence);
   void pause_whole(TopologyIndex topology, bool paused);
   void end_all_acts();
-  void commit_audit(const SaveCursor& save);
-
-  // The checkers.
-  void violate(std::string what);
-  void check_start(const IssueJob& job, Sequence sequence);
-  void check_fence(LaneLog& log, const IssueJob& job, Sequence sequence, const std::string& who);
-  void check_order(const LaneLog& log, const IssueJob& job, Sequence sequence, const std::string& who);
-  void check_commit(SubjectId subject, const storage::CursorInfo& info);
-  void check_bounds();
-  bool is_poison(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
-  Sequence first_stop(TopologyIndex topology, SubjectId subject) const;
-  bool has_passed(TopologyIndex topology, SubjectId subject, Sequence sequence) const;  // once, at least
-  bool has_succeeded(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
-  bool is_all_done() const;
-  bool is_stopped(TopologyIndex topology, SubjectId subject) const;
+  void perform(const CancelJob& cancel) { cancelled_.insert(cancel.job); }
+  void perform(const CommandDone& done);
+  TopologyView view_of(TopologyIndex topology, SubjectId subject) const;
 
   SimulationOptions options_;
-  SchedulerPlan plan_;
+  SchedulerPlan all_;
   std::mt19937_64 random_;
   Now now_{.boot_ns = 1000 * second, .wall_ns = 1'700'000'000 * second};
   std::int64_t trouble_end_ns_;
-  std::map<std::pair<std::int64_t, std::uint64_t>, std::function<void()>> queue_;
-  std::uint64_t queued_ = 0;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> queue_;
+  std::uint64_t queued_ = 0, steps_at_once_ = 0;
 
+  Source source_;
+  Checkers checkers_;
+  SimConfig config_;
+  Life life_;
   std::unique_ptr<Scheduler> scheduler_;
   std::uint32_t epoch_ = 0;  // also the broker's life: what was meant for an older one is lost
   std::int64_t tick_ns_ = 0;
   std::map<SubjectId, Stored> store_;
-  std::map<SubjectId, std::vector<Sequence>> source_;
-  std::set<SubjectId> reading_, again_;
+  std::set<SubjectId> reading_, again_, lied_about_;
   std::map<HostId, Host> hosts_;
   HostId next_host_ = 1;
-  std::map<std::pair<LambdaIndex, SubjectId>, LaneLog> logs_;
 
-  std::vector<std::string> violations_;
-  std::vector<Step> steps_;
-  struct Held {
-    bool paused = false, parked = false;
-  };
   std::map<std::pair<TopologyIndex, SubjectId>, Held> held_;
+  std::set<std::pair<TopologyIndex, SubjectId>> went_back_;  // parked for that in this life
   std::set<TopologyIndex> paused_whole_;
-  std::map<std::uint64_t, Command> commands_;  // that are out
+  std::map<std::uint64_t, Command> commands_;  // that are out; their topology is the run's
   std::uint64_t last_command_ = 0;
-  std::set<std::pair<TopologyIndex, std::pair<SubjectId, Sequence>>> skipped_, skipped_ever_;
-  std::uint64_t acts_done_ = 0;
   std::set<JobId> cancelled_;
 
-  std::uint64_t events_run_ = 0, crashes_ = 0, walks_ = 0, hosts_lost_ = 0, parked_ = 0, overtaken_ = 0;
+  std::vector<Violation> violations_;
+  Met met_;
+  std::function<void(const Step&)> on_step_;
+  std::function<void(const std::string&)> on_note_;
 };
 
 }  // namespace cape::scheduler

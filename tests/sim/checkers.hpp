@@ -1,0 +1,97 @@
+// tests/sim/checkers.hpp
+// Checkers hold what is promised against what happened. They see what lambdas saw, what the store and the
+// source hold and the plan, and nothing of the scheduler. All counts are the run's, not a life's.
+// Borrows `all` and `source`, which must outlive it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "storage/cursor_info.hpp"
+#include "tests/sim/options.hpp"
+#include "tests/sim/promise.hpp"
+#include "tests/sim/source.hpp"
+
+namespace cape::scheduler {
+
+// What came first, told by whoever runs an event.
+struct EventStart {
+  LambdaIndex lambda = 0;
+  SubjectId subject = 0;
+  Sequence sequence = 0;
+  JobId job = 0;
+  bool may_repeat = false;
+  bool of_this_life = true;  // else its broker may have had another config
+};
+
+class Checkers {
+ public:
+  using Violate = std::function<void(Promise, std::string)>;
+
+  Checkers(const SchedulerPlan& all, const Source& source, bool poison, Violate violate);
+
+  // From now on topology t comes after those in after[t] that are `known`.
+  void on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after);
+  void on_start(const EventStart& start);
+  void on_success(LambdaIndex lambda, SubjectId subject, Sequence sequence);
+  void on_shown(SubjectId subject, std::size_t place);  // a late event
+  void on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence);
+  void on_rewind(TopologyIndex topology, SubjectId subject, const storage::TopologyCursor& to);
+  // `before`: what the store held, null: nothing.
+  void on_commit(SubjectId subject, const storage::CursorInfo* before, const storage::CursorInfo& after);
+
+  bool is_poison(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
+  // The place of the event at which the topology has to stand still until an operator comes; the number of
+  // events: nowhere.
+  std::size_t stop_of(TopologyIndex topology, SubjectId subject);
+  // Everything that no event holds up that fails for ever.
+  bool is_through(TopologyIndex topology, SubjectId subject);
+  // The sequence up to which everything has succeeded or need not run, as far as the topology may go.
+  Sequence done_to(LambdaIndex lambda, SubjectId subject);
+  std::uint64_t overtaken() const { return overtaken_; }  // events that ran first after a later one had begun
+
+ private:
+  struct Seen {              // of one event by one lambda
+    bool succeeded = false;  // or skipped, since the last rewind to below it
+    bool ran = false;        // successfully, once
+    bool passed = false;     // ran or skipped, once
+    JobId last_job = 0;
+  };
+  struct Lane {
+    std::vector<Seen> seen;     // by place
+    std::size_t succeeded = 0;  // all before this place have, or need not
+    std::size_t passed = 0;
+    JobId last_job = 0;
+    Sequence highest = 0;  // that began
+  };
+
+  Lane& lane_of(LambdaIndex lambda, SubjectId subject);
+  const TopologySpec& spec_of(LambdaIndex lambda) const {
+    return all_.topologies[all_.lambdas[lambda].topology];
+  }
+  std::size_t reach(LambdaIndex lambda, SubjectId subject, bool Seen::*flag, std::size_t Lane::*mark);
+  std::size_t succeeded(LambdaIndex lambda, SubjectId subject) {
+    return reach(lambda, subject, &Seen::succeeded, &Lane::succeeded);
+  }
+  bool has_passed(TopologyIndex topology, SubjectId subject, std::size_t place);
+  void check_fence(Lane& lane, const EventStart& start, std::size_t place);
+  void check_after(const EventStart& start, std::size_t place);
+  void check_cursor(TopologyIndex topology, SubjectId subject, const storage::LambdaCursor& at,
+                    const storage::LambdaCursor* before);
+  const TopologySpec* named(const std::string& topology) const;
+
+  const SchedulerPlan& all_;
+  const Source& source_;
+  bool poison_;
+  Violate violate_;
+  std::vector<bool> known_;
+  std::vector<std::vector<TopologyIndex>> after_;
+  std::vector<std::vector<Lane>> lanes_;  // by lambda, by subject
+  std::uint64_t overtaken_ = 0;
+};
+
+std::string to_text(const EventStart& start);
+
+}  // namespace cape::scheduler

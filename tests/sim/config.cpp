@@ -1,0 +1,74 @@
+#include "tests/sim/config.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace cape::scheduler {
+namespace {
+
+// A topology's place in the order in which the run's own plan lets them come after each other. An `after`
+// that points to a lower one can never close a circle.
+std::size_t rank_of(const SchedulerPlan& all, TopologyIndex topology) {
+  std::size_t rank = 0;
+  for (TopologyIndex earlier : all.topologies[topology].after)
+    rank = std::max(rank, 1 + rank_of(all, earlier));
+  return rank;
+}
+
+void toggle_after(SimConfig& config, const SchedulerPlan& all, TopologyIndex a, TopologyIndex b) {
+  if (rank_of(all, a) == rank_of(all, b)) return;
+  const TopologyIndex first = rank_of(all, a) < rank_of(all, b) ? a : b;
+  std::vector<TopologyIndex>& after = config.after[first == a ? b : a];
+  if (std::erase(after, first) == 0) after.push_back(first);
+}
+
+}  // namespace
+
+SimConfig whole_config(const SchedulerPlan& all) {
+  SimConfig config{.known = std::vector<bool>(all.topologies.size(), true), .after = {}};
+  for (const TopologySpec& topology : all.topologies) config.after.push_back(topology.after);
+  return config;
+}
+
+void change_config(SimConfig& config, const SchedulerPlan& all, std::mt19937_64& random) {
+  const std::size_t count = all.topologies.size();
+  const auto topology = static_cast<TopologyIndex>(random() % count);
+  if (random() % 2 == 0)
+    return toggle_after(config, all, topology, static_cast<TopologyIndex>(random() % count));
+  config.known[topology] = !config.known[topology];
+  if (std::ranges::count(config.known, true) == 0) config.known[topology] = true;
+}
+
+Life make_life(const SchedulerPlan& all, const SimConfig& config) {
+  Life life;
+  life.plan = all;
+  life.plan.topologies.clear();
+  life.plan.lambdas.clear();
+  life.plan.of_domain.assign(1, {});
+  life.topology_here.assign(all.topologies.size(), not_known);
+  for (TopologyIndex topology = 0; topology < all.topologies.size(); ++topology) {
+    if (!config.known[topology]) continue;
+    const auto here = static_cast<TopologyIndex>(life.plan.topologies.size());
+    life.topology_here[topology] = here;
+    life.topology_of.push_back(topology);
+    life.plan.of_domain[0].push_back(here);
+    TopologySpec spec = all.topologies[topology];
+    spec.first_lambda = static_cast<LambdaIndex>(life.plan.lambdas.size());
+    for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+      const LambdaIndex lambda = all.topologies[topology].first_lambda + i;
+      life.lambda_of.push_back(lambda);
+      life.plan.lambdas.push_back(all.lambdas[lambda]);
+      life.plan.lambdas.back().topology = here;
+    }
+    life.plan.topologies.push_back(std::move(spec));
+  }
+  for (TopologyIndex here = 0; here < life.topology_of.size(); ++here) {
+    std::vector<TopologyIndex>& after = life.plan.topologies[here].after;
+    after.clear();
+    for (TopologyIndex earlier : config.after[life.topology_of[here]])
+      if (config.known[earlier]) after.push_back(life.topology_here[earlier]);
+  }
+  return life;
+}
+
+}  // namespace cape::scheduler

@@ -1,0 +1,54 @@
+#include "tests/sim/options.hpp"
+
+#include <fmt/format.h>
+
+namespace cape::scheduler {
+namespace {
+
+constexpr std::uint64_t shapes = 4;
+
+// The bits of a seed that say what else it meets: consecutive seeds shall differ in all of them.
+std::uint64_t mixed(std::uint64_t seed) {
+  seed += 0x9e3779b97f4a7c15;
+  seed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9;
+  seed = (seed ^ (seed >> 27)) * 0x94d049bb133111eb;
+  return seed ^ (seed >> 31);
+}
+
+}  // namespace
+
+SimulationOptions options_for(std::uint64_t seed) {
+  SimulationOptions options{.seed = seed};
+  if (seed % 3 == 0) {
+    options.subjects = 3;
+    options.waiting_bytes_max = 1u << 20;
+    options.timers_max = 1000;
+    options.jobs_per_host = 8;
+  } else if (seed % 3 == 2) {
+    options.subjects = 40;
+    options.waiting_bytes_max = 700;
+    options.timers_max = 2;
+  }
+  options.shape = static_cast<PlanShape>(seed / 3 % shapes);
+  const std::uint64_t bits = mixed(seed);
+  options.poison = (bits & 1) != 0;
+  options.operators = (bits & 2) != 0;
+  options.config_changes = (bits & 4) != 0;
+  options.late_events = (bits & 8) != 0;
+  options.lying_source = (bits & 48) == 0;
+  return options;
+}
+
+std::string to_text(const SimulationOptions& options) {
+  static constexpr const char* names[] = {"strict", "pipelined", "chain", "join"};
+  std::string text = fmt::format("seed {}: plan {}, {} subjects", options.seed,
+                                 names[static_cast<std::size_t>(options.shape)], options.subjects);
+  if (options.operators) text += ", operators";
+  if (options.poison) text += ", poison";
+  if (options.config_changes) text += ", config changes";
+  if (options.late_events) text += ", late events";
+  if (options.lying_source) text += ", a lying source";
+  return text;
+}
+
+}  // namespace cape::scheduler

@@ -1,0 +1,108 @@
+// Source and tracker of the simulation.
+#include <algorithm>
+
+#include "broker/tracker/vicinity.hpp"
+#include "tests/sim/simulation.hpp"
+
+namespace cape::scheduler {
+namespace {
+
+constexpr std::uint32_t batch = 3;  // of the domain: the largest of its topologies
+
+}  // namespace
+
+void Simulation::append() {
+  if (!in_trouble()) return;
+  const SubjectId subject = 1 + random_() % options_.subjects;
+  const auto count = some(1, 8);
+  for (std::int64_t i = 0; i < count; ++i) append_to(subject);
+  if (chance(0.6)) ping(subject);
+  if (chance(0.3)) ping(subject);
+  at(some(ms, 20 * ms), [this] { append(); });
+}
+
+// Now and then a transaction that took an earlier number commits later.
+void Simulation::append_to(SubjectId subject) {
+  const Sequence gap = chance(0.3) ? some(2, 9) : 1;
+  const bool late = options_.late_events && chance(0.1);
+  const bool unreadable = !late && options_.poison && subject % 5 == 0 && chance(0.02);
+  const std::size_t place = source_.add(subject, gap, late, unreadable);
+  if (!late) return;
+  ++met_.late;
+  at(std::min(some(ms, 300 * ms), trouble_end_ns_ - now_.boot_ns), [this, subject, place] {
+    source_.show(subject, place);
+    checkers_.on_shown(subject, place);
+    if (chance(0.6)) ping(subject);
+  });
+}
+
+void Simulation::ping_behind() {
+  std::vector<SubjectId> behind;
+  for (const auto& [subject, stored] : store_)
+    if (stored.behind) behind.push_back(subject);
+  for (SubjectId subject : behind) ping(subject);
+}
+
+// One read of a subject at a time; a ping that comes while one runs leads to another one.
+void Simulation::ping(SubjectId subject) {
+  if (!reading_.insert(subject).second) {
+    again_.insert(subject);
+    return;
+  }
+  broker_at(some(0, 3 * ms), [this, subject] { read(subject); });
+}
+
+void Simulation::read(SubjectId subject) {
+  if (in_trouble() && chance(0.05)) return broker_at(10 * ms, [this, subject] { read(subject); });
+  if (in_trouble() && chance(0.005))
+    return broker_at(some(100 * ms, second), [this, subject] { read(subject); });
+  std::vector<Sequence> cursors;
+  for (const TopologyPosition& at : scheduler_->positions(subject, 0, stored(subject)))
+    if (at.can_run) cursors.push_back(at.position);
+  std::vector<Sequence> starts;
+  for (const auto& query : tracker::plan_by_vicinity(cursors, INT64_MAX - 1, batch))
+    starts.push_back(query.start);
+  broker_at(some(0, 4 * ms), [this, subject, starts] { answer(subject, starts); });
+}
+
+void Simulation::answer(SubjectId subject, const std::vector<Sequence>& starts) {
+  const Sequence latest = source_.latest(subject);
+  std::vector<Input> inputs;
+  if (options_.lying_source && in_trouble() && chance(0.02))
+    if (auto told = lie(subject)) inputs.push_back(*std::move(told));
+  if (inputs.empty())
+    for (Sequence start : starts) inputs.push_back(request_for(subject, start, latest));
+  if (inputs.empty()) inputs.push_back(request_for(subject, INT64_MAX - 1, latest));
+  for (std::size_t i = 0; i + 1 < inputs.size(); ++i) std::get<SchedulingRequest>(inputs[i]).last = false;
+  reading_.erase(subject);
+  if (again_.erase(subject) > 0) ping(subject);
+  step(std::move(inputs));
+}
+
+SchedulingRequest Simulation::request_for(SubjectId subject, Sequence start, Sequence latest) {
+  const std::uint32_t most = chance(0.2) ? 1 : batch;  // a source may give less than it was asked for
+  SourceAnswer answer = source_.read(subject, start, most, latest);
+  auto request = World::make_request(subject, answer.latest, std::move(answer.block), loaded(subject));
+  if (answer.unreadable) request.unreadable = "its payload is too large";
+  return request;
+}
+
+// A source that does not know the subject any more, tells of events and gives none, or has lost its last
+// ones.
+std::optional<SchedulingRequest> Simulation::lie(SubjectId subject) {
+  const std::vector<SourceEvent>& events = source_.events(subject);
+  if (events.empty()) return {};
+  ++met_.lies;
+  note(fmt::format("the source lies about subject {}", subject));
+  const auto kind = random_() % 3;
+  if (kind == 0 && scheduler_->holds(subject)) {
+    auto request = World::make_request(subject, 0, nothing(), {});
+    request.gone = true;
+    return request;
+  }
+  if (kind == 1) return World::make_request(subject, source_.latest(subject), nothing(), loaded(subject));
+  lied_about_.insert(subject);
+  return request_for(subject, 1, events[random_() % events.size()].sequence);
+}
+
+}  // namespace cape::scheduler
