@@ -10,7 +10,7 @@ namespace cape::architecture {
 namespace {
 
 // Top to bottom; an entry names only what stands above it, so there can be no circle.
-const std::array<Folder, 11> table{{
+const std::array<Folder, 12> table{{
     {"plugin_api", {}},
     {"core", {}},
     {"wire", {"core"}},
@@ -19,9 +19,10 @@ const std::array<Folder, 11> table{{
     {"broker/scheduler", {"core", "wire", "storage"}},  // for their plain values: it is pure
     {"host/child", {"plugin_api", "core", "wire"}},
     {"broker", {"core", "wire", "storage", "broker/scheduler", "host/child"}},  // of host/, child alone
+    {"host/check", {"plugin_api", "core", "wire", "host/child"}},
     {"host/worker", {"core", "wire", "host/child"}},
     {"plugins", {"plugin_api"}, true},  // built as anybody else builds theirs
-    {"cli", {"core", "wire", "storage", "host/child", "broker/scheduler", "broker", "host/worker"}},
+    {"cli", {"core", "wire", "storage", "host/child", "broker/scheduler", "broker", "host/worker", "host/check"}},
 }};
 
 bool is_below(std::string_view path, std::string_view folder) {

@@ -1,0 +1,62 @@
+// host/check/check.hpp
+// What `cape plugin check` looks at. A Check is one promise a plugin must keep, with an id that never changes
+// its meaning: S reads the file and runs nothing of it, L loads it, C runs a lambda, E runs an event source.
+// L, C and E run in children of their own, in the sandbox that production has. Thread: one; run() may block
+// for check_ms_max a child it starts.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/check/elf_file.hpp"
+#include "host/child/child_spec.hpp"
+
+namespace cape::check {
+
+enum class Verdict : std::uint8_t { pass, information, warning, skipped, fail, crashed, timeout };
+const char* name_of(Verdict verdict);
+// Must the plugin not be dropped?
+inline bool is_bad(Verdict verdict) {
+  return verdict >= Verdict::fail;
+}
+
+struct Finding {
+  Verdict verdict = Verdict::pass;
+  std::string text;  // why, and what to do; printable
+  // skipped, although the promise is this plugin's: create refused the settings, or the source had no data.
+  bool starved = false;
+};
+
+// The file under check.
+struct Bench {
+  std::string file_mistake;  // no library of this machine: the other checks are then skipped
+  child::PluginImagePtr image;
+  ElfFile elf;
+  std::uint32_t mode = 0;            // of the file
+  child::ManifestReport manifest;    // as far as it could be read
+  std::string manifest_mistake;      // empty: it is right
+  std::string abi_mistake;           // empty: this build offers the ABI it needs
+  std::string settings_json = "{}";  // config for create
+  Grant grant;                       // what the operator would grant; state comes of itself
+  std::uint64_t seed = 1;
+
+  bool is_plugin() const { return file_mistake.empty() && manifest_mistake.empty() && abi_mistake.empty(); }
+};
+
+inline constexpr std::int64_t check_ms_max = 10'000;
+
+struct Check {
+  const char* id;       // "S4"
+  const char* promise;  // a sentence that ends without a full stop
+  Finding (*run)(const Bench& bench);
+};
+
+std::span<const Check> static_checks();
+std::span<const Check> load_checks();
+std::span<const Check> lambda_checks();
+std::span<const Check> source_checks();
+std::vector<Check> all_checks();  // in the order of their ids
+
+}  // namespace cape::check

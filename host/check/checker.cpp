@@ -1,0 +1,194 @@
+#include "host/check/checker.hpp"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "core/types.hpp"
+#include "host/child/elf_check.hpp"
+#include "host/child/image_copy.hpp"
+#include "host/child/runner/manifest.hpp"
+#include "plugin_api/include/cape/plugin.h"
+
+namespace cape::check {
+namespace {
+
+constexpr std::uint64_t file_bytes_max = 256u << 20;
+
+// The sealed bytes, mapped: nobody can change or shrink them.
+class MappedImage {
+ public:
+  explicit MappedImage(const child::PluginImage& image) {
+    void* at = ::mmap(nullptr, image.bytes, PROT_READ, MAP_PRIVATE, image.memfd.get(), 0);
+    if (at != MAP_FAILED) bytes_ = {static_cast<const std::uint8_t*>(at), image.bytes};
+  }
+  ~MappedImage() {
+    if (!bytes_.empty()) ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
+  }
+  MappedImage(const MappedImage&) = delete;
+  MappedImage& operator=(const MappedImage&) = delete;
+  std::span<const std::uint8_t> bytes() const { return bytes_; }
+
+ private:
+  std::span<const std::uint8_t> bytes_;
+};
+
+void read_headers(Bench& bench) {
+  bench.file_mistake = child::elf_mistake(bench.image->memfd.get(), bench.image->bytes);
+  if (!bench.file_mistake.empty()) return;
+  const MappedImage mapped(*bench.image);
+  if (Result<ElfFile> elf = read_elf(mapped.bytes()))
+    bench.elf = std::move(*elf);
+  else
+    bench.file_mistake = elf.error().message;
+}
+
+void read_note(Bench& bench, child::PluginImage& image) {
+  Result<child::ManifestReport> manifest = read_manifest(image);
+  if (!manifest) {
+    (manifest.error().code == ErrorCode::conflict ? bench.abi_mistake : bench.manifest_mistake) =
+        manifest.error().message;
+    return;
+  }
+  bench.manifest = std::move(*manifest);
+  image.id = bench.manifest.id;
+  image.version = bench.manifest.version;
+  image.kinds = bench.manifest.kinds;
+  image.wants = bench.manifest.wants;
+}
+
+bool names(const std::vector<std::string>& wanted, const Check& check) {
+  return std::ranges::any_of(wanted, [&](const std::string& name) {
+    return name == check.id || (name.size() == 1 && name[0] == check.id[0]);
+  });
+}
+
+// Why a check has nothing to look at; empty: it has.
+std::string moot(const Bench& bench, const Check& check) {
+  const std::string_view id = check.id;
+  if (id == "S1") return {};
+  if (!bench.file_mistake.empty()) return "it is no library";
+  if (id[0] == 'S') return {};
+  if (!bench.is_plugin()) return "it is no plugin of this Cape";
+  const auto is = [&](std::uint32_t kind) { return (bench.manifest.kinds & kind) != 0; };
+  if (id[0] == 'C' && !is(CAPE_KIND_LAMBDA)) return "it is not a lambda";
+  if (id[0] == 'E' && !is(CAPE_KIND_SOURCE)) return "it is not an event source";
+  return {};
+}
+
+// What is wrong with the file itself is not loaded, and what does not come and go is not run: one cause, one
+// finding.
+const char* stops_the_rest(const Check& check, const Finding& finding) {
+  if (!is_bad(finding.verdict)) return nullptr;
+  if (check.id[0] == 'S') return "it is not loaded before the file itself is right";
+  return check.id[0] == 'L' ? "it does not start and stop as it must" : nullptr;
+}
+
+}  // namespace
+
+const char* name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::pass:
+      return "pass";
+    case Verdict::information:
+      return "information";
+    case Verdict::warning:
+      return "warning";
+    case Verdict::skipped:
+      return "skipped";
+    case Verdict::fail:
+      return "fail";
+    case Verdict::crashed:
+      return "crashed";
+    case Verdict::timeout:
+      return "timeout";
+  }
+  return "unknown";
+}
+
+std::vector<Check> all_checks() {
+  std::vector<Check> all;
+  for (const auto& group : {static_checks(), load_checks(), lambda_checks(), source_checks()})
+    all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
+bool CheckReport::good() const {
+  return std::ranges::none_of(checks, [](const Checked& checked) { return is_bad(checked.finding.verdict); });
+}
+
+std::size_t CheckReport::starved() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(checks, [](const Checked& checked) { return checked.finding.starved; }));
+}
+
+std::string unknown_check(const std::vector<std::string>& wanted) {
+  const std::vector<Check> all = all_checks();
+  for (const std::string& name : wanted)
+    if (std::ranges::none_of(all, [&](const Check& check) { return names({name}, check); })) return name;
+  return {};
+}
+
+Result<std::shared_ptr<child::PluginImage>> take_image(const fs::path& file) {
+  const child::FileMark mark = child::look_at(file);
+  if (!mark.present) return fail(ErrorCode::not_found, "it is not there");
+  Result<child::ImageCopy> copy = child::ImageCopy::open(file, mark, file_bytes_max);
+  if (!copy) return std::unexpected(copy.error());
+  for (bool all = false; !all;) {
+    const Result<bool> step = copy->step();
+    if (!step) return std::unexpected(step.error());
+    all = *step;
+  }
+  Result<child::SealedImage> sealed = copy->finish();
+  if (!sealed) return std::unexpected(sealed.error());
+  auto image = std::make_shared<child::PluginImage>();
+  image->memfd = std::move(sealed->memfd);
+  image->file = file.string();
+  image->hash = std::move(sealed->hash);
+  image->bytes = sealed->bytes;
+  return image;
+}
+
+Result<child::ManifestReport> read_manifest(const child::PluginImage& image) {
+  const MappedImage mapped(image);
+  return child::parse_manifest(mapped.bytes());
+}
+
+Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& options) {
+  auto image = take_image(file);
+  if (!image) return std::unexpected(image.error());
+  Bench bench;
+  bench.settings_json = options.settings_json;
+  bench.grant = options.grant;
+  bench.seed = options.seed;
+  struct stat status = {};
+  if (::stat(file.c_str(), &status) == 0) bench.mode = status.st_mode;
+  bench.image = *image;
+  read_headers(bench);
+  if (bench.file_mistake.empty()) read_note(bench, **image);
+
+  CheckReport report{.plugin = bench.manifest.id,
+                     .version = bench.manifest.version,
+                     .hash = (*image)->hash,
+                     .checks = {},
+                     .seed = options.seed};
+  const char* stopped = nullptr;
+  for (const Check& check : all_checks()) {
+    if ((!options.only.empty() && !names(options.only, check)) || names(options.skip, check)) continue;
+    Finding finding;
+    if (std::string why = moot(bench, check); !why.empty())
+      finding = {Verdict::skipped, std::move(why)};
+    else if (stopped != nullptr && check.id[0] != 'S')
+      finding = {Verdict::skipped, stopped};
+    else
+      finding = check.run(bench);
+    if (stopped == nullptr) stopped = stops_the_rest(check, finding);
+    finding.text = shortened(std::move(finding.text), reason_bytes_max);
+    if (options.tell) options.tell(check, finding);
+    report.checks.push_back({check.id, std::move(finding)});
+  }
+  return report;
+}
+
+}  // namespace cape::check

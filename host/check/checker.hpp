@@ -1,0 +1,43 @@
+// host/check/checker.hpp
+// `cape plugin check` without its words: prepares the file, runs the chosen checks in order, collects
+// findings. Thread: one; blocks while children run.
+#pragma once
+
+#include <functional>
+
+#include "host/check/check.hpp"
+
+namespace cape::check {
+
+struct CheckOptions {
+  std::vector<std::string> only, skip;  // ids, or first letters for a whole group; empty: all, none
+  std::string settings_json = "{}";
+  Grant grant;
+  std::uint64_t seed = 1;
+  std::function<void(const Check&, const Finding&)> tell;  // as each ends
+};
+
+struct Checked {
+  std::string id;
+  Finding finding;
+};
+struct CheckReport {
+  std::string plugin, version, hash;  // as far as they could be read
+  std::vector<Checked> checks;
+  std::uint64_t seed = 1;
+  bool good() const;            // none is bad
+  std::size_t starved() const;  // promises that nothing was found out about
+};
+
+// Which of `names` is neither a check's id nor a group; empty: none.
+std::string unknown_check(const std::vector<std::string>& names);
+
+// Error: the file cannot be read at all.
+Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& options);
+
+// A plugin's file as a child needs it: sealed, hashed. Error: invalid with what is wrong.
+Result<std::shared_ptr<child::PluginImage>> take_image(const fs::path& file);
+// Its manifest, read without running any of it. Error::conflict: of another ABI; else invalid.
+Result<child::ManifestReport> read_manifest(const child::PluginImage& image);
+
+}  // namespace cape::check

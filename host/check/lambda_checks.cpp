@@ -1,0 +1,271 @@
+// The checks that load a plugin and run its lambda, each in children of its own.
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+#include <fmt/format.h>
+
+#include "core/clock.hpp"
+#include "core/types.hpp"
+#include "host/check/check.hpp"
+#include "host/check/specs.hpp"
+#include "host/check/trial.hpp"
+#include "plugin_api/include/cape/plugin.h"
+
+namespace cape::check {
+namespace {
+
+constexpr std::int64_t start_ms_good = 100, start_ms_max = 5'000;
+constexpr std::int64_t long_ms = 500;  // an event that runs for longer is cancelled
+constexpr std::int64_t grace_ns = 2 * ns_per_s;
+constexpr std::uint64_t log_lines_max = 60;  // of a dozen events
+
+using Events = std::vector<TrialEvent>;
+
+// ---- loading
+
+Finding load(const Bench& bench, LambdaTrial& trial) {
+  Result<LambdaTrial> ran = try_lambda(inspection_of(bench), {}, {.ms_max = check_ms_max});
+  if (!ran) return {Verdict::skipped, ran.error().message};
+  trial = std::move(*ran);
+  return {};
+}
+
+bool broke_the_walls(const LambdaTrial& trial) {
+  return !trial.ready && trial.ended.end.reason.contains(name_of(OutcomeKind::violation));
+}
+
+Finding check_load(const Bench& bench) {
+  LambdaTrial trial;
+  if (Finding bad = load(bench, trial); bad.verdict != Verdict::pass) return bad;
+  if (trial.ready || broke_the_walls(trial)) return {};
+  if (trial.timed_out || trial.ended.end.reason.contains("not ready after"))
+    return {Verdict::timeout, trial.ended.end.reason};
+  return {trial.ended.end.reason.contains(name_of(OutcomeKind::signaled)) ? Verdict::crashed : Verdict::fail,
+          trial.ended.end.reason};
+}
+
+Finding check_walls(const Bench& bench) {
+  LambdaTrial trial;
+  if (Finding bad = load(bench, trial); bad.verdict != Verdict::pass) return bad;
+  if (broke_the_walls(trial)) return {Verdict::fail, trial.ended.end.reason};
+  return {};
+}
+
+Finding check_start_time(const Bench& bench) {
+  LambdaTrial trial;
+  if (Finding bad = load(bench, trial); bad.verdict != Verdict::pass) return bad;
+  if (!trial.ready) return {Verdict::skipped, "it does not load"};
+  const std::int64_t took_ms = trial.start_ns / ns_per_ms;
+  if (took_ms <= start_ms_good) return {Verdict::pass, fmt::format("{} ms", took_ms)};
+  return {
+      took_ms > start_ms_max ? Verdict::fail : Verdict::warning,
+      fmt::format("its start took {} ms; every replaced child waits for it: do less in constructors and init",
+                  took_ms)};
+}
+
+Finding check_leaving(const Bench& bench) {
+  LambdaTrial trial;
+  if (Finding bad = load(bench, trial); bad.verdict != Verdict::pass) return bad;
+  if (!trial.ready) return {Verdict::skipped, "it does not load"};
+  return judge_end(trial);
+}
+
+// ---- running
+
+Events events_of(const char* subject, const std::vector<std::string>& payloads) {
+  Events events;
+  for (const std::string& payload : payloads)
+    events.push_back({.subject = subject,
+                      .sequence = static_cast<Sequence>(events.size() + 1),
+                      .time_ns = 1,
+                      .type = "check",
+                      .payload = payload});
+  return events;
+}
+
+// One event a job, so that a failure stops no other.
+std::vector<wire::RunJob> one_each(const Events& events) {
+  std::vector<wire::RunJob> jobs;
+  for (const TrialEvent& event : events) jobs.push_back(job_of(jobs.size() + 1, std::span(&event, 1)));
+  return jobs;
+}
+
+std::vector<std::string> edge_payloads() {
+  std::string all(256, '\0');
+  std::iota(all.begin(), all.end(), '\0');
+  return {"", "x", "{\"a\":1}", "\xff\xfe\x80", all, std::string(1u << 20, 'm')};
+}
+
+// Runs in a state of its own; a pass means that `trial` has an outcome of each job.
+Finding run(const Bench& bench, const std::vector<wire::RunJob>& jobs, LambdaTrial& trial,
+            LambdaTrialOptions options = {}) {
+  const StateDir state;
+  child::ChildSpec spec = lambda_of(bench, state.path());
+  options.ms_max = check_ms_max;
+  Result<LambdaTrial> ran = try_lambda(spec, jobs, options);
+  if (!ran) return {Verdict::skipped, ran.error().message};
+  trial = std::move(*ran);
+  if (!trial.ready && refused_config(trial.ended.end))
+    return {Verdict::skipped,
+            fmt::format("create refuses the settings; give --settings: {}", trial.ended.end.reason), true};
+  return judge_end(trial);
+}
+
+Finding check_settings(const Bench& bench) {
+  const std::string huge = fmt::format(R"({{"text":"{}"}})", std::string(256u << 10, 's'));
+  for (const std::string& settings :
+       {std::string("{}"), std::string(R"({"a":{"b":[1,-2.5,true]},"":"","\u0001":"\u2028"})"), huge}) {
+    const StateDir state;
+    child::ChildSpec spec = lambda_of(bench, state.path());
+    spec.config_json = settings;
+    const Result<LambdaTrial> ran = try_lambda(spec, {}, {.ms_max = check_ms_max});
+    if (!ran) return {Verdict::skipped, ran.error().message};
+    if (!ran->ready && refused_config(ran->ended.end)) continue;
+    if (Finding bad = judge_end(*ran); bad.verdict != Verdict::pass) {
+      bad.text = fmt::format("with settings of {} bytes: {}", settings.size(), bad.text);
+      return bad;
+    }
+  }
+  return {};
+}
+
+Finding check_payloads(const Bench& bench) {
+  LambdaTrial trial;
+  return run(bench, one_each(events_of("edges", edge_payloads())), trial);
+}
+
+Finding check_statuses(const Bench& bench) {
+  LambdaTrial trial;
+  if (Finding bad = run(bench, one_each(events_of("statuses", edge_payloads())), trial);
+      bad.verdict != Verdict::pass)
+    return bad;
+  for (const child::ChildJobDone& done : trial.done) {
+    const Outcome& end = done.status.end;
+    if (end.reason.contains("which is not a status"))
+      return {Verdict::fail, end.reason + "; return one of cape/plugin.h"};
+    if (end.reason.contains("gave no status"))
+      return {Verdict::fail, end.reason + "; fill every entry of `out`"};
+  }
+  return {};
+}
+
+// What an event came to, for comparisons.
+std::string summary(const LambdaTrial& trial) {
+  std::string text;
+  for (const child::ChildJobDone& done : trial.done) {
+    text += fmt::format("{}/{}/{}\n", name_of(done.status.end.kind), done.status.events_done,
+                        done.status.app_code);
+    for (const std::string& output : done.outputs) text += output + "\n";
+  }
+  return text;
+}
+
+// Random events of one subject, the same for one seed.
+Events seeded_events(const Bench& bench, const char* subject, std::size_t count) {
+  std::mt19937_64 random(bench.seed);
+  std::vector<std::string> payloads;
+  for (std::size_t i = 0; i < count; ++i)
+    payloads.push_back(fmt::format(R"({{"n":{},"text":"{:x}"}})", i, random()));
+  return events_of(subject, payloads);
+}
+
+Finding check_batches(const Bench& bench) {
+  const std::vector<wire::RunJob> jobs = {job_of(1, seeded_events(bench, "batches", 130))};
+  LambdaTrial singly, together;
+  if (Finding bad = run(bench, jobs, singly, {.singly = true}); bad.verdict != Verdict::pass) return bad;
+  if ((singly.ready->manifest.lambda_flags & CAPE_LAMBDA_ORDERED_BATCH) == 0 &&
+      !singly.ready->manifest.has_flush)
+    return {Verdict::skipped, "it takes one event at a time"};
+  if (Finding bad = run(bench, jobs, together); bad.verdict != Verdict::pass) return bad;
+  if (summary(singly) == summary(together)) return {};
+  return {Verdict::fail,
+          fmt::format(
+              "process and process_batch differ (seed {}): after {} of 130 events {}, together after {} {}",
+              bench.seed, singly.done[0].status.events_done, name_of(singly.done[0].status.end.kind),
+              together.done[0].status.events_done, name_of(together.done[0].status.end.kind))};
+}
+
+Finding check_sameness(const Bench& bench) {
+  const std::vector<wire::RunJob> jobs = {job_of(1, seeded_events(bench, "sameness", 20))};
+  LambdaTrial first, second;
+  if (Finding bad = run(bench, jobs, first); bad.verdict != Verdict::pass) return bad;
+  if (Finding bad = run(bench, jobs, second); bad.verdict != Verdict::pass) return bad;
+  if (summary(first) == summary(second)) return {};
+  return {Verdict::warning,
+          fmt::format("the same events gave other outcomes or outputs the second time (seed {}); "
+                      "an event can run again, so they should not",
+                      bench.seed)};
+}
+
+Finding check_cancel(const Bench& bench) {
+  std::int64_t cancelled_ns = 0;
+  LambdaTrialOptions options;
+  options.watch = [&](child::LambdaChild& child) {
+    const child::LambdaChild::Running running = child.running();
+    if (running.job == 0 || cancelled_ns != 0 || boot_ns() - running.seen_started_ns < long_ms * ns_per_ms)
+      return;
+    child.cancel();
+    cancelled_ns = boot_ns();
+  };
+  LambdaTrial trial;
+  const Finding end = run(bench, one_each(events_of("cancel", {"x"})), trial, options);
+  if (end.verdict == Verdict::skipped || cancelled_ns == 0) return end;
+  const std::int64_t took_ns = trial.done.empty() ? grace_ns + 1 : trial.done[0].status.end_ns - cancelled_ns;
+  if (took_ns <= grace_ns) return {};
+  return {Verdict::warning,
+          "an event ran on for more than 2 s after it was cancelled; look at is_cancelled in long loops, or "
+          "it is killed"};
+}
+
+Finding check_exceptions(const Bench& bench) {
+  LambdaTrial trial;
+  if (Finding bad = run(bench, one_each(events_of("exceptions", edge_payloads())), trial);
+      bad.verdict != Verdict::pass)
+    return bad;
+  for (const child::ChildJobDone& done : trial.done)
+    if (done.status.end.reason.contains("uncaught exception"))
+      return {Verdict::fail, fmt::format("{}; catch it, and say by the outcome whether to try again",
+                                         done.status.end.reason)};
+  return {};
+}
+
+Finding check_log(const Bench& bench) {
+  LambdaTrial trial;
+  if (Finding bad = run(bench, {job_of(1, seeded_events(bench, "log", 12))}, trial);
+      bad.verdict != Verdict::pass)
+    return bad;
+  if (trial.log_lines <= log_lines_max) return {};
+  return {
+      Verdict::warning,
+      fmt::format("12 events gave {} lines of log; lines beyond the rate are dropped and hide what matters",
+                  trial.log_lines)};
+}
+
+constexpr Check loading[] = {
+    {"L1", "its library, entry and tables load, and init succeeds", check_load},
+    {"L2", "it loads inside the walls", check_walls},
+    {"L3", "its start is quick", check_start_time},
+    {"L6", "it goes when asked", check_leaving},
+};
+constexpr Check running[] = {
+    {"C1", "create takes any settings or refuses them with BAD_CONFIG", check_settings},
+    {"C3", "payloads of every kind and size leave it alive", check_payloads},
+    {"C4", "it returns statuses that there are", check_statuses},
+    {"C5", "events together give what they give one by one", check_batches},
+    {"C7", "the same events give the same", check_sameness},
+    {"C10", "a long event heeds its cancellation", check_cancel},
+    {"C15", "no exception escapes", check_exceptions},
+    {"C16", "it does not flood the log", check_log},
+};
+
+}  // namespace
+
+std::span<const Check> load_checks() {
+  return loading;
+}
+std::span<const Check> lambda_checks() {
+  return running;
+}
+
+}  // namespace cape::check

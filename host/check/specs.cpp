@@ -1,0 +1,56 @@
+#include "host/check/specs.hpp"
+
+#include "plugin_api/include/cape/plugin.h"
+
+namespace cape::check {
+namespace {
+
+child::ChildSpec spec_of(const Bench& bench, child::ChildKind kind, const fs::path& state_dir) {
+  child::ChildSpec spec;
+  spec.kind = kind;
+  spec.image = bench.image;
+  spec.domain = "check";
+  spec.config_json = bench.settings_json;
+  spec.config_dir = "/";
+  spec.grant = bench.grant;
+  spec.grant.state = (bench.manifest.wants & CAPE_WANTS_STATE) != 0 && !state_dir.empty();
+  if (spec.grant.state) spec.state_dir = state_dir / "state";
+  spec.require_level = 'D';
+  return spec;
+}
+
+}  // namespace
+
+child::ChildSpec inspection_of(const Bench& bench) {
+  return spec_of(bench, child::ChildKind::inspect, {});
+}
+
+child::ChildSpec lambda_of(const Bench& bench, const fs::path& state_dir) {
+  child::ChildSpec spec = spec_of(bench, child::ChildKind::lambda, state_dir);
+  spec.topology = "check";
+  spec.lambda = "check";
+  return spec;
+}
+
+child::ChildSpec source_of(const Bench& bench, const fs::path& state_dir) {
+  return spec_of(bench, child::ChildKind::source, state_dir);
+}
+
+bool refused_config(const Outcome& end) {
+  return end.kind == OutcomeKind::setup && end.reason.contains(name_of(OutcomeKind::bad_config));
+}
+
+Finding judge_end(const Outcome& end, bool timed_out) {
+  if (timed_out) return {Verdict::timeout, end.reason};
+  if (end.kind == OutcomeKind::ok) return {};
+  if (end.kind == OutcomeKind::external_kill) return {Verdict::skipped, end.reason};
+  const bool died = end.kind == OutcomeKind::signaled || end.kind == OutcomeKind::exited ||
+                    end.reason.contains(name_of(OutcomeKind::signaled));
+  return {died ? Verdict::crashed : Verdict::fail, end.reason};
+}
+
+Finding judge_end(const LambdaTrial& trial) {
+  return judge_end(trial.ended.end, trial.timed_out);
+}
+
+}  // namespace cape::check

@@ -1,0 +1,21 @@
+// host/check/specs.hpp
+// How the checks start a plugin, and how they judge an end. The sandbox is that of production at whatever
+// level this machine has. Pure.
+#pragma once
+
+#include "host/check/check.hpp"
+#include "host/check/trial.hpp"
+
+namespace cape::check {
+
+child::ChildSpec inspection_of(const Bench& bench);
+child::ChildSpec lambda_of(const Bench& bench, const fs::path& state_dir);
+child::ChildSpec source_of(const Bench& bench, const fs::path& state_dir);
+
+// Did create refuse its settings, as it may?
+bool refused_config(const Outcome& end);
+// pass: it went as it was asked to.
+Finding judge_end(const Outcome& end, bool timed_out);
+Finding judge_end(const LambdaTrial& trial);
+
+}  // namespace cape::check

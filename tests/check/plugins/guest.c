@@ -1,0 +1,221 @@
+/* A lambda and a source that keep every promise but the one that a definition names: BREAK_S4, BREAK_C5, ...
+ */
+#define _GNU_SOURCE
+#ifdef BREAK_S3
+#define CAPE_ABI_MIN_MINOR 9
+#endif
+#include <cape/plugin.h>
+#ifdef BREAK_S3
+#undef CAPE_ABI_MINOR
+#define CAPE_ABI_MINOR 9
+#endif
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(BREAK_S2)
+CAPE_MANIFEST("Not A Name", "1.0.0", CAPE_KIND_LAMBDA, 0);
+#elif defined(SOURCE)
+CAPE_MANIFEST("check_guest", "1.0.0", CAPE_KIND_SOURCE, 0);
+#else
+CAPE_MANIFEST("check_guest", "1.0.0", CAPE_KIND_LAMBDA, 0);
+#endif
+
+#ifdef BREAK_S4
+__attribute__((visibility("default"))) int helper_of_nobody(void);
+int helper_of_nobody(void) {
+  return 1;
+}
+#endif
+#ifdef BREAK_S4_LIBC
+__attribute__((visibility("default"))) int sigaction(int signal, const void* new_action, void* old) {
+  return (void)signal, (void)new_action, (void)old, -1;
+}
+#endif
+#ifdef BREAK_S7
+static __thread char large[8192] __attribute__((tls_model("initial-exec")));
+#endif
+
+static volatile int* volatile nowhere = (int*)8;
+
+static int on(const cape_event* event, const char* subject) {
+  return event->subject.len == strlen(subject) &&
+         memcmp(event->subject.ptr, subject, event->subject.len) == 0;
+}
+static void sleep_ms(long ms) {
+  struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+  while (nanosleep(&t, &t) != 0) {
+  }
+}
+
+static cape_status init(const struct cape_host* host) {
+  (void)host, (void)sleep_ms, (void)on;
+#ifdef BREAK_L1
+  return CAPE_INTERNAL;
+#endif
+#ifdef BREAK_L2
+  socket(AF_INET, SOCK_STREAM, 0);
+#endif
+#ifdef BREAK_L3
+  sleep_ms(300);
+#endif
+#ifdef BREAK_S7
+  memset(large, 1, sizeof large);
+#endif
+  return CAPE_OK;
+}
+static void deinit(void) {
+#ifdef BREAK_L6
+  _exit(3);
+#endif
+}
+
+#ifndef SOURCE
+static const struct cape_host* the_host;
+static int calls;
+
+static cape_status create(const struct cape_host* host, cape_bytes config, void** self) {
+  (void)config;
+  the_host = host;
+  *self = &calls;
+#ifdef BREAK_C1
+  if (config.len > 100000) *nowhere = 1;
+#endif
+  return CAPE_OK;
+}
+
+static cape_status one(struct cape_call* call, uint32_t index, const cape_event* event) {
+  char line[64];
+  cape_bytes output = {event->payload.ptr, event->payload.len < 16 ? event->payload.len : 16};
+  (void)on, (void)line;
+#ifdef BREAK_C3
+  if (on(event, "edges") && event->payload.len > 1000) *nowhere = 1;
+#endif
+#ifdef BREAK_C4
+  if (on(event, "statuses")) return 77;
+#endif
+#ifdef BREAK_C7
+  snprintf(line, sizeof line, "%d", (int)clock());
+  if (on(event, "sameness")) snprintf(line, sizeof line, "%p", (void*)malloc(1 + (size_t)(time(NULL) % 7)));
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  snprintf(line, sizeof line, "%ld", now.tv_nsec);
+  if (on(event, "sameness")) output.ptr = (const uint8_t*)line, output.len = strlen(line);
+#endif
+#ifdef BREAK_C10
+  if (on(event, "cancel")) sleep_ms(4000);
+#endif
+#ifdef BREAK_C16
+  const cape_bytes words = {(const uint8_t*)"a line", 6};
+  if (on(event, "log"))
+    for (int i = 0; i < 1000; ++i) the_host->log(the_host, CAPE_LOG_INFO, words);
+#endif
+  return call->emit(call, index, output);
+}
+
+static cape_status process(void* self, struct cape_call* call, const cape_event* event) {
+  (void)self;
+  return one(call, 0, event);
+}
+static cape_status process_batch(void* self, struct cape_call* call, const cape_event* const* events,
+                                 uint32_t n, cape_status* out) {
+  (void)self;
+  for (uint32_t i = 0; i < n; ++i) {
+#ifdef BREAK_C5
+    if (i == 5 && on(events[i], "batches")) {
+      out[i] = CAPE_SKIPPED;
+      continue;
+    }
+#endif
+    if ((out[i] = one(call, i, events[i])) != CAPE_OK) break;
+  }
+  return CAPE_OK;
+}
+static void destroy(void* self) {
+  (void)self;
+}
+
+static const cape_lambda table = {
+    sizeof(cape_lambda), CAPE_LAMBDA_ORDERED_BATCH, create, process, process_batch, NULL, destroy, NULL};
+#define FACTORY CAPE_FACTORY_LAMBDA
+#else
+/* Subjects a, b, c, d with the events 1..9 each. */
+static cape_status create(const struct cape_host* host, cape_bytes config, void** self) {
+  (void)host, (void)config;
+  *self = NULL;
+  return CAPE_OK;
+}
+static void destroy(void* self) {
+  (void)self;
+}
+static int known(cape_bytes subject) {
+  return subject.len == 1 && subject.ptr[0] >= 'a' && subject.ptr[0] <= 'd';
+}
+static cape_status latest(void* self, struct cape_call* call, cape_bytes subject, int64_t* bound) {
+  (void)self, (void)call;
+  *bound = 9;
+  return known(subject) ? CAPE_OK : CAPE_NOT_FOUND;
+}
+static cape_status query(void* self, struct cape_call* call, cape_bytes subject, int64_t start,
+                         uint32_t max_events, uint64_t max_bytes, int64_t* next_start, int64_t* bound,
+                         uint32_t* more) {
+  static int asked;
+  const uint32_t page = max_events;
+  int64_t at = start;
+  (void)self, (void)max_bytes, (void)asked, (void)subject, (void)page;
+#ifndef BREAK_E1
+  if (!known(subject)) return CAPE_NOT_FOUND;
+#endif
+  *bound = 9;
+#ifdef BREAK_E6
+  if (start == 9 && max_events == 1 && ++asked == 4) *bound = 8;
+#endif
+  for (; at <= *bound && max_events > 0; ++at, --max_events) {
+    cape_event event = {0};
+    event.struct_size = sizeof event;
+    event.sequence = at;
+    event.payload.ptr = (const uint8_t*)"payload";
+    event.payload.len = 7;
+#ifdef BREAK_E3
+    if (max_events == 7) event.payload.len = 3;
+#endif
+#ifdef BREAK_E2
+    if (page == 3 && at > start) event.sequence = 1;
+#endif
+    if (call->emit_event(call, &event) != CAPE_OK) break;
+  }
+  *next_start = at;
+  *more = at <= *bound;
+  return CAPE_OK;
+}
+static cape_status scan(void* self, struct cape_call* call, cape_bytes token, uint32_t max_subjects,
+                        uint32_t* more) {
+  (void)self;
+  const uint32_t page = max_subjects;
+  char first = token.len > 0 ? (char)(token.ptr[0] + 1) : 'a';
+  *more = 0;
+  (void)page;
+  for (char name = first; name <= 'd'; ++name) {
+    const cape_bytes subject = {(const uint8_t*)&name, 1};
+#ifdef BREAK_E7
+    if (page == 3 && name == 'b') continue;
+#endif
+    if (max_subjects-- == 0) return *more = 1, CAPE_OK;
+    if (call->emit_subject(call, subject, 9) != CAPE_OK) return *more = 1, CAPE_OK;
+  }
+  return CAPE_OK;
+}
+static const cape_source table = {sizeof(cape_source), 0, create, destroy, latest, query, scan, NULL};
+#define FACTORY CAPE_FACTORY_SOURCE
+#endif
+
+static const void* get_factory(const char* id) {
+  (void)nowhere;
+  return strcmp(id, FACTORY) == 0 ? &table : NULL;
+}
+const cape_entry cape_entry_v1 = {sizeof(cape_entry), CAPE_ABI_MAJOR, CAPE_ABI_MINOR, init, deinit,
+                                  get_factory};
