@@ -11,6 +11,8 @@ class App;
 
 namespace cape::cli {
 
+class Command;
+
 void add_acts(CLI::App& app, Context& context);
 void add_append(CLI::App& app, Context& context);
 void add_audit(CLI::App& app, Context& context);
@@ -22,6 +24,9 @@ void add_keys(CLI::App& app, Context& context);
 void add_monitor(CLI::App& app, Context& context);
 void add_ping(CLI::App& app, Context& context);
 void add_plugin(CLI::App& app, Context& context);
+void add_plugin_check(Command& plugin, Context& context);
+void add_plugin_new(Command& plugin, Context& context);
+void add_plugin_run(Command& plugin, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);
 void add_topology(CLI::App& app, Context& context);

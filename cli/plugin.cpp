@@ -1,5 +1,5 @@
-// `cape plugin list`: which plugins serve, in which children, at which sandbox level, and which are set
-// aside.
+// `cape plugin`, and `cape plugin list`: which plugins serve, in which children, at which sandbox level, and
+// which are set aside.
 #include <fmt/format.h>
 
 #include "cli/answer.hpp"
@@ -52,13 +52,16 @@ Ending run_plugin_list(const Context& context) {
 }  // namespace
 
 void add_plugin(CLI::App& app, Context& context) {
-  Command command(app, "plugin", "Show the plugins");
+  Command command(app, "plugin", "Show, check, run and begin plugins");
   Command list = command.subcommand("list", "List plugins, their children and the files set aside");
   list.footer("\nExamples:\n  cape plugin list\n  cape plugin list --json | jq '.set_aside'");
   list.on_chosen([&context] {
     context.run = [&context] { return run_plugin_list(context); };
     return std::string();
   });
+  add_plugin_check(command, context);
+  add_plugin_run(command, context);
+  add_plugin_new(command, context);
 }
 
 }  // namespace cape::cli

@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Cape)
 configure_package_config_file(cmake/package/CapeConfig.cmake.in ${PROJECT_BINARY_DIR}/package/CapeConfig.cmake
-  INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+  INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_BINDIR CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
 # 0.x promises nothing but its own minor.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/CapeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/CapeConfig.cmake ${PROJECT_BINARY_DIR}/package/CapeConfigVersion.cmake

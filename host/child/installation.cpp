@@ -44,4 +44,9 @@ Result<fs::path> runner_path() {
   return find_beside_binary(places, "cape-runner");
 }
 
+Result<fs::path> template_dir() {
+  constexpr std::array places{"../template", "../share/cape/template"};
+  return find_beside_binary(places, "the directory of plugin templates");
+}
+
 }  // namespace cape::child

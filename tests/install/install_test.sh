@@ -120,3 +120,18 @@ echo 'hed four' >>"$site/notes/today.txt"
 quietly "$prefix/bin/cape" --config "$site/cape.toml" ping notes today --ack
 until_true grep -q 'today: 5 words' "$work/up.err"
 echo "ok: the source template ran"
+
+# A new project of each template builds, and its own tests pass.
+new_project() { # NAME OPTION...
+  (cd "$work" && quietly "$prefix/bin/cape" plugin new "$@")
+  quietly cmake -S "$work/$1" -B "$work/$1/build" -DCMAKE_PREFIX_PATH="$prefix"
+  quietly cmake --build "$work/$1/build"
+  ! grep -i warning "$work/out" || die "project $1 builds with a warning"
+  [ -f "$work/$1/build/$1.so" ] || die "project $1 built no $1.so"
+  quietly ctest --test-dir "$work/$1/build" --output-on-failure --no-tests=error
+}
+new_project geo_count
+new_project geo_log --lang c
+new_project geo_source --kind source
+! "$prefix/bin/cape" plugin new geo_log --dir "$work/geo_log" >"$work/out" 2>&1 || die "a project was overwritten"
+echo "ok: cape plugin new makes projects that build and pass their tests"

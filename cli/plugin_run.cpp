@@ -1,0 +1,257 @@
+// `cape plugin run`: a lambda in its real sandbox over events from a file, without a broker. Nothing is tried
+// again.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "cli/command_line.hpp"
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "cli/grant_option.hpp"
+#include "cli/json_text.hpp"
+#include "cli/jsonl.hpp"
+#include "cli/line_reader.hpp"
+#include "core/clock.hpp"
+#include "core/types.hpp"
+#include "host/check/checker.hpp"
+#include "host/check/specs.hpp"
+#include "host/check/trial.hpp"
+#include "host/child/wishes.hpp"
+
+namespace cape::cli {
+namespace {
+
+constexpr std::uint64_t payload_bytes_max = 1u << 20;
+constexpr std::size_t events_max = 100'000;  // of a file: all are held in memory
+constexpr std::int64_t ms_max = 24 * 3'600 * 1'000;
+
+struct RunArguments {
+  std::string file, events, settings, grant;
+  std::int64_t repeat = 1, batch = 1, timeout_s = 60;
+  bool wait = false;
+};
+
+using Events = std::vector<check::TrialEvent>;
+
+// An event without a sequence gets the next of its subject.
+Result<Events> read_events(const std::string& file) {
+  const UniqueFd opened{file == "-" ? ::dup(0) : ::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!opened) return fail_errno(ErrorCode::io, "cannot open " + file, errno);
+  LineReader lines(opened.get(), event_line_bytes_max(payload_bytes_max));
+  std::map<std::string, Sequence> last;
+  Events events;
+  for (;;) {
+    const auto line = lines.next();
+    if (!line)
+      return fail(line.error().code, fmt::format("{}:{}: {}", file, lines.number(), line.error().message));
+    if (!*line) return events;
+    if ((*line)->empty()) continue;
+    auto event = parse_event_line(**line, payload_bytes_max);
+    if (!event)
+      return fail(event.error().code, fmt::format("{}:{}: {}", file, lines.number(), event.error().message));
+    Sequence& at = last[std::string(event->subject)];
+    const Sequence sequence = event->sequence.value_or(at + 1);
+    if (sequence <= at)
+      return fail(ErrorCode::invalid, fmt::format("{}:{}: sequence {} does not rise above {}", file,
+                                                  lines.number(), sequence, at));
+    if (events.size() == events_max)
+      return fail(ErrorCode::limit, fmt::format("{}:{}: at most {} events at once; split the file", file,
+                                                lines.number(), events_max));
+    at = sequence;
+    events.push_back({.subject = std::string(event->subject),
+                      .sequence = sequence,
+                      .time_ns = event->time_ns.value_or(0),
+                      .type = std::string(event->type),
+                      .payload = std::string(event->payload)});
+  }
+}
+
+// Neighbours of one subject, up to `batch` of them, in a job.
+std::vector<wire::RunJob> jobs_of(const Events& events, std::size_t batch, std::int64_t repeat) {
+  std::vector<wire::RunJob> jobs;
+  for (std::int64_t round = 0; round < repeat; ++round)
+    for (std::size_t from = 0; from < events.size();) {
+      std::size_t to = from + 1;
+      while (to < events.size() && to - from < batch && events[to].subject == events[from].subject) ++to;
+      jobs.push_back(check::job_of(jobs.size() + 1, std::span(events).subspan(from, to - from)));
+      jobs.back().may_repeat = round > 0;
+      from = to;
+    }
+  return jobs;
+}
+
+// Prints what came of each event, as it comes.
+class Teller {
+ public:
+  explicit Teller(bool json) : json_(json) {}
+
+  void log(const child::ChildLog& line) {
+    if (json_)
+      log_.push_back(json_string(line.text));
+    else
+      say(fmt::format("     log: {}", line.text));
+  }
+  void done(const wire::RunJob& job, const child::ChildJobDone& done) {
+    const wire::JobStatus& status = done.status;
+    const std::int64_t took_us = std::max<std::int64_t>(status.end_ns - status.first_start_ns, 0) / 1000;
+    const std::uint32_t ran =
+        std::max<std::uint32_t>(status.events_done + (is_done(status.end.kind) ? 0 : 1), 1);
+    for (std::uint32_t i = 0; i < status.events_done && i < job.events.count; ++i)
+      event(job, i, {}, i < done.outputs.size() ? done.outputs[i] : "", took_us / ran);
+    if (!is_done(status.end.kind) && status.events_done < job.events.count)
+      event(job, status.events_done, status.end, "", took_us / ran);
+  }
+  // A child that died took its times and outputs with it.
+  void died(const wire::RunJob& job, const wire::JobStatus& left) {
+    for (std::uint32_t i = 0; i < left.events_done && i < job.events.count; ++i)
+      event(job, i, {}, "", std::nullopt);
+    if (left.events_done < job.events.count) event(job, left.events_done, left.end, "", std::nullopt);
+  }
+  bool all_good() const { return bad_ == 0; }
+  std::size_t bad() const { return bad_; }
+
+ private:
+  void event(const wire::RunJob& job, std::uint32_t index, const Outcome& outcome, const std::string& output,
+             std::optional<std::int64_t> us) {
+    if (!is_done(outcome.kind)) ++bad_;
+    const Sequence sequence = job.events[index].sequence;
+    if (json_) {
+      say(json_object({{"subject", json_string(job.subject)},
+                       {"sequence", std::to_string(sequence)},
+                       {"outcome", json_string(name_of(outcome.kind))},
+                       {"reason", json_string(outcome.reason)},
+                       {"output", json_string(output)},
+                       {"us", us ? std::to_string(*us) : "null"},
+                       {"log", json_list(log_)}}));
+      log_.clear();
+      return;
+    }
+    say(fmt::format("{:<10} {:>8} us  {} {}{}{}", name_of(outcome.kind), us ? std::to_string(*us) : "-",
+                    printable(job.subject, subject_bytes_max), sequence,
+                    output.empty() ? "" : "  -> " + printable(output, 300),
+                    outcome.reason.empty() ? "" : "  " + outcome.reason));
+  }
+
+  bool json_;
+  std::vector<std::string> log_;
+  std::size_t bad_ = 0;
+};
+
+void wait_for_person(child::LambdaChild& child) {
+  note(fmt::format("the plugin's process is the child of {}: gdb -p $(pgrep -P {}) as root; then press Enter",
+                   child.pid(), child.pid()));
+  for (int c = std::getchar(); c != '\n' && c != EOF;) c = std::getchar();
+}
+
+Result<check::Bench> bench_of(const RunArguments& arguments) {
+  check::Bench bench;
+  auto image = check::take_image(arguments.file);
+  if (!image) return std::unexpected(image.error());
+  auto manifest = check::read_manifest(**image);
+  if (!manifest) return std::unexpected(manifest.error());
+  (*image)->id = manifest->id;
+  (*image)->version = manifest->version;
+  (*image)->kinds = manifest->kinds;
+  (*image)->wants = manifest->wants;
+  bench.manifest = std::move(*manifest);
+  bench.image = std::move(*image);
+  auto settings = parse_settings(arguments.settings);
+  if (!settings) return std::unexpected(settings.error());
+  bench.settings_json = std::move(*settings);
+  auto grant = parse_grant(arguments.grant);
+  if (!grant) return std::unexpected(grant.error());
+  bench.grant = std::move(*grant);
+  Grant granted = bench.grant;
+  granted.state = true;
+  if (std::string mistake = child::role_mistake(*bench.image, child::ChildKind::lambda, granted);
+      !mistake.empty())
+    return fail(ErrorCode::invalid, mistake + " (here: --grant read=DIR,write=DIR)");
+  return bench;
+}
+
+// A child until it dies or all is done; then another one for what is left, as in production.
+Ending run_all(const check::Bench& bench, const RunArguments& arguments, std::vector<wire::RunJob> jobs,
+               Teller& teller) {
+  const check::StateDir state;
+  if (state.path().empty())
+    return complain(Exit::failed, "no directory for the plugin's state can be made in /tmp");
+  child::ChildSpec spec = check::lambda_of(bench, state.path());
+  spec.timeout_ns = spec.timeout_max_ns = arguments.timeout_s * ns_per_s;
+  while (!jobs.empty()) {
+    std::size_t next = 0;
+    check::LambdaTrialOptions options;
+    options.ms_max = ms_max;
+    options.singly = arguments.batch == 1;
+    if (arguments.wait) options.on_ready = wait_for_person;
+    options.watch = [&](child::LambdaChild& child) {
+      const child::LambdaChild::Running running = child.running();
+      if (running.job != 0 &&
+          boot_ns() - std::max(running.seen_started_ns, running.seen_heartbeat_ns) > spec.timeout_ns)
+        child.kill({OutcomeKind::hung, fmt::format("no heartbeat for {} s", arguments.timeout_s)});
+    };
+    options.tell = [&](const child::LambdaReport& report) {
+      if (const auto* line = std::get_if<child::ChildLog>(&report)) teller.log(*line);
+      if (const auto* done = std::get_if<child::ChildJobDone>(&report)) teller.done(jobs[next++], *done);
+    };
+    const auto trial = check::try_lambda(spec, jobs, options);
+    if (!trial) return complain(Exit::failed, trial.error().message);
+    if (!trial->ready) return complain(Exit::failed, trial->ended.end.reason);
+    if (!trial->ended.left.empty())
+      teller.died(jobs[next++], trial->ended.left.front());
+    else if (!trial->went_well())
+      return complain(Exit::failed, trial->ended.end.reason);
+    jobs.erase(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(next));
+  }
+  if (teller.all_good()) return Exit::done;
+  return complain(Exit::failed, fmt::format("{} of the events were neither OK nor SKIPPED", teller.bad()));
+}
+
+Ending run_plugin(const Context& context, const RunArguments& arguments) {
+  const auto bench = bench_of(arguments);
+  if (!bench)
+    return complain(Exit::usage, fmt::format("{}: {}", shown(arguments.file), bench.error().message));
+  const auto events = read_events(arguments.events);
+  if (!events) return complain(Exit::usage, events.error().message);
+  Teller teller(context.json);
+  return run_all(*bench, arguments,
+                 jobs_of(*events, static_cast<std::size_t>(arguments.batch), arguments.repeat), teller);
+}
+
+}  // namespace
+
+void add_plugin_run(Command& plugin, Context& context) {
+  Command command =
+      plugin.subcommand("run", "Run a lambda over events from a file, in its sandbox, without a broker");
+  auto arguments = std::make_shared<RunArguments>();
+  command.argument("FILE", arguments->file, "The lambda's .so");
+  command.option("--events", arguments->events, "FILE",
+                 "One event a line, as for `cape append --jsonl`; - is stdin");
+  command.option("--repeat", arguments->repeat, "N", "Run all events N times");
+  command.option("--batch", arguments->batch, "N",
+                 "Give up to N neighbouring events of one subject together");
+  command.option("--timeout", arguments->timeout_s, "SECONDS",
+                 "An event without heartbeat is HUNG after this (60)");
+  command.option("--settings", arguments->settings, "JSON", "The lambda's config as a JSON object");
+  command.option("--grant", arguments->grant, "GRANTS",
+                 "read=DIR,write=DIR; a state directory comes of itself");
+  command.flag("--wait-for-debugger", arguments->wait, "Wait for Enter before the first event");
+  command.footer(
+      "\nPrints outcome, time, subject, sequence and output of each event; exits 1 unless all are OK or "
+      "SKIPPED.\n"
+      "\nExamples:\n  cape plugin run geo.so --events events.jsonl\n"
+      "  cape plugin run geo.so --events - --settings '{\"unit\":\"km\"}' --json");
+  command.on_chosen([&context, arguments] {
+    if (arguments->events.empty())
+      return std::string("--events is missing: name a file of events, or - for stdin");
+    context.run = [&context, arguments] { return run_plugin(context, *arguments); };
+    return std::string();
+  });
+}
+
+}  // namespace cape::cli
