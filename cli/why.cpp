@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/answer.hpp"
+#include "cli/broker_call.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
