@@ -5,7 +5,7 @@ namespace {
 
 struct Crash {
   Crash() {
-    int* volatile nowhere = nullptr;
+    volatile int* volatile nowhere = nullptr;  // a store the optimiser may not drop
     *nowhere = 1;
   }
 };
