@@ -1,4 +1,6 @@
 // The hosts of the simulation.
+#include <algorithm>
+
 #include "tests/sim/simulation.hpp"
 
 namespace cape::scheduler {
@@ -70,6 +72,13 @@ void Simulation::perform(const IssueJob& issued) {
   if (held.paused || held.parked || paused_whole_.contains(topology) ||
       went_back_.contains({topology, job.subject}))
     violate(Promise::acts, fmt::format("{} although it is held", to_text(Action{issued})));
+  Host& host = hosts_[job.host];
+  host.out.emplace(job.job, job.lambda);
+  const auto of_lambda =
+      std::ranges::count_if(host.out, [&](const auto& out) { return out.second == job.lambda; });
+  if (of_lambda > options_.jobs_per_host)
+    violate(Promise::bounds, fmt::format("{} is more than the host takes", to_text(Action{issued})));
+  if (in_trouble() && chance(0.005)) claim_elsewhere(job);
   at(some(0, 2 * ms), [this, job] { start_job(job.host, job); });
 }
 
@@ -127,8 +136,17 @@ void Simulation::report(HostId id, wire::JobStatus status) {
   const int copies = in_trouble() && chance(0.1) ? 2 : 1;
   for (int i = 0; i < copies; ++i)
     broker_at(some(0, 5 * ms), [this, id, status] {
-      if (!hosts_[id].cut) step({Status{id, status}});
+      Host& host = hosts_[id];
+      if (host.cut) return;
+      host.out.erase(status.job);
+      step({Status{id, status}});
     });
+}
+
+// A host tells of a job that it never got.
+void Simulation::claim_elsewhere(const IssueJob& job) {
+  const HostId other = job.host == 1 ? 2 : job.host - 1;
+  broker_at(some(0, 2 * ms), [this, job, other] { step({Status{other, all_done(job)}}); });
 }
 
 }  // namespace cape::scheduler

@@ -16,7 +16,7 @@ enum class Promise : std::uint8_t {
   bounds,  // a limit was passed, or something stayed in memory for good (G9)
   stuck,   // not everything was processed, or saved, in the end (G1, G8)
   told,    // what is told of a subject is wrong: parked without a cause, no hint that an event runs again
-  spin,    // steps without end while time stands still
+  spin,    // steps without end while time hardly passes
 };
 const char* name_of(Promise promise);
 

@@ -9,8 +9,9 @@ namespace cape::scheduler {
 namespace {
 
 constexpr std::int64_t healing_ns = 120 * second;
-constexpr std::int64_t look_every_ns = 10 * ms;      // whether all is done
-constexpr std::uint64_t steps_at_once_max = 10'000;  // while time stands still
+constexpr std::int64_t refresh_every_ns = 5 * second;
+constexpr std::int64_t look_every_ns = 10 * ms;  // whether all is done
+constexpr std::uint64_t steps_a_ms_max = 10'000;
 
 }  // namespace
 
@@ -46,12 +47,23 @@ void Simulation::heal() {
   end_all_acts();
   run_until(now_.boot_ns + 10 * second, acts_done);
   if (!commands_.empty()) violate(Promise::acts, fmt::format("{} acts were never done", commands_.size()));
-  for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
-    if (!source_.events(subject).empty()) ping(subject);
-  run_until(now_.boot_ns + healing_ns, [this] { return is_all_done(); });
-  if (!is_all_done()) return violate(Promise::stuck, "not everything was processed in the end");
+  walk_source();
+  run_until(now_.boot_ns + healing_ns, [this] { return unfinished().empty(); });
+  if (const std::string what = unfinished(); !what.empty()) return violate(Promise::stuck, what);
+  is_healed_ = true;
   run_until(now_.boot_ns + 2 * second, [] { return false; });
   check_end();
+}
+
+// Once is enough, unless the config was changed: the store's own list of those that are behind was made with
+// the config of its time, and only the refresh finds the others.
+void Simulation::walk_source() {
+  for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
+    if (!source_.events(subject).empty()) ping(subject);
+  if (met_.configs > 0)
+    at(refresh_every_ns, [this] {
+      if (!is_healed_) walk_source();
+    });
 }
 
 // ---- the event queue
@@ -92,7 +104,6 @@ void Simulation::run_until(std::int64_t end_ns, const std::function<bool()>& don
 
 void Simulation::go_to(std::int64_t at_ns) {
   const std::int64_t passed = at_ns - now_.boot_ns;
-  if (passed > 0) steps_at_once_ = 0;
   now_.boot_ns += passed;
   now_.wall_ns += passed;
 }
@@ -109,6 +120,7 @@ void Simulation::start_broker() {
   tick_ns_ = 0;
   reading_.clear();
   again_.clear();
+  for (auto& [subject, stored] : store_) stored.is_known = false;
   went_back_.clear();
   commands_.clear();  // of the life before: whoever asked sees that the broker is gone
   broker_at(some(0, 50 * ms), [this] { ping_behind(); });
@@ -136,8 +148,7 @@ void Simulation::crash_broker() {
 void Simulation::step(std::vector<Input> inputs) {
   const Actions actions = scheduler_->step(now_, inputs);
   ++met_.steps;
-  if (++steps_at_once_ > steps_at_once_max)
-    violate(Promise::spin, "steps without end while time stands still");
+  check_spin();
   if (on_step_) on_step_({epoch_, life_.plan, now_, inputs, actions});
   check_bounds();
   for (const Action& action : actions) {
@@ -145,6 +156,15 @@ void Simulation::step(std::vector<Input> inputs) {
     std::visit([this](const auto& a) { perform(a); }, action);
   }
   schedule_tick();
+}
+
+void Simulation::check_spin() {
+  if (now_.boot_ns - window_ns_ >= ms) {
+    window_ns_ = now_.boot_ns;
+    steps_in_window_ = 0;
+  }
+  if (++steps_in_window_ > steps_a_ms_max)
+    violate(Promise::spin, "steps without end while time hardly passes");
 }
 
 void Simulation::schedule_tick() {
@@ -180,7 +200,11 @@ void Simulation::perform(const Notice& notice) {
     has_cause = place < events.size() && events[place].unreadable;
   } else {
     ++met_.went_back;
-    went_back_.emplace(topology, subject);
+    const bool is_rewound = std::ranges::any_of(commands_, [&](const auto& entry) {
+      const Command& asked = entry.second;
+      return asked.act == Act::rewind && asked.topology == topology && asked.subject == subject;
+    });
+    if (!is_rewound) went_back_.emplace(topology, subject);
     has_cause = lied_about_.contains(subject);
   }
   if (!has_cause) violate(Promise::told, "parked without a cause: " + to_text(Action{notice}));
@@ -207,15 +231,21 @@ void Simulation::check_bounds() {
     violate(Promise::bounds, "too many timers");
 }
 
-// Everything that no event holds up has succeeded, and of the rest it is told that it is stopped.
-bool Simulation::is_all_done() {
+// Everything that no event holds up has succeeded, and of the rest it is told that it is stopped. The first
+// that is not so; empty: all is done.
+std::string Simulation::unfinished() {
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
     for (TopologyIndex topology : life_.topology_of) {
-      if (!checkers_.is_through(topology, subject)) return false;
-      const bool stops = checkers_.stop_of(topology, subject) < source_.events(subject).size();
-      if (stops && !view_of(topology, subject).stopped) return false;
+      const std::size_t stop = checkers_.stop_of(topology, subject);
+      const bool stops = stop < source_.events(subject).size();
+      const bool is_told = !stops || view_of(topology, subject).stopped;
+      if (checkers_.is_through(topology, subject) && is_told) continue;
+      return fmt::format(
+          "subject {} in {}: {} {}", subject, all_.topologies[topology].name,
+          is_told ? "not everything was processed, of events below place" : "not told to be stopped at place",
+          stop);
     }
-  return true;
+  return {};
 }
 
 // A while after all was done: it is in the store, and nothing of it is left anywhere else.

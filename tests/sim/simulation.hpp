@@ -63,12 +63,15 @@ class Simulation {
   struct Stored {
     storage::CursorInfo info;
     bool behind = false;
+    std::uint64_t version = 0;
+    bool is_known = false;  // the broker of this life was told so
   };
   struct Host {
     bool runs = true;  // false: it died or fenced itself; nothing of it runs any more
     bool cut = false;  // nothing it says arrives
     std::int64_t lease_end_ns = 0;
     std::map<JobId, Sequence> running;
+    std::map<JobId, LambdaIndex> out;  // as the broker knows it
   };
   struct Held {
     bool paused = false, parked = false;
@@ -93,20 +96,23 @@ class Simulation {
   void run_until(std::int64_t end_ns, const std::function<bool()>& done);
   void go_to(std::int64_t at_ns);
   void heal();
+  void walk_source();
   void start_broker();
   void crash_broker();
   void step(std::vector<Input> inputs);
+  void check_spin();
   void schedule_tick();
   void violate(Promise promise, std::string what);
   void note(const std::string& what);
   void check_bounds();
-  bool is_all_done();
+  std::string unfinished();
   void check_end();
   void perform(const WalkBehind&);
   void perform(const Notice& notice);
 
   // ---- store.cpp
   void perform(const SaveCursor& save);
+  void tell_saved(SubjectId subject, std::uint64_t version);
   void commit(const SaveCursor& save);
   void commit_audit(const SaveCursor& save);
   const storage::CursorInfo* stored(SubjectId subject) const;
@@ -122,6 +128,7 @@ class Simulation {
   void answer(SubjectId subject, const std::vector<Sequence>& starts);
   SchedulingRequest request_for(SubjectId subject, Sequence start, Sequence latest);
   std::optional<SchedulingRequest> lie(SubjectId subject);
+  std::vector<TopologyIndex> saved_beyond(SubjectId subject, Sequence latest) const;
 
   // ---- hosts.cpp
   void add_host();
@@ -133,6 +140,7 @@ class Simulation {
   void run_event(HostId id, const IssueJob& job, std::uint32_t index);
   void end_event(HostId id, const IssueJob& job, std::uint32_t index, bool hung);
   void report(HostId id, wire::JobStatus status);
+  void claim_elsewhere(const IssueJob& job);
   bool is_running(Host& host);  // and is allowed to
 
   // ---- operators.cpp
@@ -150,7 +158,9 @@ class Simulation {
   Now now_{.boot_ns = 1000 * second, .wall_ns = 1'700'000'000 * second};
   std::int64_t trouble_end_ns_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> queue_;
-  std::uint64_t queued_ = 0, steps_at_once_ = 0;
+  std::uint64_t queued_ = 0, steps_in_window_ = 0;
+  std::int64_t window_ns_ = 0;
+  bool is_healed_ = false;
 
   Source source_;
   Checkers checkers_;

@@ -26,11 +26,12 @@ std::size_t Source::add(SubjectId subject, Sequence gap, bool late, bool unreada
   return events.size() - 1;
 }
 
-SourceAnswer Source::read(SubjectId subject, Sequence start, std::size_t most, Sequence latest) {
+SourceAnswer Source::read(SubjectId subject, Sequence start, std::size_t most, Sequence latest,
+                          Sequence beyond) {
   std::vector<SourceEvent>& events = of_[subject];
   SourceAnswer answer{.latest = latest};
   std::vector<Sequence> given;
-  Sequence proven_to = std::max(latest, start - 1);
+  Sequence proven_to = std::max(latest + beyond, start - 1);
   for (std::size_t i = place_of(subject, start); i < events.size() && events[i].sequence <= latest; ++i) {
     if (!events[i].visible) continue;
     if (given.size() == most) {
@@ -46,7 +47,8 @@ SourceAnswer Source::read(SubjectId subject, Sequence start, std::size_t most, S
     given.push_back(events[i].sequence);
   }
   // What is proven to be empty is empty for good, whatever turns up there later.
-  for (std::size_t i = place_of(subject, start); i < events.size() && events[i].sequence <= proven_to; ++i)
+  const Sequence empty_to = std::min(proven_to, latest);
+  for (std::size_t i = place_of(subject, start); i < events.size() && events[i].sequence <= empty_to; ++i)
     if (!events[i].visible) events[i].missed = true;
   answer.block = block(start, proven_to, given, 40);
   return answer;

@@ -40,8 +40,9 @@ class Source {
   // Adds an event `gap` above the last one and gives its place. A late one cannot be seen yet.
   std::size_t add(SubjectId subject, Sequence gap, bool late, bool unreadable);
   void show(SubjectId subject, std::size_t place) { of_[subject][place].visible = true; }
-  // The first `most` events from `start` on, as if nothing lay above `latest`.
-  SourceAnswer read(SubjectId subject, Sequence start, std::size_t most, Sequence latest);
+  // The first `most` events from `start` on, as if nothing lay above `latest`. If there are no more, the
+  // answer says so up to `beyond` above `latest`, which proves nothing for there.
+  SourceAnswer read(SubjectId subject, Sequence start, std::size_t most, Sequence latest, Sequence beyond);
 
  private:
   std::vector<std::vector<SourceEvent>> of_;

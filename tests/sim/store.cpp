@@ -29,9 +29,15 @@ void Simulation::perform(const SaveCursor& save) {
       if (fails)
         step({CursorSaveFailed{subject, version}});
       else
-        step({CursorSaved{subject, version}});
+        tell_saved(subject, version);
     });
   });
+}
+
+void Simulation::tell_saved(SubjectId subject, std::uint64_t version) {
+  Stored& stored = store_.at(subject);
+  stored.is_known = stored.version == version;
+  step({CursorSaved{subject, version}});
 }
 
 void Simulation::commit(const SaveCursor& save) {
@@ -40,7 +46,7 @@ void Simulation::commit(const SaveCursor& save) {
   const storage::CursorInfo* before = stored(save.subject);
   if (before && before->latest > save.info.latest && !lied_about_.contains(save.subject))
     violate(Promise::cursor, "the latest that is stored fell");
-  store_[save.subject] = {save.info, save.behind};
+  store_[save.subject] = {.info = save.info, .behind = save.behind, .version = save.version};
 }
 
 // From here on the store holds what the acts of the save did.

@@ -68,20 +68,47 @@ void Simulation::read(SubjectId subject) {
 void Simulation::answer(SubjectId subject, const std::vector<Sequence>& starts) {
   const Sequence latest = source_.latest(subject);
   std::vector<Input> inputs;
+  Sequence denied = INT64_MAX;  // the source has nothing above it, it says
   if (options_.lying_source && in_trouble() && chance(0.02))
-    if (auto told = lie(subject)) inputs.push_back(*std::move(told));
+    if (auto told = lie(subject)) {
+      if (lied_about_.contains(subject) && !told->gone && told->unreadable.empty()) denied = told->latest;
+      inputs.push_back(*std::move(told));
+    }
   if (inputs.empty())
     for (Sequence start : starts) inputs.push_back(request_for(subject, start, latest));
   if (inputs.empty()) inputs.push_back(request_for(subject, INT64_MAX - 1, latest));
   for (std::size_t i = 0; i + 1 < inputs.size(); ++i) std::get<SchedulingRequest>(inputs[i]).last = false;
   reading_.erase(subject);
   if (again_.erase(subject) > 0) ping(subject);
+  const std::vector<TopologyIndex> stop =
+      denied == INT64_MAX ? std::vector<TopologyIndex>() : saved_beyond(subject, denied);
+  const std::uint32_t epoch = epoch_;
   step(std::move(inputs));
+  for (TopologyIndex topology : stop)
+    if (epoch == epoch_ && view_of(topology, subject).state != SubjectState::parked)
+      violate(Promise::told, fmt::format("subject {}: its source went back to {}, and {} goes on", subject,
+                                         denied, all_.topologies[topology].name));
+}
+
+// The topologies that were told of a cursor above `latest` in the store, which only a source can take back.
+std::vector<TopologyIndex> Simulation::saved_beyond(SubjectId subject, Sequence latest) const {
+  std::vector<TopologyIndex> beyond;
+  const auto at = store_.find(subject);
+  if (at == store_.end() || !at->second.is_known) return beyond;
+  for (const storage::TopologyCursor& stored : at->second.info.topologies) {
+    const auto spec = std::ranges::find(all_.topologies, stored.topology, &TopologySpec::name);
+    const auto topology = static_cast<TopologyIndex>(spec - all_.topologies.begin());
+    const auto is_beyond = [&](const storage::LambdaCursor& lambda) {
+      return lambda.cursor > latest && lambda.cursor <= at->second.info.latest;
+    };
+    if (config_.known[topology] && std::ranges::any_of(stored.lambdas, is_beyond)) beyond.push_back(topology);
+  }
+  return beyond;
 }
 
 SchedulingRequest Simulation::request_for(SubjectId subject, Sequence start, Sequence latest) {
   const std::uint32_t most = chance(0.2) ? 1 : batch;  // a source may give less than it was asked for
-  SourceAnswer answer = source_.read(subject, start, most, latest);
+  SourceAnswer answer = source_.read(subject, start, most, latest, chance(0.1) ? some(1, 30) : 0);
   auto request = World::make_request(subject, answer.latest, std::move(answer.block), loaded(subject));
   if (answer.unreadable) request.unreadable = "its payload is too large";
   return request;
