@@ -202,7 +202,8 @@ Sequence Scheduler::State::skip_to(const Subject& s, const TopologyPlace& place)
 bool Scheduler::State::stands_before_failed(const Lane& lane) const {
   const Stretch& first = lane[0];
   if (first.failed_sequence == 0) return false;
-  return !is_pipelined(lane) || !lane.is_open(first) || first.cursor == first.failed_sequence - 1;
+  const bool may_lie_ahead = is_pipelined(lane) && (lane.is_open(first) || first.failed_ahead);
+  return !may_lie_ahead || first.cursor == first.failed_sequence - 1;
 }
 
 void Scheduler::State::perform_act(Subject& s, const Control::Pending& act) {

@@ -71,7 +71,8 @@ void Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host)
   if (block_is_used_up) drop_waiting(lane, ready);
   Stretch& runs = is_pipelined(lane) && lane.is_open(ready) ? cut_off(lane, end) : ready;
   const Sequence first = events.first_sequence();
-  const JobId id = jobs.add({.host = host.id, .slot = s.slot, .lane = lane.index, .events = events, .issued_ns = now.boot_ns});
+  const JobId id = jobs.add(
+      {.host = host.id, .slot = s.slot, .lane = lane.index, .events = events, .issued_ns = now.boot_ns});
   HostCredit& credit = host.credits[lane.lambda];
   ++credit.jobs_out;
   limit_of(lane.lambda).on_issue(events.count, now.boot_ns);
@@ -101,6 +102,7 @@ Stretch& Scheduler::State::cut_off(Lane& lane, Sequence end) {
   front.repeat_to = open.repeat_to;
   if (!open.parked && open.failed_sequence <= end) {
     front.failed_sequence = std::exchange(open.failed_sequence, 0);
+    front.failed_ahead = open.failed_ahead;
     front.attempts = std::exchange(open.attempts, 0);
     front.next_try_wall_ns = std::exchange(open.next_try_wall_ns, 0);
     front.reason = std::exchange(open.reason, {});

@@ -41,6 +41,7 @@ void load_stretch(Stretch& open, const LambdaCursor& stored) {
   open.cursor = stored.cursor;
   open.attempts = stored.attempts;
   open.failed_sequence = stored.failed_sequence;
+  open.failed_ahead = true;
   open.next_try_wall_ns = stored.next_try_wall_ns;
   open.parked = stored.parked;
   open.reason = stored.reason;

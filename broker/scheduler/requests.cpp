@@ -26,7 +26,10 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
   CAPE_CHECK(request.block != nullptr && request.domain < layouts.size() && request.subject != 0);
   Subject& s = hold(request);
   touch(s);
-  if (!request.gone && std::exchange(s.unread, false)) begin_doubts(s, latest_of(request));
+  if (s.unread && !request.gone) {
+    begin_doubts(s, latest_of(request));
+    s.unread = !request.unreadable.empty();  // that one does not tell what lies behind it
+  }
   s.ping_out = false;
   s.more_answers = !request.last;
   if (request.inbox_generation > s.inbox_wanted) s.inbox_wanted = request.inbox_generation;
@@ -75,7 +78,7 @@ void Scheduler::State::rest_until_next_try(Subject& s, Lane& lane, Stretch& stre
 void Scheduler::State::begin_doubts(Subject& s, Sequence latest) {
   const bool known = s.id < settled.size() ? settled[s.id] : epoch == 1;
   for (Lane& lane : s.lanes) {
-    Stretch& all = lane.open;  // no job of it was issued yet
+    Stretch& all = lane.open;
     all.repeat_to = std::max({all.repeat_to, all.cursor, known ? 0 : std::max(latest, s.latest)});
     if (all.attempts > 0) all.repeat_to = std::max(all.repeat_to, all.failed_sequence);
   }

@@ -95,6 +95,7 @@ void Scheduler::State::count_attempt(Subject& s, Stretch& stretch, Sequence sequ
                      : again                                ? stretch.attempts
                                                             : 1;
   stretch.failed_sequence = sequence;
+  stretch.failed_ahead = false;
   stretch.next_try_wall_ns = 0;
   stretch.reason = reason_of(outcome);
   stretch.unstarted = 0;

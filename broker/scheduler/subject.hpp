@@ -53,13 +53,14 @@ struct Stretch {
   std::int64_t timer_ns = 0;  // boot time at which the rest ends
 
   Sequence failed_sequence = 0;
+  bool failed_ahead = false;   // the record says so, and events before it may have yet to run
   std::uint32_t attempts = 0;  // of failed_sequence
   std::int64_t next_try_wall_ns = 0;
   bool parked = false;
   std::string reason;
 
-  std::uint8_t unstarted = 0;  // jobs in a row that came back without having begun
-  std::uint8_t unserved = 0;   // reads in a row that did not reach this stretch
+  std::uint8_t unstarted = 0;   // jobs in a row that came back without having begun
+  std::uint8_t unserved = 0;    // reads in a row that did not reach this stretch
   std::uint8_t looks_back = 0;  // of mode latest: reads in a row that found no event before the latest
 
   Sequence position() const { return waiting ? waiting_end : job != 0 ? job_end : cursor; }

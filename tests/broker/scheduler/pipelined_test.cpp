@@ -339,5 +339,22 @@ TEST(SchedulerPipelined, ASubjectThatWasLetGoForALimitComesBackWhole) {
   EXPECT_EQ(w.cursor(7), 3);
 }
 
+// Found by the simulation: the job cut for them carried the failure that the record tells of.
+TEST(SchedulerPipelined, ASkipAfterARestartPassesOverNoEventThatRunsAgainBeforeTheFailedOne) {
+  World w(pipelined(9), 2);
+  w.host(1);
+  storage::CursorInfo stored = stored_at(9, 2);
+  stored.topologies[0].lambdas[0].attempts = 1;
+  stored.topologies[0].lambdas[0].failed_sequence = 6;
+  w.request(1, 9, run_of(3, 9), stored);
+  const auto job = w.only<IssueJob>();
+
+  w.step({Command{.id = 1, .act = Act::skip, .subject = 1, .name = "s1", .stored = {}, .reason = {}}});
+  w.status(1, never_started(job, OutcomeKind::cancelled));
+
+  EXPECT_NE(w.only<CommandDone>().refusal, "");
+  EXPECT_EQ(w.cursor(1), 2);
+}
+
 }  // namespace
 }  // namespace cape::scheduler

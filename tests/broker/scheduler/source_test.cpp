@@ -93,5 +93,23 @@ TEST(SchedulerSource, EventsMayRepeatAfterARestartThoughTheSourceDeniedTheirSubj
   EXPECT_TRUE(w.only<IssueJob>().may_repeat);
 }
 
+// An event that cannot be read tells nothing of those behind it, which may have run in the epoch before.
+TEST(SchedulerSource, EventsMayRepeatAfterARestartThoughTheFirstAnswerEndedAtAnUnreadableEvent) {
+  SchedulerPlan plan = two_topologies();
+  World w(plan, 2);
+  w.host(1, 64, 2);
+  const storage::CursorInfo stored{
+      .latest = 3,
+      .topologies = {{.topology = "audit", .lambdas = {{.lambda = "run", .cursor = 1}}},
+                     {.topology = "mail", .lambdas = {{.lambda = "run", .cursor = 3}}}}};
+  SchedulingRequest unreadable = World::make_request(1, 2, block(2, 1, {}), stored);
+  unreadable.unreadable = "too large";
+  w.step({unreadable});
+
+  w.request(1, 9, run_of(4, 9));
+
+  EXPECT_TRUE(w.only<IssueJob>().may_repeat);
+}
+
 }  // namespace
 }  // namespace cape::scheduler
