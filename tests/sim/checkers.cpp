@@ -18,7 +18,8 @@ Checkers::Checkers(const SchedulerPlan& all, const Source& source, bool poison, 
       poison_(poison),
       violate_(std::move(violate)),
       known_(all.topologies.size(), true),
-      lanes_(all.lambdas.size(), std::vector<Lane>(source.subjects() + 1)) {}
+      lanes_(all.lambdas.size(), std::vector<Lane>(source.subjects() + 1)),
+      lied_about_(source.subjects() + 1) {}
 
 void Checkers::on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after) {
   known_ = std::move(known);
@@ -49,7 +50,7 @@ void Checkers::on_start(const EventStart& start) {
   const std::size_t place = source_.place_of(start.subject, start.sequence);
   if (start.sequence < spec.start) violate_(Promise::order, to_text(start) + " lies before the start");
   check_fence(lane, start, place);
-  if (lane.seen[place].ran && !start.may_repeat)
+  if (lane.seen[place].ran && !start.may_repeat && !lied_about_[start.subject])
     violate_(Promise::told, to_text(start) + " runs again and was not told so");
   if (spec.mode == Mode::strict) {
     const std::size_t done = succeeded(start.lambda, start.subject);
@@ -100,11 +101,15 @@ void Checkers::on_shown(SubjectId subject, std::size_t place) {
   }
 }
 
-void Checkers::on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence) {
+void Checkers::on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence,
+                       const storage::TopologyCursor& to) {
   const std::size_t place = source_.place_of(subject, sequence);
   if (place == source_.events(subject).size() || source_.events(subject)[place].sequence != sequence) return;
   const TopologySpec& spec = all_.topologies[topology];
   for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+    const auto at = std::ranges::find(to.lambdas, all_.lambdas[spec.first_lambda + i].name,
+                                      &storage::LambdaCursor::lambda);
+    if (at == to.lambdas.end() || at->cursor < sequence) continue;
     Seen& seen = lane_of(spec.first_lambda + i, subject).seen[place];
     seen.succeeded = seen.passed = true;
   }

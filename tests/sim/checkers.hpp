@@ -37,7 +37,10 @@ class Checkers {
   void on_start(const EventStart& start);
   void on_success(LambdaIndex lambda, SubjectId subject, Sequence sequence);
   void on_shown(SubjectId subject, std::size_t place);  // a late event
-  void on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence);
+  // Each lambda of it that stands past the event then.
+  void on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence,
+               const storage::TopologyCursor& to);
+  void on_lie(SubjectId subject) { lied_about_[subject] = true; }
   void on_rewind(TopologyIndex topology, SubjectId subject, const storage::TopologyCursor& to);
   // `before`: what the store held, null: nothing.
   void on_commit(SubjectId subject, const storage::CursorInfo* before, const storage::CursorInfo& after);
@@ -89,6 +92,7 @@ class Checkers {
   std::vector<bool> known_;
   std::vector<std::vector<TopologyIndex>> after_;
   std::vector<std::vector<Lane>> lanes_;  // by lambda, by subject
+  std::vector<bool> lied_about_;          // what may have run before cannot be known of these
   std::uint64_t overtaken_ = 0;
 };
 

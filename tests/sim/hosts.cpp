@@ -105,8 +105,9 @@ void Simulation::run_event(HostId id, const IssueJob& job, std::uint32_t index) 
                       .may_repeat = job.may_repeat,
                       .of_this_life = job.job >> 40 == epoch_});
   host.running[job.job] = sequence;
-  const bool hangs = in_trouble() && chance(0.004);
-  at(hangs ? some(300 * ms, 1500 * ms) : some(ms / 10, 4 * ms),
+  const bool is_slow = in_trouble() && chance(0.008);
+  const bool hangs = is_slow && chance(0.5);
+  at(is_slow ? some(300 * ms, 1500 * ms) : some(ms / 10, 4 * ms),
      [this, id, job, index, hangs] { end_event(id, job, index, hangs); });
 }
 

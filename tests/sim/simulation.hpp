@@ -109,6 +109,7 @@ class Simulation {
   void check_end();
   void perform(const WalkBehind&);
   void perform(const Notice& notice);
+  bool is_rewound(TopologyIndex topology, SubjectId subject) const;  // such a command is out
 
   // ---- store.cpp
   void perform(const SaveCursor& save);

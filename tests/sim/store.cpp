@@ -55,12 +55,15 @@ void Simulation::commit_audit(const SaveCursor& save) {
     const auto spec = std::ranges::find(all_.topologies, entry.topology, &TopologySpec::name);
     const auto topology = static_cast<TopologyIndex>(spec - all_.topologies.begin());
     if (!save.sync) violate(Promise::acts, "an act is saved without a sync");
-    if (entry.act == "skip") checkers_.on_skip(topology, save.subject, entry.to);
-    if (entry.act != "rewind") continue;
+    if (entry.act != "skip" && entry.act != "rewind") continue;
     const auto named = [&](const storage::CursorInfo& info) {
       return std::ranges::find(info.topologies, entry.topology, &storage::TopologyCursor::topology);
     };
     const storage::TopologyCursor& to = *named(save.info);
+    if (entry.act == "skip") {
+      checkers_.on_skip(topology, save.subject, entry.to, to);
+      continue;
+    }
     checkers_.on_rewind(topology, save.subject, to);
     const auto before = store_.find(save.subject);
     if (before == store_.end()) continue;

@@ -101,7 +101,9 @@ std::vector<TopologyIndex> Simulation::saved_beyond(SubjectId subject, Sequence 
     const auto is_beyond = [&](const storage::LambdaCursor& lambda) {
       return lambda.cursor > latest && lambda.cursor <= at->second.info.latest;
     };
-    if (config_.known[topology] && std::ranges::any_of(stored.lambdas, is_beyond)) beyond.push_back(topology);
+    if (config_.known[topology] && !is_rewound(topology, subject) &&
+        std::ranges::any_of(stored.lambdas, is_beyond))
+      beyond.push_back(topology);
   }
   return beyond;
 }
@@ -129,6 +131,7 @@ std::optional<SchedulingRequest> Simulation::lie(SubjectId subject) {
   }
   if (kind == 1) return World::make_request(subject, source_.latest(subject), nothing(), loaded(subject));
   lied_about_.insert(subject);
+  checkers_.on_lie(subject);
   return request_for(subject, 1, events[random_() % events.size()].sequence);
 }
 
