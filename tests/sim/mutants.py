@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Shows that the simulation bites: builds mutants of the scheduler, each in a scratch copy, and runs seeds of it.
+
+A mutant that lives through every seed is an error, and so is one whose text is no longer found once in its file: then
+the code has changed, and the mutant in mutants.txt has to follow. Each needs the scheduler compiled once, nothing else.
+"""
+import argparse
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+CAUGHT = {10: "order", 11: "after", 12: "fence", 13: "cursor", 14: "acts", 15: "bounds", 16: "stuck", 17: "told",
+          18: "spin", 30: "check"}  # as cape-sim says them
+RUN_SECONDS_MAX = 300
+
+
+def read_mutants(path):
+    mutants = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        kind, _, rest = line.partition(" ")
+        if not line or kind == "#":
+            continue
+        if kind == "mutant":
+            mutants.append({"name": rest, "file": "", "-": [], "+": []})
+        elif kind == "file" and mutants:
+            mutants[-1]["file"] = rest
+        elif kind in ("-", "+") and mutants:
+            mutants[-1][kind].append(rest)
+        else:
+            sys.exit(f"{path}:{number}: expected mutant, file, - or +, found: {line}")
+    return mutants
+
+
+def mutate(mutant, folder):
+    """None, or why it cannot be done."""
+    file = folder / mutant["file"]
+    if not file.is_file():
+        return f"there is no broker/scheduler/{mutant['file']}"
+    text, old = file.read_text(), "\n".join(mutant["-"])
+    if not old or text.count(old) != 1:
+        return f"found {text.count(old)} times instead of once in broker/scheduler/{mutant['file']}: {old}"
+    file.write_text(text.replace(old, "\n".join(mutant["+"])))
+    return None
+
+
+class Builder:
+    def __init__(self, args, scratch):
+        self.args, self.scratch = args, scratch
+        self.main = scratch / "main.o"
+        self.compile(args.source, args.source / "tests/sim/main.cpp", self.main)
+
+    def compile(self, first, source, out):
+        command = [self.args.cxx, "-std=c++23", "-O0", "-w", "-I", str(first), "-I", str(self.args.source),
+                   "-c", str(source), "-o", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"does not compile:\n{done.stderr[:2000]}")
+
+    def build(self, folder, program):
+        """Compiles the scheduler of `folder` as one file and links it with the simulation that is built already."""
+        sources = sorted((folder / "broker/scheduler").glob("*.cpp"))
+        together = folder / "scheduler.cpp"
+        together.write_text("".join(f'#include "broker/scheduler/{source.name}"\n' for source in sources))
+        self.compile(folder, together, folder / "scheduler.o")
+        command = [self.args.cxx, str(self.main), str(folder / "scheduler.o"), "-o", str(program), *self.args.libs]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"does not link:\n{done.stderr[:2000]}")
+
+
+def run(program, *words):
+    """The exit code and the output; None: it did not end."""
+    try:
+        done = subprocess.run([str(program), *words], capture_output=True, text=True, timeout=RUN_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        return None, ""
+    return done.returncode, done.stdout
+
+
+def judge(program, seeds):
+    """(caught, what to say)."""
+    code, output = run(program, "--seeds", seeds)
+    if code is None:
+        return True, "never ends"
+    if code not in CAUGHT:
+        return False, f"LIVES through seeds {seeds}" if code == 0 else f"cape-sim ended with {code}:\n{output[-2000:]}"
+    seed = re.search(r"repeat with: ./run sim --seed (\d+)", output)
+    if not seed:
+        return False, f"{CAUGHT[code]}, but no line says how to repeat it"
+    again, _ = run(program, "--seed", seed[1])
+    if again != code:
+        return False, f"{CAUGHT[code]} with seed {seed[1]}, and {again} when that was repeated"
+    return True, f"{CAUGHT[code]} (seed {seed[1]})"
+
+
+def look_at(mutant, builder, args, scratch):
+    folder = scratch / "mutant"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(args.source / "broker/scheduler", folder / "broker/scheduler")
+    if mutant is not None:
+        trouble = mutate(mutant, folder / "broker/scheduler")
+        if trouble:
+            return False, trouble
+    try:
+        builder.build(folder, folder / "cape-sim")
+    except RuntimeError as error:
+        return False, str(error)
+    if mutant is None:
+        code, output = run(folder / "cape-sim", "--seeds", "1..3")
+        return code == 0, f"exit code {code} of the scheduler as it is\n{output}"
+    return judge(folder / "cape-sim", args.seeds)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=pathlib.Path, required=True, help="the root of the tree")
+    parser.add_argument("--cxx", required=True, help="the compiler")
+    parser.add_argument("--libs", nargs="*", default=[], help="what the simulation is linked with")
+    parser.add_argument("--seeds", default="1..150", help="the seeds, A..B, of which one has to fail")
+    parser.add_argument("--pick", type=int, default=0, help="only so many mutants")
+    parser.add_argument("--pick-seed", type=int, help="of the choice; else a new one each time, printed")
+    parser.add_argument("--only", help="those whose name contains this")
+    args = parser.parse_args()
+    mutants = read_mutants(args.source / "tests/sim/mutants.txt")
+    if args.only:
+        mutants = [mutant for mutant in mutants if args.only in mutant["name"]]
+    if args.pick:
+        seed = args.pick_seed if args.pick_seed is not None else random.randrange(1 << 32)
+        print(f"chosen with --pick {args.pick} --pick-seed {seed}", flush=True)
+        mutants = random.Random(seed).sample(mutants, min(args.pick, len(mutants)))
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="cape-mutants-") as scratch:
+        builder = Builder(args, pathlib.Path(scratch))
+        for mutant in mutants:
+            caught, what = look_at(mutant, builder, args, pathlib.Path(scratch))
+            failed += not caught
+            print(f"{'caught' if caught else 'FAILED'}: {mutant['name']}: {what}", flush=True)
+    print(f"{len(mutants)} mutants, {failed} failed")
+    return 1 if failed or not mutants else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
