@@ -59,7 +59,8 @@ void Simulation::end_all_acts() {
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
     for (TopologyIndex topology : life_.topology_of) {
       const TopologyView view = view_of(topology, subject);
-      if (view.reason.starts_with("source_went_back"))
+      // Whichever of its lambdas the source stopped: the view tells the trouble of one.
+      if (lied_about_.contains(subject) && view.state == SubjectState::parked)
         command(Act::rewind, topology, subject, std::max(view.cursor, all_.topologies[topology].start));
       if (!options_.operators) continue;
       command(Act::resume, topology, subject, 0);
@@ -77,6 +78,8 @@ void Simulation::perform(const CommandDone& done) {
                    all_.topologies[asked.topology].name, done.refusal.empty() ? "done" : done.refusal));
   if (!done.refusal.empty()) return;
   ++met_.acts_done;
+  // What was parked for an event when its source went back is free when that event is skipped.
+  if (asked.act == Act::skip) went_back_.erase({asked.topology, asked.subject});
   const bool asked_since = std::ranges::any_of(commands_, [&](const auto& entry) {
     return entry.second.topology == asked.topology && entry.second.subject == asked.subject;
   });
