@@ -134,9 +134,10 @@ void Scheduler::State::park_unreadable(Subject& s, Lane& lane, Stretch& stretch,
   notice_failure(s, lane, stretch, Notice::Kind::unreadable, {OutcomeKind::limit, request.unreadable});
 }
 
-// No event of the lane is at fault, so all of it is parked, by its open stretch.
+// No event of the lane is at fault, so all of it is parked, by its open stretch: also one with an event that
+// is parked, which would go on as soon as that is skipped.
 bool Scheduler::State::park_went_back(Subject& s, Lane& lane, Sequence latest) {
-  if (lane.parked()) return false;
+  if (lane.is_stopped()) return false;
   drop_all_waiting(lane);
   for (std::size_t i = 0; i < lane.size(); ++i) clear_timer(lane, lane[i]);
   lane.open.parked = true;

@@ -111,5 +111,22 @@ TEST(SchedulerSource, EventsMayRepeatAfterARestartThoughTheFirstAnswerEndedAtAnU
   EXPECT_TRUE(w.only<IssueJob>().may_repeat);
 }
 
+// Found by the simulation: a skip let it go on above what the source has.
+TEST(SchedulerSource, LambdaWithAParkedEventIsStoppedTooWhenItsSourceWentBack) {
+  World w;
+  w.host(1);
+  storage::CursorInfo stored = stored_at(10, 7);
+  stored.topologies[0].lambdas[0].failed_sequence = 8;
+  stored.topologies[0].lambdas[0].attempts = 1;
+  stored.topologies[0].lambdas[0].parked = true;
+
+  w.request(1, 5, run_of(1, 5), stored);
+  const auto save = w.only<SaveCursor>();
+  w.saved(save);
+  w.step({Command{.id = 1, .act = Act::skip, .subject = 1, .name = "s1", .stored = save.info, .reason = {}}});
+
+  EXPECT_NE(w.only<CommandDone>().refusal, "");
+}
+
 }  // namespace
 }  // namespace cape::scheduler
