@@ -78,8 +78,6 @@ void Simulation::perform(const CommandDone& done) {
                    all_.topologies[asked.topology].name, done.refusal.empty() ? "done" : done.refusal));
   if (!done.refusal.empty()) return;
   ++met_.acts_done;
-  // What was parked for an event when its source went back is free when that event is skipped.
-  if (asked.act == Act::skip) went_back_.erase({asked.topology, asked.subject});
   const bool asked_since = std::ranges::any_of(commands_, [&](const auto& entry) {
     return entry.second.topology == asked.topology && entry.second.subject == asked.subject;
   });
