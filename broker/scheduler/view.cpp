@@ -68,10 +68,9 @@ SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) cons
 
 // Of a topology's lanes the one that needs a person's eye most.
 const Lane& Scheduler::State::heaviest(const Subject& s, const TopologyPlace& place) const {
-  static constexpr SubjectState by_weight[] = {SubjectState::parked,    SubjectState::paused,
-                                               SubjectState::backing_off,
-                                               SubjectState::in_flight, SubjectState::ready,
-                                               SubjectState::waiting,   SubjectState::done};
+  static constexpr SubjectState by_weight[] = {
+      SubjectState::parked, SubjectState::paused,  SubjectState::backing_off, SubjectState::in_flight,
+      SubjectState::ready,  SubjectState::waiting, SubjectState::done};
   const auto weight = [&](const Lane& lane) {
     return std::ranges::find(by_weight, state_of(s, lane)) - by_weight;
   };
@@ -83,9 +82,11 @@ const Lane& Scheduler::State::heaviest(const Subject& s, const TopologyPlace& pl
 bool Scheduler::State::is_stopped(const Subject& s, const TopologyPlace& place) const {
   const Lane& lane = heaviest(s, place);
   const SubjectState state = state_of(s, lane);
-  if (state == SubjectState::parked) return lane.cursor() >= parked_end(lane);
+  const bool is_parked = state == SubjectState::parked;
+  if (is_parked && lane.cursor() >= parked_end(lane)) return true;
   if (state == SubjectState::paused) return true;
-  if (state != SubjectState::waiting) return false;
+  // Events before a parked one may wait as well.
+  if (state != SubjectState::waiting && !(is_parked && lane.cursor() >= limit(s, lane))) return false;
   const auto& all = layout_of(s).topologies;
   return std::ranges::any_of(place.after, [&](std::uint32_t earlier) {
     return cursor_of(s, all[earlier]) <= lane.cursor() && is_stopped(s, all[earlier]);
