@@ -29,6 +29,7 @@ bool Lane::parked() const {
 }
 
 const Stretch& Lane::troubled() const {
+  if (is_stopped()) return open;
   const auto weight = [](const Stretch& s) { return s.parked ? 3 : s.attempts > 0 ? 2 : !s.reason.empty(); };
   const Stretch* heaviest = &(*this)[0];
   for (std::size_t i = 1; i < size(); ++i)

@@ -107,7 +107,8 @@ struct Lane {
   bool parked() const;
   // Parked as a whole, for no event of its own: nothing of it may run.
   bool is_stopped() const { return open.parked && open.failed_sequence == 0; }
-  // The stretch whose trouble is told and stored: a parked one, else one that failed. The lowest of them.
+  // The stretch whose trouble is told and stored: the open one if all is stopped by it, else a parked one,
+  // else one that failed. The lowest of them.
   const Stretch& troubled() const;
 };
 

@@ -1,4 +1,5 @@
 // Sources that lose events, or deny that they ever knew a subject.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/broker/scheduler/world.hpp"
@@ -126,6 +127,27 @@ TEST(SchedulerSource, LambdaWithAParkedEventIsStoppedTooWhenItsSourceWentBack) {
   w.step({Command{.id = 1, .act = Act::skip, .subject = 1, .name = "s1", .stored = save.info, .reason = {}}});
 
   EXPECT_NE(w.only<CommandDone>().refusal, "");
+}
+
+// Found by the simulation: the record told of the event alone, so the stop was forgotten with the process.
+TEST(SchedulerSource, PipelinedLambdaWithAParkedEventStaysStoppedWhenItIsReadAgain) {
+  SchedulerPlan plan = one_topology();
+  plan.topologies[0].mode = Mode::pipelined;
+  World w(plan);
+  w.host(1);
+  w.request(1, 8, run_of(6, 8), stored_at(8, 5));
+  w.status(1, failed_at(w.only<IssueJob>(), 6, OutcomeKind::failed));
+  const auto failed = w.only<SaveCursor>();
+  w.saved(failed);
+
+  w.request(1, 4, nothing(), failed.info);
+  const auto stopped = w.only<SaveCursor>();
+  w.saved(stopped);
+  ASSERT_FALSE(w.scheduler.holds(1));
+  w.request(1, 8, run_of(6, 8), stopped.info);
+
+  EXPECT_THAT(stopped.info.topologies[0].lambdas[0].reason, testing::StartsWith("source_went_back"));
+  EXPECT_EQ(w.count<IssueJob>(), 0u);
 }
 
 }  // namespace
