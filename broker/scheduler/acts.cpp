@@ -252,7 +252,7 @@ void Scheduler::State::redrive(Subject& s, Lane& lane) {
 
 void Scheduler::State::skip(Subject& s, Lane& lane, Sequence to) {
   Stretch& first = lane[0];
-  if (first.failed_sequence != to) return;
+  if (first.failed_sequence != to || !stands_before_failed(lane)) return;
   clear_timer(lane, first);
   first.parked = false;
   if (runs_latest(lane)) note_passed(lane, first.cursor + 1, to - 1);

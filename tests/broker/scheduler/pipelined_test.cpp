@@ -356,5 +356,24 @@ TEST(SchedulerPipelined, ASkipAfterARestartPassesOverNoEventThatRunsAgainBeforeT
   EXPECT_EQ(w.cursor(1), 2);
 }
 
+// Found by the simulation: both lambdas wait for the same event, and one of them has yet to come to it.
+TEST(SchedulerPipelined, ASkipTakesNoLambdaAlongThatHasNotComeToTheEvent) {
+  SchedulerPlan plan;
+  add_topology(plan, "index", {"a", "b"}).mode = Mode::pipelined;
+  World w(plan, 2);
+  const auto parked = [](const char* lambda, Sequence cursor) {
+    return storage::LambdaCursor{
+        .lambda = lambda, .cursor = cursor, .attempts = 1, .failed_sequence = 6, .parked = true};
+  };
+  const storage::CursorInfo stored{
+      .latest = 9, .topologies = {{.topology = "index", .lambdas = {parked("a", 2), parked("b", 5)}}}};
+
+  w.step({Command{.id = 1, .act = Act::skip, .subject = 1, .name = "s1", .stored = stored, .reason = {}}});
+
+  const auto save = w.only<SaveCursor>();
+  EXPECT_EQ(save.info.topologies[0].lambdas[0].cursor, 2);
+  EXPECT_EQ(save.info.topologies[0].lambdas[1].cursor, 6);
+}
+
 }  // namespace
 }  // namespace cape::scheduler
