@@ -35,6 +35,7 @@ void Simulation::disturb_hosts() {
   if (!in_trouble()) return;
   at(some(10 * ms, 500 * ms), [this] { disturb_hosts(); });
   if (chance(0.15)) return crash_broker();
+  if (!gate_is_open_) return;
   std::vector<HostId> alive;
   for (const auto& [id, host] : hosts_)
     if (host.runs && !host.cut) alive.push_back(id);

@@ -118,6 +118,7 @@ void Simulation::start_broker() {
   note(
       fmt::format("the broker starts its epoch {} with {} topologies", epoch_, life_.plan.topologies.size()));
   tick_ns_ = 0;
+  gate_is_open_ = false;
   reading_.clear();
   again_.clear();
   for (auto& [subject, stored] : store_) stored.is_known = false;
@@ -126,6 +127,7 @@ void Simulation::start_broker() {
   broker_at(some(0, 50 * ms), [this] { ping_behind(); });
   broker_at(some(0, 100 * ms), [this, life = epoch_] {
     for (auto& [id, host] : hosts_) host.runs = false;
+    gate_is_open_ = true;
     // Its step may crash the broker; then the next life brings hosts of its own.
     for (int i = 0; i < 2 && life == epoch_; ++i) add_host();
   });

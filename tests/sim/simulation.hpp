@@ -174,6 +174,7 @@ class Simulation {
   std::set<SubjectId> reading_, again_, lied_about_;
   std::map<HostId, Host> hosts_;
   HostId next_host_ = 1;
+  bool gate_is_open_ = false;  // no host of the life before runs anything, and jobs may be issued
 
   std::map<std::pair<TopologyIndex, SubjectId>, Held> held_;
   std::set<std::pair<TopologyIndex, SubjectId>> went_back_;  // parked for that in this life
