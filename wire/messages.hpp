@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -22,6 +23,8 @@ inline constexpr std::size_t statuses_per_message_max = 4096;
 inline constexpr std::size_t running_per_message_max = 4096;
 inline constexpr std::size_t offers_per_message_max = 1024;
 inline constexpr std::size_t lambdas_per_host_max = 4096;
+inline constexpr std::size_t labels_per_host_max = 64;
+inline constexpr std::size_t label_bytes_max = 255;     // of a label's value
 inline constexpr std::size_t children_per_message_max = 4096;
 inline constexpr std::size_t set_aside_per_message_max = 1024;
 inline constexpr std::size_t metrics_per_message_max = 4096;
@@ -65,6 +68,8 @@ struct HostHello {        // first message of a session; no job of an older sess
   SessionId session = 0;  // new for each life of the host, never 0
   std::vector<HostLambda> lambdas;
   std::vector<PluginOffer> offers;
+  std::map<std::string, std::string> labels = {};
+  std::uint32_t jobs_max = 0;  // of all lambdas that it takes at once; 0: what each lambda takes
 };
 struct HostOffers {       // the whole list again, after a change
   SessionId session = 0;

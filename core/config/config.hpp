@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ struct DomainConfig {
   Grant grant;
   Limits limits;
   std::int64_t timeout_ms = 60'000;  // one source call
+  std::uint32_t queries_per_s = 0;   // asked of its source at most; 0: no bound
 };
 
 struct RetryPolicy {
@@ -58,10 +60,23 @@ struct StartPosition {
   Sequence sequence = 1;  // for Kind::sequence: the first one to run
 };
 
+// When a lambda is left alone for a while because whatever it does fails, as when something that it calls is
+// down.
+struct BreakerPolicy {
+  bool enabled = true;
+  std::uint32_t subjects = 5;  // so many different ones failed in a row, and nothing succeeded between
+  std::int64_t probe_max_ms = 10'000;  // the longest wait between two probes
+};
+
+// Labels of a host, and those that a lambda asks of one: `zone = "eu"`.
+using HostLabels = std::map<std::string, std::string>;
+
 struct LambdaConfig {
   std::string name;
-  std::string plugin;  // plugin id
-  std::vector<std::string> needs;
+  std::string plugin;              // plugin id
+  std::vector<std::string> needs;  // lambdas of the same topology, whose outputs it gets
+  HostLabels where;                // only hosts with all of these labels run it
+  BreakerPolicy breaker;
   std::string config_json = "{}";
   Grant grant;
   Limits limits;
@@ -70,6 +85,9 @@ struct LambdaConfig {
   std::int64_t timeout_max_ms = 3'600'000;
 };
 
+// What is done about an event that appeared below a bound its source had given.
+enum class Late : std::uint8_t { report, run };
+
 struct TopologyConfig {
   std::string name;
   DomainIndex domain = 0;
@@ -77,10 +95,14 @@ struct TopologyConfig {
   StartPosition start;
   std::vector<TopologyIndex> after;
   RetryPolicy retry;
-  std::uint32_t batch_events = 256;        // most events of a job
-  std::uint64_t batch_bytes = 256u << 10;  // payload of a job; one event is always allowed
-  std::uint32_t events_per_s = 0;          // issued at most; 0: no bound
-  std::uint32_t jobs_max = 0;              // in flight at once; 0: no bound
+  std::uint32_t batch_events = 256;            // most events of a job
+  std::uint64_t batch_bytes = 256u << 10;      // payload of a job; one event is always allowed
+  std::uint32_t events_per_s = 0;              // issued at most; 0: no bound
+  std::uint32_t jobs_max = 0;                  // in flight at once; 0: no bound
+  std::uint32_t weight = 1;                    // its share where topologies compete
+  std::uint64_t outputs_bytes_max = 4u << 20;  // kept for one subject's dependants
+  std::int64_t stuck_after_ms = 600'000;       // a subject that fails for longer is an exception
+  Late late = Late::report;
   std::vector<LambdaConfig> lambdas;
 };
 
@@ -99,6 +121,8 @@ bool is_host_name(std::string_view text);
 struct HostConfig {     // of `cape host`
   std::string name;     // empty: the machine's
   std::string connect;  // ZeroMQ endpoint of the broker's socket for hosts; listen.hosts unless configured
+  HostLabels labels;
+  std::uint32_t jobs_max = 0;  // of all lambdas that it takes at once; 0: what each lambda takes
 };
 
 // SIGTERM: how long jobs that run may take to finish, in the broker's eyes and in the host's. Then they are
@@ -114,7 +138,8 @@ struct Config {
   HostConfig host;
   fs::path keys_dir;  // absolute; empty: no CURVE keys, so tcp on loopback alone
   std::uint64_t payload_bytes_max = 1u << 20;
-  char sandbox_require = 'B';  // A..D: a child that reaches less is refused
+  std::uint64_t outputs_bytes_max = 256u << 20;  // kept for dependants in all
+  char sandbox_require = 'B';                    // A..D: a child that reaches less is refused
   std::int64_t lease_ms = 10'000;
   std::vector<DomainConfig> domains;
   std::vector<TopologyConfig> topologies;

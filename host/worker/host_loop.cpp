@@ -41,6 +41,8 @@ Loop::Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake, Un
       session_(transport_, {.host = options.name,
                             .home = options.home,
                             .lambdas = names_of(places_, config_),
+                            .labels = config_.host.labels,
+                            .jobs_max = config_.host.jobs_max,
                             .lease_ns = config_.lease_ms * ns_per_ms}),
       children_(epoll_.get(), tag_first_child) {}
 

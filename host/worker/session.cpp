@@ -28,6 +28,8 @@ Session::Session(wire::HostEnd& transport, SessionOptions options)
       host_(std::move(options.host)),
       home_(options.home),
       lambdas_(std::move(options.lambdas)),
+      labels_(std::move(options.labels)),
+      jobs_max_(options.jobs_max),
       lease_ns_(options.lease_ns) {}
 
 void Session::begin(std::int64_t now_ns, std::vector<wire::PluginOffer> offers) {
@@ -35,8 +37,13 @@ void Session::begin(std::int64_t now_ns, std::vector<wire::PluginOffer> offers) 
   welcomed_ = false;
   heartbeat_asked_ = false;
   hello_ns_ = heartbeat_ns_ = now_ns;
-  send(wire::HostHello{
-      .host = host_, .home = home_, .session = id_, .lambdas = lambdas_, .offers = std::move(offers)});
+  send(wire::HostHello{.host = host_,
+                       .home = home_,
+                       .session = id_,
+                       .lambdas = lambdas_,
+                       .offers = std::move(offers),
+                       .labels = labels_,
+                       .jobs_max = jobs_max_});
 }
 
 void Session::close() {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,7 +22,9 @@ struct SessionOptions {
   std::string host;
   std::uint64_t home = 1;
   std::vector<wire::HostLambda> lambdas;  // of the host's config, in its order
-  std::int64_t lease_ns = 0;              // until the broker's welcome says another
+  std::map<std::string, std::string> labels = {};
+  std::uint32_t jobs_max = 0;  // of all lambdas at once; 0: what each takes
+  std::int64_t lease_ns = 0;   // until the broker's welcome says another
 };
 
 class Session {
@@ -67,6 +70,8 @@ class Session {
   std::string host_;
   std::uint64_t home_;
   std::vector<wire::HostLambda> lambdas_;
+  std::map<std::string, std::string> labels_;
+  std::uint32_t jobs_max_;
   std::int64_t lease_ns_;
   SessionId id_ = 0;
   bool welcomed_ = false;

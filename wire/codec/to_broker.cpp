@@ -51,6 +51,23 @@ std::vector<HostLambda> read_lambdas(Reader& from) {
   return lambdas;
 }
 
+void write(Writer& to, const std::map<std::string, std::string>& labels) {
+  to.array(labels.size());
+  for (const auto& [name, value] : labels) to.array(2).text(name).text(value);
+}
+
+std::map<std::string, std::string> read_labels(Reader& from) {
+  std::map<std::string, std::string> labels;
+  for (std::size_t left = from.list("labels", labels_per_host_max); left > 0 && from.ok(); --left) {
+    from.array("labels[]", 2);
+    std::string name = from.text("labels[].name", name_bytes_max);
+    std::string value = from.text("labels[].value", label_bytes_max);
+    if (!labels.emplace(std::move(name), std::move(value)).second)
+      from.refuse("labels[].name", "the same label twice");
+  }
+  return labels;
+}
+
 void write(Writer& to, const JobStatus& status) {
   to.array(10).integer(status.job).integer(status.done_to).integer(status.events_done);
   to.integer(static_cast<std::int32_t>(status.end.kind))
@@ -143,21 +160,24 @@ LambdaMetric read_metric(Reader& from) {
 // ---- messages
 
 std::string bytes_of(const HostHello& message) {
-  Writer to = Writer::message(MessageType::host_hello, 5);
+  Writer to = Writer::message(MessageType::host_hello, 7);
   to.text(message.host).integer(message.home).integer(message.session);
   write(to, message.lambdas);
   write(to, message.offers);
-  return to.take();
+  write(to, message.labels);
+  return to.integer(message.jobs_max).take();
 }
 
 HostHello read_hello(Reader& from) {
-  from.fields("host_hello", 5);
+  from.fields("host_hello", 7);
   HostHello message;
   message.host = from.text("host", name_bytes_max);
   message.home = from.integer<std::uint64_t>("home", 1);
   message.session = from.integer<SessionId>("session", 1);
   message.lambdas = read_lambdas(from);
   message.offers = read_offers(from);
+  message.labels = read_labels(from);
+  message.jobs_max = from.integer<std::uint32_t>("jobs_max");
   return message;
 }
 
