@@ -41,6 +41,10 @@ struct EventBlock {
 
 using EventBlockPtr = std::shared_ptr<const EventBlock>;
 
+// What a lambda gave for one event, for those that need it; null: nothing, which they see as 0 bytes. Shared
+// by the scheduler, which keeps it until they are through, and by the messages that carry it.
+using OutputPtr = std::shared_ptr<const std::string>;
+
 // Entries [first, first + count) of a block: the events of a job.
 struct EventRange {
   EventBlockPtr block;

@@ -18,6 +18,7 @@ using LambdaIndex = std::uint32_t;    // position in the flat list of all lambda
 
 inline constexpr std::size_t subject_bytes_max = 255;
 inline constexpr std::uint64_t payload_bytes_ceiling = 16u << 20;  // no config goes above it
+inline constexpr std::uint64_t output_bytes_ceiling = 16u << 20;   // of one event's output; likewise
 inline constexpr std::size_t type_bytes_max = 255;
 inline constexpr std::size_t reason_bytes_max = 1024;
 

@@ -19,6 +19,7 @@ inline constexpr std::uint32_t protocol_version = 1;
 inline constexpr std::size_t message_bytes_max = 64u << 20;
 inline constexpr std::size_t jobs_per_message_max = 1024;
 inline constexpr std::size_t events_per_job_max = 4096;
+inline constexpr std::size_t inputs_per_job_max = 32;  // lambdas whose outputs a job carries
 inline constexpr std::size_t statuses_per_message_max = 4096;
 inline constexpr std::size_t running_per_message_max = 4096;
 inline constexpr std::size_t offers_per_message_max = 1024;
@@ -95,6 +96,8 @@ struct JobStatus {
   bool started = false;            // false: `failed_sequence` had not begun; no attempt is counted
   std::int64_t first_start_ns = 0; // boot time when its first event started; 0: never
   std::int64_t end_ns = 0;         // boot time when its last event ended
+  // One for each of the events done if the job asked for outputs and there is one; else empty.
+  std::vector<OutputPtr> outputs = {};
 };
 struct JobStatuses {
   SessionId session = 0;
@@ -145,6 +148,10 @@ struct BrokerWelcome {
   SessionId session = 0;
   std::int64_t lease_ms = 0;
 };
+struct JobInput {
+  std::string lambda;              // of the same topology
+  std::vector<OutputPtr> outputs;  // one for each event of the job
+};
 struct RunJob {
   JobId job = 0;  // also the fence of its events
   LambdaIndex lambda = 0;
@@ -155,6 +162,10 @@ struct RunJob {
   bool may_repeat = false;
   std::int64_t ping_ns = 0;   // boot time of the ping that led to it, for latency
   EventRange events;          // never empty
+  // Not 0: its outputs are wanted, and the job ends early behind the event with which they come to so many
+  // bytes.
+  std::uint64_t outputs_bytes_max = 0;
+  std::vector<JobInput> inputs = {};  // of the lambdas that this one needs; at most inputs_per_job_max
 };
 // Jobs of a session that is over may still lie in a queue when the next one begins: the host runs only those
 // of its own.

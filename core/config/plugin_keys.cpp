@@ -95,7 +95,7 @@ Limits read_limits(Section& section) {
   Section table = section.table("limits");
   table.size("memory", limits.memory_bytes, {.min = 16 * MiB, .max = 1024 * GiB});
   table.size("file_size", limits.file_bytes, {.min = 0, .max = 1024 * GiB});
-  table.size("output", limits.output_bytes, {.min = 0, .max = 16 * MiB});
+  table.size("output", limits.output_bytes, {.min = 0, .max = output_bytes_ceiling});
   table.integer("threads", limits.threads, {.min = 1, .max = 4096});
   table.integer("files", limits.files, {.min = 16, .max = 65'536});
   table.finish();

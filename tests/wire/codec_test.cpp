@@ -184,6 +184,38 @@ TEST(Codec, EventsThatDoNotRiseAreRefused) {
   EXPECT_THAT(decode_to_host(bytes).error().message, HasSubstr("jobs[].events[].sequence: does not rise"));
 }
 
+TEST(Codec, OutputsAreOneForEachEventThatIsDone) {
+  JobStatus status{.job = 1, .done_to = 7, .events_done = 2, .end = {}};
+  status.outputs = {std::make_shared<const std::string>("a"), nullptr};
+  const auto decoded = decode_to_broker(encode(ToBroker(JobStatuses{1, {status}})));
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  const auto& outputs = std::get<JobStatuses>(*decoded).statuses.at(0).outputs;
+  ASSERT_EQ(outputs.size(), 2u);
+  EXPECT_EQ(*outputs[0], "a");
+  EXPECT_EQ(outputs[1], nullptr);
+
+  status.events_done = 3;
+
+  EXPECT_THAT(decode_to_broker(encode(ToBroker(JobStatuses{1, {status}}))).error().message,
+              HasSubstr("statuses[].outputs: not one for each event that is done"));
+}
+
+TEST(Codec, InputsAreOneForEachEventOfTheJob) {
+  RunJob job = test::run_job(2, 1);
+  job.inputs = {{.lambda = "a", .outputs = {nullptr, std::make_shared<const std::string>("b")}}};
+  const auto decoded = decode_to_host(encode(ToHost(RunJobs{1, {job}})));
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  const std::vector<JobInput>& inputs = std::get<RunJobs>(*decoded).jobs.at(0).inputs;
+  ASSERT_EQ(inputs.size(), 1u);
+  EXPECT_EQ(inputs[0].lambda, "a");
+  EXPECT_EQ(*inputs[0].outputs.at(1), "b");
+
+  job.inputs[0].outputs.pop_back();
+
+  EXPECT_THAT(decode_to_host(encode(ToHost(RunJobs{1, {job}}))).error().message,
+              HasSubstr("jobs[].inputs[].outputs: not one for each event of the job"));
+}
+
 TEST(Codec, DeepNestingIsRefusedBeforeItCostsStack) {
   const std::string deep(1 << 20, '\x91');
 

@@ -28,6 +28,25 @@ JobStatus widest_status() {
   return status;
 }
 
+// One each: of an event that gave something, and of one that gave nothing.
+std::vector<OutputPtr> two_outputs() {
+  return {std::make_shared<const std::string>("\xFF bytes"), nullptr};
+}
+
+JobStatus status_with_outputs() {
+  JobStatus status{.job = 2, .done_to = 4, .events_done = 2, .end = {}};
+  status.outputs = two_outputs();
+  return status;
+}
+
+RunJob job_with_inputs() {
+  RunJob job = run_job(2, 3);
+  job.outputs_bytes_max = UINT64_MAX;
+  job.inputs = {{.lambda = "thumbnail", .outputs = two_outputs()},
+                {.lambda = letters(name_bytes_max), .outputs = {nullptr, nullptr}}};
+  return job;
+}
+
 ChildReport widest_child() {
   ChildReport child;
   child.lambda = UINT32_MAX;
@@ -105,7 +124,7 @@ std::vector<ToBroker> to_broker() {
       HostCredit{3, 4, 5, "", "no such plugin"},
       HostCredit{UINT64_MAX, UINT32_MAX, UINT32_MAX, letters(hash_bytes_max), letters(reason_bytes_max)},
       JobStatuses{6, {}},
-      JobStatuses{7, {widest_status(), {.job = 1, .end = {}}}},
+      JobStatuses{7, {widest_status(), {.job = 1, .end = {}}, status_with_outputs()}},
       HostHeartbeat{8, 9, {{10, 11}, {UINT64_MAX, INT64_MAX}}},
       HostGoodbye{12},
       HostReport{13,
@@ -121,7 +140,7 @@ std::vector<ToHost> to_host() {
   return {
       BrokerWelcome{UINT32_MAX, UINT64_MAX, INT64_MAX},
       RunJobs{1, {}},
-      RunJobs{UINT64_MAX, {run_job(1, 0), run_job(3, 300)}},
+      RunJobs{UINT64_MAX, {run_job(1, 0), run_job(3, 300), job_with_inputs()}},
       CancelJob{UINT64_MAX, UINT64_MAX},
       HeartbeatAnswer{1, 2},
       HelloPlease{},

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "wire/codec.hpp"
+#include "wire/codec/outputs.hpp"
 #include "wire/codec/reader.hpp"
 #include "wire/codec/writer.hpp"
 
@@ -69,7 +70,7 @@ std::map<std::string, std::string> read_labels(Reader& from) {
 }
 
 void write(Writer& to, const JobStatus& status) {
-  to.array(10).integer(status.job).integer(status.done_to).integer(status.events_done);
+  to.array(11).integer(status.job).integer(status.done_to).integer(status.events_done);
   to.integer(static_cast<std::int32_t>(status.end.kind))
       .remark(status.end.reason, reason_bytes_max)
       .integer(status.app_code);
@@ -77,6 +78,7 @@ void write(Writer& to, const JobStatus& status) {
       .flag(status.started)
       .integer(status.first_start_ns)
       .integer(status.end_ns);
+  write(to, status.outputs);
 }
 
 OutcomeKind read_kind(Reader& from) {
@@ -88,7 +90,7 @@ OutcomeKind read_kind(Reader& from) {
 
 JobStatus read_status(Reader& from) {
   JobStatus status;
-  from.array("statuses[]", 10);
+  from.array("statuses[]", 11);
   status.job = from.integer<JobId>("statuses[].job", 1);
   status.done_to = from.integer<Sequence>("statuses[].done_to", 0);
   status.events_done = from.integer<std::uint32_t>("statuses[].events_done", 0, events_per_job_max);
@@ -99,6 +101,9 @@ JobStatus read_status(Reader& from) {
   status.started = from.flag("statuses[].started");
   status.first_start_ns = from.integer<std::int64_t>("statuses[].first_start_ns", 0);
   status.end_ns = from.integer<std::int64_t>("statuses[].end_ns", 0);
+  status.outputs = read_outputs(from, "statuses[].outputs");
+  if (!status.outputs.empty() && status.outputs.size() != status.events_done)
+    from.refuse("statuses[].outputs", "not one for each event that is done");
   return status;
 }
 

@@ -1,12 +1,13 @@
 // Messages of a broker to a host.
 #include "wire/codec.hpp"
+#include "wire/codec/outputs.hpp"
 #include "wire/codec/reader.hpp"
 #include "wire/codec/writer.hpp"
 
 namespace cape::wire {
 namespace {
 
-constexpr std::size_t job_fields = 10;
+constexpr std::size_t job_fields = 12;
 
 void write(Writer& to, const EventRange& events) {
   to.array(events.count);
@@ -48,6 +49,20 @@ void write(Writer& to, const RunJob& job) {
       .integer(job.subject_id);
   to.text(job.subject).integer(job.attempt).flag(job.may_repeat).integer(job.ping_ns);
   write(to, job.events);
+  to.integer(job.outputs_bytes_max).array(job.inputs.size());
+  for (const JobInput& input : job.inputs) write(to.array(2).text(input.lambda), input.outputs);
+}
+
+std::vector<JobInput> read_inputs(Reader& from, std::size_t events) {
+  std::vector<JobInput> inputs(from.list("jobs[].inputs", inputs_per_job_max));
+  for (JobInput& input : inputs) {
+    from.array("jobs[].inputs[]", 2);
+    input.lambda = from.text("jobs[].inputs[].lambda", name_bytes_max);
+    input.outputs = read_outputs(from, "jobs[].inputs[].outputs");
+    if (input.outputs.size() != events)
+      from.refuse("jobs[].inputs[].outputs", "not one for each event of the job");
+  }
+  return inputs;
 }
 
 RunJob read_job(Reader& from) {
@@ -65,6 +80,8 @@ RunJob read_job(Reader& from) {
   job.may_repeat = from.flag("jobs[].may_repeat");
   job.ping_ns = from.integer<std::int64_t>("jobs[].ping_ns", 0);
   job.events = read_events(from);
+  job.outputs_bytes_max = from.integer<std::uint64_t>("jobs[].outputs_bytes_max");
+  job.inputs = read_inputs(from, job.events.count);
   return job;
 }
 

@@ -27,7 +27,7 @@ struct Token {
 
 // No message of ours holds more values: 24 MiB of tokens.
 inline constexpr std::size_t tokens_max = 1u << 20;
-inline constexpr std::size_t token_depth_max = 5;  // message, jobs, job, events, event
+inline constexpr std::size_t token_depth_max = 6;  // message, jobs, job, inputs, input, outputs
 
 // protocol: not exactly one msgpack value, or cut short, too deep, too many values, or of a kind no message
 // has.
