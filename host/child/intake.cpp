@@ -40,6 +40,7 @@ public:
   bool step() override;
   std::vector<PluginImagePtr> serving() const override { return serving_; }
   std::vector<wire::SetAside> set_aside() const override { return shelf_.set_aside(); }
+  std::vector<FileVerdict> files() const override;
   bool settled() const override { return unsettled_.empty(); }
 
 private:
@@ -86,6 +87,12 @@ void FileIntake::begin() {
     unsettled_.insert(path);
     act_on(path, settling_.saw_at_start(path, mark, now));
   }
+}
+
+std::vector<FileVerdict> FileIntake::files() const {
+  std::vector<FileVerdict> all = shelf_.files();
+  for (FileVerdict& verdict : all) verdict.watched = is_watched(verdict.file);
+  return all;
 }
 
 bool FileIntake::is_watched(const fs::path& path) const {

@@ -35,6 +35,21 @@ struct IntakeOptions {
   int life_fd = -1;
 };
 
+// What became of one plugin file.
+struct FileVerdict {
+  enum class State : std::uint8_t {
+    serves,
+    stands_by,  // good, but another file with its id serves
+    set_aside,
+  };
+  fs::path file;
+  bool watched = false;  // not a built-in one
+  State state = State::serves;
+  PluginImagePtr image;  // that serves or stands by; of a file that is set aside the last good bytes, or null
+  std::string hash;      // of a file that is set aside: of its newest bytes; empty if they could not be read
+  std::string reason;
+};
+
 class Intake {
 public:
   virtual ~Intake() = default;
@@ -46,6 +61,7 @@ public:
   // highest version, then the newest mtime, then the name; a watched file wins over a built-in one.
   virtual std::vector<PluginImagePtr> serving() const = 0;
   virtual std::vector<wire::SetAside> set_aside() const = 0;
+  virtual std::vector<FileVerdict> files() const = 0;  // those that are served or set aside, by path
   // True once every file that was there at start is served or set aside.
   virtual bool settled() const = 0;
 };

@@ -1,5 +1,7 @@
 #include "host/child/shelf.hpp"
 
+#include <algorithm>
+
 #include <fcntl.h>
 
 namespace cape::child {
@@ -71,6 +73,24 @@ std::vector<wire::SetAside> Shelf::set_aside() const {
   std::vector<wire::SetAside> all;
   for (const auto& [file, content] : files_) {
     if (content.aside) all.push_back(*content.aside);
+  }
+  return all;
+}
+
+std::vector<FileVerdict> Shelf::files() const {
+  const std::vector<PluginImagePtr> best = serving();
+  std::vector<FileVerdict> all;
+  for (const auto& [file, content] : files_) {
+    FileVerdict verdict{.file = file, .image = content.image};
+    if (content.aside) {
+      verdict.state = FileVerdict::State::set_aside;
+      verdict.hash = content.aside->hash;
+      verdict.reason = content.aside->reason;
+    } else {
+      verdict.state = std::ranges::find(best, content.image) != best.end() ? FileVerdict::State::serves
+                                                                           : FileVerdict::State::stands_by;
+    }
+    all.push_back(std::move(verdict));
   }
   return all;
 }

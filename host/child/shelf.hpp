@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/config/config.hpp"
+#include "host/child/intake.hpp"
 #include "host/child/standing.hpp"
 #include "wire/messages.hpp"
 
@@ -30,6 +31,7 @@ public:
 
   std::vector<PluginImagePtr> serving() const;
   std::vector<wire::SetAside> set_aside() const;
+  std::vector<FileVerdict> files() const;  // `watched` is left to the owner
 
 private:
   struct Content {

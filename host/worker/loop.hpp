@@ -17,6 +17,7 @@
 #include "host/worker/host_loop.hpp"
 #include "host/worker/plan.hpp"
 #include "host/worker/session.hpp"
+#include "host/worker/status_files.hpp"
 #include "host/worker/worker.hpp"
 
 namespace cape::host {
@@ -53,6 +54,8 @@ class Loop final : public HostLoop {
   void tell_silence();
   void step_intake();
   void tell_what_serves();
+  void note_trouble(const ReportCredit& credit);
+  void write_verdicts();
   void tell_trouble(LambdaIndex lambda, const std::string& trouble);  // once, when it changes
   void look();
 
@@ -85,6 +88,8 @@ class Loop final : public HostLoop {
   Session session_;
   Shelves shelves_;
   std::map<LambdaIndex, std::string> told_troubles_;
+  TroublesByHash troubles_;  // as the worker says them, of bytes that were to run
+  StatusFiles status_files_;
   Children children_;
 
   std::int64_t now_ns_ = 0;

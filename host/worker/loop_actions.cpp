@@ -34,11 +34,21 @@ void Loop::perform(const GiveJob& action) {
 }
 
 void Loop::perform(ReportCredit& action) {
+  if (!stop_asked_) note_trouble(action);
   session_.credit({.session = 0,
                    .lambda = action.lambda,
                    .jobs_max = action.jobs_max,
                    .hash = std::move(action.hash),
                    .trouble = std::move(action.trouble)});
+}
+
+void Loop::note_trouble(const ReportCredit& credit) {
+  const std::string name = places_[credit.lambda].name();
+  for (auto& [hash, troubles] : troubles_)
+    if (hash != credit.hash || credit.trouble.empty()) troubles.erase(name);
+  if (!credit.trouble.empty()) troubles_[credit.hash][name] = credit.trouble;
+  std::erase_if(troubles_, [](const auto& of_hash) { return of_hash.second.empty(); });
+  write_verdicts();
 }
 
 void Loop::report() {

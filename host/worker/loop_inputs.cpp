@@ -78,6 +78,11 @@ void Loop::tell_what_serves() {
   }
   session_.offer(offers_of(shelves_));
   report_due_ = true;
+  write_verdicts();
+}
+
+void Loop::write_verdicts() {
+  status_files_.update(intake_->files(), troubles_, wall_ns());
 }
 
 }  // namespace cape::host

@@ -81,6 +81,21 @@ TEST(HostLoop, SaysWhyAPluginDoesNotServe) {
   EXPECT_THAT(broker.report.set_aside[0].file, HasSubstr("no_note.so"));
 }
 
+TEST(HostLoop, TellsTheVerdictOfAFileBesideIt) {
+  FakeBroker broker(recording, {"no_note"});
+  const auto verdict_of = [&](const char* name) {
+    return test::read_file(broker.dir / "plugins" / (std::string(name) + ".status.json"));
+  };
+  ASSERT_TRUE(broker.until([&] { return verdict_of("no_note").contains("set_aside"); }))
+      << verdict_of("no_note");
+  EXPECT_THAT(verdict_of("no_note"), HasSubstr("reason"));
+
+  broker.drop("record");
+
+  ASSERT_TRUE(broker.until([&] { return verdict_of("record").contains("serves"); }));
+  EXPECT_THAT(verdict_of("record"), HasSubstr("\"id\": \"record\""));
+}
+
 TEST(HostLoop, ServesAPluginThatIsDroppedLater) {
   FakeBroker broker(recording, {});
   ASSERT_TRUE(broker.until([&] { return broker.credits[0].trouble.contains("no plugin 'record'"); }));
