@@ -72,7 +72,7 @@ void Scheduler::State::advance(Subject& s, Lane& lane, Stretch& stretch, Sequenc
 
 void Scheduler::State::end_failed(Subject& s, Lane& lane, Stretch& stretch, const Verdict& verdict) {
   drop_waiting(lane, stretch);  // it lies behind an event that has to come first
-  if (verdict.started) stretch.repeat_to = std::max(stretch.repeat_to, verdict.failed_sequence);
+  stretch.repeat_to = std::max(stretch.repeat_to, verdict.may_have_run_to);
   if (stretch.parked || lane.is_stopped()) return;  // parked while the job ran: the first cause stays
   switch (verdict.what) {
     case FailureClass::done:

@@ -21,7 +21,7 @@ Verdict broken(const EventRange& events, std::string why) {
   return {.events_done = 0,
           .what = FailureClass::attempt,
           .failed_sequence = events.first_sequence(),
-          .started = true,
+          .may_have_run_to = events.last_sequence(),
           .outcome = {OutcomeKind::protocol, "the host's status does not fit the job: " + std::move(why)}};
 }
 
@@ -52,7 +52,8 @@ Verdict judge(const EventRange& events, const wire::JobStatus& status) {
   return {.events_done = *done,
           .what = class_of(status),
           .failed_sequence = failed,
-          .started = status.started,
+          // Those behind it too: a call of several events that died may have run them all.
+          .may_have_run_to = status.started ? events.last_sequence() : 0,
           .outcome = bounded(status.end)};
 }
 

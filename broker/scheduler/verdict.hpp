@@ -15,7 +15,7 @@ struct Verdict {
   std::uint32_t events_done = 0;           // the first ones of the job
   FailureClass what = FailureClass::done;  // of the event after them; done: there is none
   Sequence failed_sequence = 0;            // 0: none
-  bool started = false;                    // the failed event may have had effects
+  Sequence may_have_run_to = 0;            // the last event that may have had effects; 0: none
   Outcome outcome;
 };
 

@@ -38,6 +38,8 @@ wire::JobStatus not_started(const HeldJob& held, Outcome end) {
   wire::JobStatus status;
   status.end = std::move(end);
   status.failed_sequence = held.job.events.count > 0 ? held.job.events.first_sequence() : 0;
+  // Else the broker would have it run elsewhere as if for the first time.
+  status.started = held.may_have_run;
   return whole_status(held, std::move(status));
 }
 

@@ -8,10 +8,11 @@
 namespace cape::host {
 
 struct HeldJob {
-  wire::RunJob job;        // trimmed to the events that are still to run
-  wire::JobStatus before;  // what ran earlier: done_to, events_done, first_start_ns
-  bool singly = false;     // run its events one a call
-  bool cancelled = false;  // the broker asked to end it early
+  wire::RunJob job;           // trimmed to the events that are still to run
+  wire::JobStatus before;     // what ran earlier: done_to, events_done, first_start_ns
+  bool singly = false;        // run its events one a call: a call of several died
+  bool may_have_run = false;  // some of what is left, in that call, which told nothing
+  bool cancelled = false;     // the broker asked to end it early
 };
 
 // `status` says how far another child got before it gave the job back: what is left runs elsewhere. false: it
@@ -21,7 +22,7 @@ bool keep_progress(HeldJob& held, const wire::JobStatus& status);
 // `status` as the broker is to see it: for the whole job.
 wire::JobStatus whole_status(const HeldJob& held, wire::JobStatus status);
 
-// The job ends although its next event did not begin.
+// The job ends although its next event did not begin, as far as is known.
 wire::JobStatus not_started(const HeldJob& held, Outcome end);
 
 }  // namespace cape::host

@@ -150,6 +150,7 @@ void LambdaWorker::settle_left(WorkerChild& child, child::ChildEnded& ended, std
       continue;
     }
     held->singly = held->singly || i < ended.rerun_singly;
+    held->may_have_run = held->may_have_run || i < ended.rerun_singly;
     held->job.may_repeat = held->job.may_repeat || i < ended.rerun_singly;
     if (keep_progress(*held, status))
       wait_again(std::move(*held));

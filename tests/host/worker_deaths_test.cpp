@@ -59,6 +59,18 @@ TEST(Worker, RunsEventsOneACallAfterACallOfSeveralDied) {
   EXPECT_THAT(bench.step(bench.ready(2)), ElementsAre("give 2 <- job 2 of 3 singly", "give 2 <- job 3"));
 }
 
+TEST(Worker, SaysThatAJobMayHaveRunWhenTheCallThatDiedWasItsLast) {
+  WorkerBench bench;
+  bench.open_with_child();
+  bench.step(bench.job(2, "a", 1, 3), bench.job(3, "b"));
+  ChildReported death = bench.ended(1, OutcomeKind::signaled, {bench.untouched(2), bench.untouched(3)});
+  std::get<child::ChildEnded>(death.report).rerun_singly = 1;
+  bench.step(std::move(death));
+
+  EXPECT_THAT(bench.step(bench.ended(2, OutcomeKind::setup, {}, false)),
+              ElementsAre("status 2 SETUP in 1", "status 3 SETUP before 1", "no credit: SETUP in the child"));
+}
+
 TEST(Worker, ReplacesAChildAtOnceWhenItHadStartedAnEvent) {
   WorkerBench bench;
   bench.open_with_child();
