@@ -272,7 +272,7 @@ void DispatcherLoop::take_hosts() {
 }
 
 void DispatcherLoop::take_saves() {
-  Saver::Done done = b_.saver.poll();
+  Saver::Done done = b_.saver.poll(now_.boot_ns);
   std::ranges::move(done.saved, std::back_inserter(inputs_));
   for (AckId ack : done.acknowledged) b_.frontend->answer(ack, {wire::PingAnswer::acknowledged, ""});
   for (AckId ack : done.refused) b_.frontend->answer(ack, {wire::PingAnswer::busy, done.error->message});

@@ -92,7 +92,7 @@ std::optional<std::int64_t> Saver::next_deadline() const {
   return due_ns_;
 }
 
-Saver::Done Saver::poll() {
+Saver::Done Saver::poll(std::int64_t now_ns) {
   Done done;
   for (storage::CommitDone& commit : store_.poll()) {
     CAPE_CHECK(!groups_.empty() && groups_.front().ticket == commit.ticket);
@@ -118,7 +118,7 @@ Saver::Done Saver::poll() {
     // Cursors are asked for again by the scheduler and pings by their sender; these would be forgotten.
     for (storage::HostLease& lease : group.leases) pending_.leases.push_back(std::move(lease));
     for (storage::InboxClear& clear : group.clears) pending_.inbox_clears.push_back(std::move(clear));
-    due_ns_ = boot_ns() + retry_ns;
+    due_ns_ = now_ns + retry_ns;
   }
   return done;
 }

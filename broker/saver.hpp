@@ -44,7 +44,7 @@ class Saver {
     std::optional<Error> error;
     bool broken = false;  // nothing can be stored any more
   };
-  Done poll();
+  Done poll(std::int64_t now_ns);
 
   bool idle() const { return pending_.empty() && !sync_asked_ && groups_.empty(); }
   bool has_room() const { return pending_acks_.size() < acks_max; }

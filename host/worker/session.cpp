@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t lease_least_ns = 100 * ns_per_ms;
 constexpr std::int64_t lease_most_ns = 3'600 * ns_per_s;
 
-SessionId new_session_id() {
+SessionId random_session() {
   SessionId id = 0;
   while (id == 0) {
     const ssize_t got = ::getrandom(&id, sizeof id, 0);
@@ -30,10 +30,11 @@ Session::Session(wire::HostEnd& transport, SessionOptions options)
       lambdas_(std::move(options.lambdas)),
       labels_(std::move(options.labels)),
       jobs_max_(options.jobs_max),
-      lease_ns_(options.lease_ns) {}
+      lease_ns_(options.lease_ns),
+      new_session_(options.new_session ? std::move(options.new_session) : random_session) {}
 
 void Session::begin(std::int64_t now_ns, std::vector<wire::PluginOffer> offers) {
-  id_ = new_session_id();
+  id_ = new_session_();
   welcomed_ = false;
   heartbeat_asked_ = false;
   hello_ns_ = heartbeat_ns_ = now_ns;

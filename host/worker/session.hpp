@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,8 +24,9 @@ struct SessionOptions {
   std::uint64_t home = 1;
   std::vector<wire::HostLambda> lambdas;  // of the host's config, in its order
   std::map<std::string, std::string> labels = {};
-  std::uint32_t jobs_max = 0;  // of all lambdas at once; 0: what each takes
-  std::int64_t lease_ns = 0;   // until the broker's welcome says another
+  std::uint32_t jobs_max = 0;                   // of all lambdas at once; 0: what each takes
+  std::int64_t lease_ns = 0;                    // until the broker's welcome says another
+  std::function<SessionId()> new_session = {};  // never 0, never the same again; empty: random numbers
 };
 
 class Session {
@@ -73,6 +75,7 @@ class Session {
   std::map<std::string, std::string> labels_;
   std::uint32_t jobs_max_;
   std::int64_t lease_ns_;
+  std::function<SessionId()> new_session_;
   SessionId id_ = 0;
   bool welcomed_ = false;
   std::int64_t hello_ns_ = 0, heartbeat_ns_ = 0;  // when each was last sent
