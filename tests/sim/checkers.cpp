@@ -5,12 +5,16 @@
 
 #include <fmt/format.h>
 
-namespace cape::scheduler {
+namespace cape::sim {
 
 std::string to_text(const EventStart& start) {
   return fmt::format("lambda {} subject {} event {} in job {}", start.lambda, start.subject, start.sequence,
                      start.job);
 }
+
+}  // namespace cape::sim
+
+namespace cape::scheduler {
 
 Checkers::Checkers(const SchedulerPlan& all, const Source& source, bool poison, Violate violate)
     : all_(all),
@@ -50,6 +54,7 @@ void Checkers::on_start(const EventStart& start) {
   const std::size_t place = source_.place_of(start.subject, start.sequence);
   if (start.sequence < spec.start) violate_(Promise::order, to_text(start) + " lies before the start");
   check_fence(lane, start, place);
+  check_alone(lane, start, place);
   if (lane.seen[place].ran && !start.may_repeat && !lied_about_[start.subject])
     violate_(Promise::told, to_text(start) + " runs again and was not told so");
   if (spec.mode == Mode::strict) {
@@ -87,9 +92,26 @@ void Checkers::check_after(const EventStart& start, std::size_t place) {
   }
 }
 
-void Checkers::on_success(LambdaIndex lambda, SubjectId subject, Sequence sequence) {
-  Seen& seen = lane_of(lambda, subject).seen[source_.place_of(subject, sequence)];
-  seen.succeeded = seen.ran = seen.passed = true;
+// Of a lane of a strict topology one event runs at a time, wherever; of a pipelined one no event twice at
+// once. One that failed is told to the broker: it comes back in another job.
+void Checkers::check_alone(Lane& lane, const EventStart& start, std::size_t place) {
+  const bool pipelined = spec_of(start.lambda).mode == Mode::pipelined;
+  std::uint32_t& running = pipelined ? lane.seen[place].running : lane.running;
+  if (running > 0) violate_(Promise::fence, to_text(start) + " starts while it or another one still runs");
+  if (lane.seen[place].failed_in == start.job)
+    violate_(Promise::told, to_text(start) + " failed in this job, and runs in it again");
+  ++running;
+  ++lane.seen[place].starts;
+}
+
+void Checkers::on_end(const EventStart& start, OutcomeKind end, bool is_known) {
+  Lane& lane = lane_of(start.lambda, start.subject);
+  Seen& seen = lane.seen[source_.place_of(start.subject, start.sequence)];
+  --(spec_of(start.lambda).mode == Mode::pipelined ? seen.running : lane.running);
+  if (is_done(end))
+    seen.succeeded = seen.ran = seen.passed = true;
+  else if (is_known)
+    seen.failed_in = start.job;
 }
 
 // It may have to run after all, though marks went over it while it could not be seen.

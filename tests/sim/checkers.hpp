@@ -11,20 +11,13 @@
 
 #include "storage/cursor_info.hpp"
 #include "tests/sim/options.hpp"
+#include "tests/sim/outside.hpp"
 #include "tests/sim/promise.hpp"
 #include "tests/sim/source.hpp"
 
 namespace cape::scheduler {
 
-// What came first, told by whoever runs an event.
-struct EventStart {
-  LambdaIndex lambda = 0;
-  SubjectId subject = 0;
-  Sequence sequence = 0;
-  JobId job = 0;
-  bool may_repeat = false;
-  bool of_this_life = true;  // else its broker may have had another config
-};
+using sim::EventStart;
 
 class Checkers {
  public:
@@ -35,7 +28,8 @@ class Checkers {
   // From now on topology t comes after those in after[t] that are `known`.
   void on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after);
   void on_start(const EventStart& start);
-  void on_success(LambdaIndex lambda, SubjectId subject, Sequence sequence);
+  // Whatever it came to; `is_known`: the host hears that it was this event that failed, if it did.
+  void on_end(const EventStart& start, OutcomeKind end, bool is_known);
   void on_shown(SubjectId subject, std::size_t place);  // a late event
   // Each lambda of it that stands past the event then.
   void on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence,
@@ -61,6 +55,9 @@ class Checkers {
     bool ran = false;        // successfully, once
     bool passed = false;     // ran or skipped, once
     JobId last_job = 0;
+    JobId failed_in = 0;  // the last job that it failed in
+    std::uint32_t running = 0;
+    std::uint32_t starts = 0;
   };
   struct Lane {
     std::vector<Seen> seen;     // by place
@@ -68,6 +65,7 @@ class Checkers {
     std::size_t passed = 0;
     JobId last_job = 0;
     Sequence highest = 0;  // that began
+    std::uint32_t running = 0;
   };
 
   Lane& lane_of(LambdaIndex lambda, SubjectId subject);
@@ -80,6 +78,7 @@ class Checkers {
   }
   bool has_passed(TopologyIndex topology, SubjectId subject, std::size_t place);
   void check_fence(Lane& lane, const EventStart& start, std::size_t place);
+  void check_alone(Lane& lane, const EventStart& start, std::size_t place);
   void check_after(const EventStart& start, std::size_t place);
   void check_cursor(TopologyIndex topology, SubjectId subject, const storage::LambdaCursor& at,
                     const storage::LambdaCursor* before);
@@ -96,6 +95,8 @@ class Checkers {
   std::uint64_t overtaken_ = 0;
 };
 
-std::string to_text(const EventStart& start);
-
 }  // namespace cape::scheduler
+
+namespace cape::sim {
+std::string to_text(const EventStart& start);
+}  // namespace cape::sim

@@ -1,68 +1,158 @@
-// The hosts of the simulation.
+// The hosts of the simulation: where they run, what befalls them, and what events come to in them.
 #include <algorithm>
 
 #include "tests/sim/simulation.hpp"
 
 namespace cape::scheduler {
+namespace {
 
-void Simulation::add_host() {
-  const HostId id = next_host_++;
-  hosts_[id].lease_end_ns = now_.boot_ns + all_.lease_ns;
-  std::vector<Input> inputs{HostUp{.host = id, .name = fmt::format("h{}", id)}};
-  for (LambdaIndex lambda = 0; lambda < life_.plan.lambdas.size(); ++lambda)
-    inputs.push_back(Credit{
-        .host = id, .lambda = lambda, .jobs_max = options_.jobs_per_host, .hash = "hash", .trouble = {}});
-  broker_at(0, [this, id] { beat(id); });
-  step(std::move(inputs));
+constexpr std::size_t places_max = 3;
+constexpr std::uint32_t children_max = 2;
+
+// A host's own config may have the lambdas in another order.
+LambdaIndex turned_round(const SchedulerPlan& all, LambdaIndex lambda) {
+  return static_cast<LambdaIndex>(all.lambdas.size()) - 1 - lambda;
 }
 
-// A heartbeat that arrives is answered, and only then the host may go on for another lease.
-void Simulation::beat(HostId id) {
-  Host& host = hosts_[id];
-  if (!is_running(host)) return;
-  if (!host.cut) {
-    Heartbeat heartbeat{.host = id, .running = {}};
-    for (const auto& [job, sequence] : host.running) heartbeat.running.push_back({job, sequence});
-    if (scheduler_->knows_host(id)) host.lease_end_ns = now_.boot_ns + all_.lease_ns;
-    broker_at(some(0, 3 * ms), [this, heartbeat] { step({heartbeat}); });
+host::WorkerPlan worker_plan(std::size_t lambdas, std::uint32_t jobs_per_host) {
+  host::WorkerPlan plan{.lambdas = {},
+                        .jobs_per_child = std::max(1u, jobs_per_host / children_max),
+                        .start_timeout_ns = 300 * ms,
+                        .stop_timeout_ns = 200 * ms,
+                        .cancel_grace_ns = 50 * ms,
+                        .drain_timeout_ns = 400 * ms};
+  plan.lambdas.assign(lambdas, {.children_max = children_max,
+                                .timeout_ns = 300 * ms,
+                                .timeout_max_ns = 900 * ms,
+                                .probe_first_ns = 50 * ms,
+                                .probe_max_ns = second});
+  return plan;
+}
+
+}  // namespace
+
+// ---- places
+
+void Simulation::add_place() {
+  const sim::PlaceId number = ++last_place_;
+  places_[number].name = fmt::format("h{}", number);
+  start_process(number);
+}
+
+// It waits until nothing of the one before is left.
+void Simulation::start_process(sim::PlaceId number) {
+  Place& place = places_[number];
+  std::erase_if(place.orphans, [](const auto& child) { return child->is_gone(); });
+  if (!place.orphans.empty()) return at(2 * ms, [this, number] { start_process(number); });
+  auto end = network_.host_end(number);
+  network_.connect(number);
+  place.process =
+      std::make_unique<sim::Host>(fate_, *this, std::move(end), host_spec(place, number), met_.hosts);
+}
+
+sim::HostSpec Simulation::host_spec(const Place& place, sim::PlaceId number) {
+  sim::HostSpec spec{.name = place.name,
+                     .home = number,
+                     .lambdas = {},
+                     .lambda_of = {},
+                     .plan = worker_plan(all_.lambdas.size(), options_.jobs_per_host),
+                     .lease_ns = all_.lease_ns,
+                     .kill_ns = all_.kill_ns,
+                     .hash = place.hash,
+                     .first_session = ++last_session_ << 20};
+  for (LambdaIndex i = 0; i < all_.lambdas.size(); ++i) {
+    const LambdaIndex lambda = number % 2 == 0 ? turned_round(all_, i) : i;
+    const LambdaSpec& of = all_.lambdas[lambda];
+    spec.lambda_of.push_back(lambda);
+    spec.lambdas.push_back({.domain = all_.domains[0],
+                            .topology = all_.topologies[of.topology].name,
+                            .name = of.name,
+                            .plugin = of.plugin});
   }
-  broker_at(200 * ms, [this, id] { beat(id); });
+  return spec;
 }
 
-// Now and then a host dies, is cut off, says goodbye or is replaced; another one comes for it. Now and then
-// the broker crashes.
+void Simulation::kill_process(sim::PlaceId number, std::int64_t back_after_ns) {
+  Place& place = places_[number];
+  if (!place.process) return;  // something else came first
+  network_.disconnect(number);
+  place.orphans = place.process->die();
+  place.process.reset();
+  at(back_after_ns, [this, number] { start_process(number); });
+}
+
+void Simulation::drain_process(sim::PlaceId number) {
+  places_[number].process->drain();
+  look_whether_drained(number, some(0, second));
+}
+
+void Simulation::look_whether_drained(sim::PlaceId number, std::int64_t back_after_ns) {
+  const auto& process = places_[number].process;
+  if (!process) return;  // killed meanwhile, and started anew
+  if (process->has_ended())
+    return at(10 * ms, [this, number, back_after_ns] { kill_process(number, back_after_ns); });
+  at(5 * ms, [this, number, back_after_ns] { look_whether_drained(number, back_after_ns); });
+}
+
+// Other bytes, or none for a while.
+void Simulation::change_plugin(sim::PlaceId number) {
+  Place& place = places_[number];
+  place.hash = place.hash == "v1" ? "v2" : "v1";
+  if (chance(0.7)) return place.process->serve(place.hash);
+  place.process->serve("");
+  at(some(10 * ms, second), [this, number] {
+    if (places_[number].process) places_[number].process->serve(places_[number].hash);
+  });
+}
+
+// ---- what befalls them
+
 void Simulation::disturb_hosts() {
   if (!in_trouble()) return;
   at(some(10 * ms, 500 * ms), [this] { disturb_hosts(); });
   if (chance(0.15)) return crash_broker();
-  if (!gate_is_open_) return;
-  std::vector<HostId> alive;
-  for (const auto& [id, host] : hosts_)
-    if (host.runs && !host.cut) alive.push_back(id);
-  if (alive.size() < 2) return;
-  broker_at(some(0, 300 * ms), [this] { add_host(); });
-  disturb(alive[random_() % alive.size()]);
+  if (places_.size() < places_max && chance(0.2)) return add_place();
+  std::vector<sim::PlaceId> alive;
+  for (const auto& [number, place] : places_)
+    if (place.process && !place.process->has_ended()) alive.push_back(number);
+  if (!alive.empty()) disturb(alive[fate_.below(alive.size())]);
 }
 
-void Simulation::disturb(HostId id) {
-  Host& host = hosts_[id];
-  const auto kind = random_() % 4;
-  note(fmt::format("host {} {}", id,
-                   kind == 0   ? "is cut off"
-                   : kind == 1 ? "dies"
-                   : kind == 2 ? "dies and its successor says hello"
-                               : "says goodbye if nothing runs there"));
-  if (kind == 0) {
-    host.cut = true;  // it runs on until its lease ends
-  } else if (kind == 1) {
-    host.runs = false;  // found out by its silence
-  } else if (kind == 2) {
-    host.runs = false;
-    broker_at(some(0, 50 * ms), [this, id] { step({HostGone{.host = id}}); });
-  } else if (host.running.empty()) {  // it takes no more; what runs is finished first
-    host.runs = false;
-    step({HostGone{.host = id, .clean = true}});
+void Simulation::disturb(sim::PlaceId number) {
+  const std::int64_t time = chance(0.3) ? some(500 * ms, 3 * second) : some(ms, 300 * ms);
+  const auto kind = fate_.below(7);
+  static constexpr const char* words[] = {"is killed",
+                                          "hangs",
+                                          "loses its connection",
+                                          "hears and is heard late",
+                                          "is drained",
+                                          "gets another plugin",
+                                          "meets full queues"};
+  note(fmt::format("host h{} {}, for {} ms", number, words[kind], time / ms));
+  switch (kind) {
+    case 0:
+      return kill_process(number, time);
+    case 1:
+      return places_[number].process->hang(time);
+    case 2:
+      return network_.break_off(number, time);
+    case 3:
+      return network_.stall(number, time);
+    case 4:
+      return drain_process(number);
+    case 5:
+      return change_plugin(number);
+    default:
+      return network_.fill(number, time);
   }
+}
+
+// ---- the broker's side
+
+void Simulation::from_host(wire::FromHost message) {
+  std::vector<Input> inputs;
+  broker_->hosts.on_message(std::move(message), fate_.now_ns(), inputs);
+  step(std::move(inputs));
 }
 
 void Simulation::perform(const IssueJob& issued) {
@@ -73,82 +163,44 @@ void Simulation::perform(const IssueJob& issued) {
   if (held.paused || held.parked || paused_whole_.contains(topology) ||
       went_back_.contains({topology, job.subject}))
     violate(Promise::acts, fmt::format("{} although it is held", to_text(Action{issued})));
-  Host& host = hosts_[job.host];
-  host.out.emplace(job.job, job.lambda);
-  const auto of_lambda =
-      std::ranges::count_if(host.out, [&](const auto& out) { return out.second == job.lambda; });
-  if (of_lambda > options_.jobs_per_host)
-    violate(Promise::bounds, fmt::format("{} is more than the host takes", to_text(Action{issued})));
   if (in_trouble() && chance(0.005)) claim_elsewhere(job);
-  at(some(0, 2 * ms), [this, job] { start_job(job.host, job); });
-}
-
-void Simulation::start_job(HostId id, const IssueJob& job) {
-  const Host& host = hosts_[id];
-  if (!host.runs || host.cut) return;
-  if (in_trouble() && chance(0.03)) return report(id, never_started(job, OutcomeKind::setup));
-  run_event(id, job, 0);
-}
-
-bool Simulation::is_running(Host& host) {
-  if (now_.boot_ns >= host.lease_end_ns) host.runs = false;  // its reaper does that
-  return host.runs;
-}
-
-void Simulation::run_event(HostId id, const IssueJob& job, std::uint32_t index) {
-  Host& host = hosts_[id];
-  if (!is_running(host)) return;
-  const Sequence sequence = job.events[index].sequence;
-  checkers_.on_start({.lambda = job.lambda,
-                      .subject = job.subject,
-                      .sequence = sequence,
-                      .job = job.job,
-                      .may_repeat = job.may_repeat,
-                      .of_this_life = job.job >> 40 == epoch_});
-  host.running[job.job] = sequence;
-  const bool is_slow = in_trouble() && chance(0.008);
-  const bool hangs = is_slow && chance(0.5);
-  at(is_slow ? some(300 * ms, 1500 * ms) : some(ms / 10, 4 * ms),
-     [this, id, job, index, hangs] { end_event(id, job, index, hangs); });
-}
-
-void Simulation::end_event(HostId id, const IssueJob& job, std::uint32_t index, bool hung) {
-  Host& host = hosts_[id];
-  if (!is_running(host)) return;
-  host.running.erase(job.job);
-  const Sequence sequence = job.events[index].sequence;
-  ++met_.events;
-  met_.hung += hung;
-  if (hung) return report(id, failed_at(job, sequence, OutcomeKind::hung));
-  if (cancelled_.contains(job.job) && chance(0.7))
-    return report(id, failed_at(job, sequence, OutcomeKind::cancelled));
-  if (in_trouble() && chance(0.08)) {
-    const bool started = chance(0.7);
-    return report(id, failed_at(job, sequence, started ? OutcomeKind::signaled : OutcomeKind::cancelled));
-  }
-  if (checkers_.is_poison(all_.lambdas[job.lambda].topology, job.subject, sequence))
-    return report(id, failed_at(job, sequence, OutcomeKind::failed));
-  checkers_.on_success(job.lambda, job.subject, sequence);
-  if (index + 1 < job.events.count) return run_event(id, job, index + 1);
-  report(id, all_done(job));
-}
-
-// It may arrive twice, or not at all when the host is gone by then.
-void Simulation::report(HostId id, wire::JobStatus status) {
-  const int copies = in_trouble() && chance(0.1) ? 2 : 1;
-  for (int i = 0; i < copies; ++i)
-    broker_at(some(0, 5 * ms), [this, id, status] {
-      Host& host = hosts_[id];
-      if (host.cut) return;
-      host.out.erase(status.job);
-      step({Status{id, status}});
-    });
+  broker_->publisher.add(issued);
+  if (in_trouble() && chance(0.1)) flush();  // else with the others of its step
 }
 
 // A host tells of a job that it never got.
 void Simulation::claim_elsewhere(const IssueJob& job) {
-  const HostId other = job.host == 1 ? 2 : job.host - 1;
-  broker_at(some(0, 2 * ms), [this, job, other] { step({Status{other, all_done(job)}}); });
+  for (const auto& [id, session] : broker_->hosts.sessions())
+    if (id != job.host)
+      return network_.forge(session.peer,
+                            wire::JobStatuses{.session = session.session, .statuses = {all_done(job)}});
+}
+
+// ---- what events come to
+
+sim::EventFate Simulation::on_start(const sim::EventStart& started) {
+  sim::EventStart start = started;
+  start.of_this_life = start.job >> 40 == epoch_;
+  checkers_.on_start(start);
+  sim::EventFate fate{.takes_ns = some(ms / 10, 3 * ms)};
+  if (in_trouble()) {
+    fate.hangs = chance(0.003);
+    fate.beats = chance(0.5);
+    if (chance(0.008)) fate.takes_ns = some(12 * ms, 600 * ms);
+    if (chance(0.02)) fate.end = OutcomeKind::signaled;
+    if (chance(0.05)) fate.end = OutcomeKind::retry;
+  }
+  const bool fails = checkers_.is_poison(all_.lambdas[start.lambda].topology, start.subject, start.sequence);
+  if (fate.end == OutcomeKind::ok)
+    fate.end = fails ? OutcomeKind::failed : chance(0.05) ? OutcomeKind::skipped : OutcomeKind::ok;
+  return fate;
+}
+
+void Simulation::on_end(const sim::EventStart& start, OutcomeKind end, bool is_known) {
+  ++met_.events;
+  met_.hung += end == OutcomeKind::hung;
+  met_.crashed += end == OutcomeKind::signaled;
+  checkers_.on_end(start, end, is_known);
 }
 
 }  // namespace cape::scheduler

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Shows that the simulation bites: builds mutants of the scheduler, each in a scratch copy, and runs seeds of it.
+"""Shows that the simulation bites: builds mutants of what decides, each in a scratch copy, and runs seeds of it.
 
 A mutant that lives through every seed is an error, and so is one whose text is no longer found once in its file: then
-the code has changed, and the mutant in mutants.txt has to follow. Each needs the scheduler compiled once, nothing else.
+the code has changed, and the mutant in mutants.txt has to follow. Each needs its unit compiled once, nothing else.
 """
 import argparse
 import pathlib
@@ -14,8 +14,12 @@ import sys
 import tempfile
 
 CAUGHT = {10: "order", 11: "after", 12: "fence", 13: "cursor", 14: "acts", 15: "bounds", 16: "stuck", 17: "told",
-          18: "spin", 30: "check"}  # as cape-sim says them
+          18: "spin", 19: "isolation", 30: "check"}  # as cape-sim says them
 RUN_SECONDS_MAX = 300
+# What is compiled together for a mutant of one of its files: folder, and its sources; none named: all of them.
+UNITS = {"broker/scheduler": [], "broker/tracker": ["vicinity", "read_book"], "broker": ["hosts", "publisher", "saver"],
+         "host/worker": ["crash_record", "hang_watch", "held_job", "lambda_children", "lambda_decide", "lambda_inputs",
+                         "session", "worker"]}
 
 
 def read_mutants(path):
@@ -39,10 +43,10 @@ def mutate(mutant, folder):
     """None, or why it cannot be done."""
     file = folder / mutant["file"]
     if not file.is_file():
-        return f"there is no broker/scheduler/{mutant['file']}"
+        return f"there is no {mutant['file']}"
     text, old = file.read_text(), "\n".join(mutant["-"])
     if not old or text.count(old) != 1:
-        return f"found {text.count(old)} times instead of once in broker/scheduler/{mutant['file']}: {old}"
+        return f"found {text.count(old)} times instead of once in {mutant['file']}: {old}"
     file.write_text(text.replace(old, "\n".join(mutant["+"])))
     return None
 
@@ -60,13 +64,14 @@ class Builder:
         if done.returncode != 0:
             raise RuntimeError(f"does not compile:\n{done.stderr[:2000]}")
 
-    def build(self, folder, program):
-        """Compiles the scheduler of `folder` as one file and links it with the simulation that is built already."""
-        sources = sorted((folder / "broker/scheduler").glob("*.cpp"))
-        together = folder / "scheduler.cpp"
-        together.write_text("".join(f'#include "broker/scheduler/{source.name}"\n' for source in sources))
-        self.compile(folder, together, folder / "scheduler.o")
-        command = [self.args.cxx, str(self.main), str(folder / "scheduler.o"), "-o", str(program), *self.args.libs]
+    def build(self, folder, unit, program):
+        """Compiles the unit in `folder` as one file and links it with the simulation that is built already."""
+        names = UNITS[unit] or sorted(source.stem for source in (folder / unit).glob("*.cpp"))
+        together = folder / "together.cpp"
+        together.write_text("".join(f'#include "{unit}/{name}.cpp"\n' for name in names))
+        self.compile(folder, together, folder / "together.o")
+        # Its object comes first, so that nothing of the unit is taken from the libraries.
+        command = [self.args.cxx, str(self.main), str(folder / "together.o"), "-o", str(program), *self.args.libs]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"does not link:\n{done.stderr[:2000]}")
@@ -97,21 +102,26 @@ def judge(program, seeds):
     return True, f"{CAUGHT[code]} (seed {seed[1]})"
 
 
+def copy_files(source, target):
+    target.mkdir(parents=True)
+    for file in [*source.glob("*.cpp"), *source.glob("*.hpp")]:
+        shutil.copy(file, target)
+
+
 def look_at(mutant, builder, args, scratch):
     folder = scratch / "mutant"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(args.source / "broker/scheduler", folder / "broker/scheduler")
-    if mutant is not None:
-        trouble = mutate(mutant, folder / "broker/scheduler")
-        if trouble:
-            return False, trouble
+    unit = str(pathlib.PurePosixPath(mutant["file"]).parent)
+    if unit not in UNITS:
+        return False, f"{mutant['file']} is in none of {', '.join(UNITS)}"
+    copy_files(args.source / unit, folder / unit)
+    trouble = mutate(mutant, folder)
+    if trouble:
+        return False, trouble
     try:
-        builder.build(folder, folder / "cape-sim")
+        builder.build(folder, unit, folder / "cape-sim")
     except RuntimeError as error:
         return False, str(error)
-    if mutant is None:
-        code, output = run(folder / "cape-sim", "--seeds", "1..3")
-        return code == 0, f"exit code {code} of the scheduler as it is\n{output}"
     return judge(folder / "cape-sim", args.seeds)
 
 

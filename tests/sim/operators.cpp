@@ -8,13 +8,13 @@ namespace cape::scheduler {
 void Simulation::operate() {
   if (!in_trouble()) return;
   at(some(5 * ms, 60 * ms), [this] { operate(); });
-  const TopologyIndex topology = life_.topology_of[random_() % life_.topology_of.size()];
+  const TopologyIndex topology = life_.topology_of[fate_.below(life_.topology_of.size())];
   if (chance(0.05)) return pause_whole(topology, !paused_whole_.contains(topology));
-  const SubjectId subject = 1 + random_() % source_.subjects();
+  const SubjectId subject = 1 + fate_.below(source_.subjects());
   const std::vector<SourceEvent>& events = source_.events(subject);
-  const Sequence sequence = events.empty() ? 1 : events[random_() % events.size()].sequence;
+  const Sequence sequence = events.empty() ? 1 : events[fate_.below(events.size())].sequence;
   constexpr Act acts[] = {Act::pause, Act::resume, Act::park, Act::redrive, Act::skip, Act::rewind};
-  const Act act = acts[random_() % std::size(acts)];
+  const Act act = acts[fate_.below(std::size(acts))];
   command(act, topology, subject,
           act == Act::rewind ? std::max(sequence, all_.topologies[topology].start) : 0);
 }
@@ -49,7 +49,7 @@ void Simulation::pause_whole(TopologyIndex topology, bool paused) {
 
 TopologyView Simulation::view_of(TopologyIndex topology, SubjectId subject) const {
   const TopologyIndex here = life_.topology_here[topology];
-  const SubjectView view = scheduler_->view(subject, 0, stored(subject));
+  const SubjectView view = broker_->scheduler.view(subject, 0, stored(subject));
   return *std::ranges::find(view.topologies, here, &TopologyView::topology);
 }
 

@@ -61,6 +61,7 @@ SchedulerPlan plan_of(const SimulationOptions& options) {
     topology.batch_events = topology.mode == Mode::pipelined ? 2 : 3;
     topology.retry = {.first_ms = 20, .factor = 2, .max_ms = 200};
   }
+  plan.domains = {"events"};
   plan.lease_ns = second;
   plan.kill_ns = 200 * ms;
   plan.waiting_bytes_max = options.waiting_bytes_max;

@@ -22,6 +22,8 @@ const char* name_of(Promise promise) {
       return "told";
     case Promise::spin:
       return "spin";
+    case Promise::isolation:
+      return "isolation";
   }
   return "unknown";
 }

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "core/log.hpp"
+
 namespace cape::scheduler {
 namespace {
 
@@ -15,15 +17,32 @@ constexpr std::uint64_t steps_a_ms_max = 10'000;
 
 }  // namespace
 
+Simulation::Broker::Broker(const SchedulerPlan& plan, const Config& config, std::uint32_t epoch,
+                           sim::Network& network, std::unique_ptr<sim::SimStore> made,
+                           std::vector<storage::HostLease> recorded, std::int64_t now_ns)
+    : store(std::move(made)),
+      scheduler(plan, epoch),
+      saver(config, *store),
+      hosts(plan, epoch, network.broker_end(), saver, std::move(recorded), now_ns),
+      publisher(plan, hosts, network.broker_end()),
+      book(1, 1000) {}
+
 Simulation::Simulation(SimulationOptions options)
     : options_(options),
       all_(plan_of(options)),
-      random_(options.seed),
-      trouble_end_ns_(now_.boot_ns + options.trouble_ns),
+      fate_(options.seed, options.trouble_ns),
       source_(options.subjects),
       checkers_(all_, source_, options.poison,
                 [this](Promise promise, std::string what) { violate(promise, std::move(what)); }),
-      config_(whole_config(all_)) {}
+      config_(whole_config(all_)),
+      network_(
+          fate_, [this](wire::FromHost message) { from_host(std::move(message)); },
+          [this](sim::PlaceId place) {
+            if (sim::Host* host = places_[place].process.get()) host->wake();
+          }) {
+  log::set_level(log::Level::error);  // what the parts tell people is not looked at here
+  for (const std::string& name : all_.domains) domains_.domains.push_back({.name = name});
+}
 
 void Simulation::watch(std::function<void(const Step&)> on_step,
                        std::function<void(const std::string&)> on_note) {
@@ -33,25 +52,27 @@ void Simulation::watch(std::function<void(const Step&)> on_step,
 
 void Simulation::run() {
   start_broker();
+  add_place();
+  add_place();
   append();
   at(some(0, second), [this] { disturb_hosts(); });
   if (options_.operators) at(some(0, 100 * ms), [this] { operate(); });
-  run_until(trouble_end_ns_, [] { return false; });
+  run_until(fate_.trouble_end_ns(), [] { return false; });
   note("the trouble is over");
   heal();
 }
 
 void Simulation::heal() {
   const auto acts_done = [this] { return commands_.empty(); };
-  run_until(now_.boot_ns + 10 * second, acts_done);
+  run_until(fate_.now_ns() + 10 * second, acts_done);
   end_all_acts();
-  run_until(now_.boot_ns + 10 * second, acts_done);
+  run_until(fate_.now_ns() + 10 * second, acts_done);
   if (!commands_.empty()) violate(Promise::acts, fmt::format("{} acts were never done", commands_.size()));
   walk_source();
-  run_until(now_.boot_ns + healing_ns, [this] { return unfinished().empty(); });
+  run_until(fate_.now_ns() + healing_ns, [this] { return unfinished().empty(); });
   if (const std::string what = unfinished(); !what.empty()) return violate(Promise::stuck, what);
   is_healed_ = true;
-  run_until(now_.boot_ns + 2 * second, [] { return false; });
+  run_until(fate_.now_ns() + 2 * second, [] { return false; });
   check_end();
 }
 
@@ -66,104 +87,89 @@ void Simulation::walk_source() {
     });
 }
 
-// ---- the event queue
-
-void Simulation::at(std::int64_t delay_ns, std::function<void()> what) {
-  queue_.push({now_.boot_ns + delay_ns, ++queued_, std::move(what)});
-}
-
 void Simulation::broker_at(std::int64_t delay_ns, std::function<void()> what) {
   at(delay_ns, [this, life = epoch_, what = std::move(what)] {
     if (life == epoch_) what();
   });
 }
 
-std::int64_t Simulation::some(std::int64_t low_ns, std::int64_t high_ns) {
-  return low_ns + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(high_ns - low_ns + 1));
-}
-
-bool Simulation::chance(double probability) {
-  return static_cast<double>(random_() % 1'000'000) < probability * 1'000'000;
-}
-
 void Simulation::run_until(std::int64_t end_ns, const std::function<bool()>& done) {
   std::int64_t look_ns = 0;
-  while (!queue_.empty() && violations_.empty()) {
-    if (now_.boot_ns >= look_ns) {
+  while (violations_.empty()) {
+    if (fate_.now_ns() >= look_ns) {
       if (done()) return;
-      look_ns = now_.boot_ns + look_every_ns;
+      look_ns = fate_.now_ns() + look_every_ns;
     }
-    if (queue_.top().at_ns > end_ns) return go_to(end_ns);
-    // Its own order keeps the queue sound: nothing looks at what is moved out before the pop.
-    Due due = std::move(const_cast<Due&>(queue_.top()));
-    queue_.pop();
-    go_to(due.at_ns);
-    due.what();
+    if (!fate_.step(end_ns)) return;
   }
-}
-
-void Simulation::go_to(std::int64_t at_ns) {
-  const std::int64_t passed = at_ns - now_.boot_ns;
-  now_.boot_ns += passed;
-  now_.wall_ns += passed;
 }
 
 // ---- the broker
 
-// Hosts of the life before are gone or have said hello anew before the first job: the gate in front of us.
 void Simulation::start_broker() {
+  broker_.reset();
+  ++epoch_;
+  network_.restart_broker();
   life_ = make_life(all_, config_);
   checkers_.on_config(config_.known, config_.after);
-  scheduler_ = std::make_unique<Scheduler>(life_.plan, ++epoch_);
+  std::vector<storage::HostLease> recorded;
+  for (const auto& [host, lease] : leases_) recorded.push_back(lease);
+  auto store = std::make_unique<sim::SimStore>(
+      fate_, epoch_, met_.store, [this](const storage::WriteBatch& batch) { commit(batch); },
+      [this] { take_saves(); });
+  broker_ = std::make_unique<Broker>(life_.plan, domains_, epoch_, network_, std::move(store),
+                                     std::move(recorded), fate_.now_ns());
   note(
       fmt::format("the broker starts its epoch {} with {} topologies", epoch_, life_.plan.topologies.size()));
   tick_ns_ = 0;
-  gate_is_open_ = false;
-  reading_.clear();
-  again_.clear();
   for (auto& [subject, stored] : store_) stored.is_known = false;
   went_back_.clear();
   commands_.clear();  // of the life before: whoever asked sees that the broker is gone
   broker_at(some(0, 50 * ms), [this] { ping_behind(); });
-  broker_at(some(0, 100 * ms), [this, life = epoch_] {
-    for (auto& [id, host] : hosts_) host.runs = false;
-    gate_is_open_ = true;
-    // Its step may crash the broker; then the next life brings hosts of its own.
-    for (int i = 0; i < 2 && life == epoch_; ++i) add_host();
-  });
   std::vector<Input> pauses;
   for (TopologyIndex topology : paused_whole_)
     if (config_.known[topology])
       pauses.push_back(
           PauseTopology{.topology = life_.topology_here[topology], .paused = true, .reason = {}});
-  if (!pauses.empty()) step(std::move(pauses));
+  step(std::move(pauses));
 }
 
 void Simulation::crash_broker() {
   ++met_.crashes;
   if (options_.config_changes && chance(0.5)) {
-    change_config(config_, all_, random_);
+    change_config(config_, all_, fate_.random());
     ++met_.configs;
   }
   start_broker();
 }
 
+// A turn of the dispatcher. What could not be sent comes back in the next one.
 void Simulation::step(std::vector<Input> inputs) {
-  const Actions actions = scheduler_->step(now_, inputs);
+  broker_->hosts.step(fate_.now_ns(), inputs);
+  const Now now = fate_.now();
+  const Actions actions = broker_->scheduler.step(now, inputs);
   ++met_.steps;
   check_spin();
-  if (on_step_) on_step_({epoch_, life_.plan, now_, inputs, actions});
+  if (on_step_) on_step_({epoch_, life_.plan, now, inputs, actions});
   check_bounds();
   for (const Action& action : actions) {
     if (in_trouble() && chance(0.0003)) return crash_broker();  // what is left of the actions is lost
     std::visit([this](const auto& a) { perform(a); }, action);
   }
+  flush();
   schedule_tick();
 }
 
+void Simulation::flush() {
+  std::vector<Input> not_sent;
+  broker_->publisher.flush(not_sent);
+  broker_->saver.flush(fate_.now_ns());
+  if (!not_sent.empty()) broker_at(0, [this, not_sent] { step(not_sent); });
+}
+
 void Simulation::check_spin() {
-  if (now_.boot_ns - window_ns_ >= ms) {
-    window_ns_ = now_.boot_ns;
+  if (fate_.now_ns() - window_ns_ >= ms) {
+    window_ns_ = fate_.now_ns();
     steps_in_window_ = 0;
   }
   if (++steps_in_window_ > steps_a_ms_max)
@@ -171,10 +177,12 @@ void Simulation::check_spin() {
 }
 
 void Simulation::schedule_tick() {
-  const auto next = scheduler_->next_deadline();
-  if (!next || (tick_ns_ != 0 && tick_ns_ <= *next && tick_ns_ > now_.boot_ns)) return;
-  tick_ns_ = std::max(*next, now_.boot_ns + 1);
-  broker_at(tick_ns_ - now_.boot_ns, [this, due = tick_ns_] {
+  std::optional<std::int64_t> next = broker_->scheduler.next_deadline();
+  for (const auto& at : {broker_->hosts.next_deadline(), broker_->saver.next_deadline()})
+    if (at) next = std::min(next.value_or(*at), *at);
+  if (!next || (tick_ns_ != 0 && tick_ns_ <= *next && tick_ns_ > fate_.now_ns())) return;
+  tick_ns_ = std::max(*next, fate_.now_ns() + 1);
+  broker_at(tick_ns_ - fate_.now_ns(), [this, due = tick_ns_] {
     if (due == tick_ns_) step({Tick{}});
   });
 }
@@ -185,7 +193,10 @@ void Simulation::perform(const WalkBehind&) {
 }
 
 void Simulation::perform(const Notice& notice) {
-  if (notice.kind == Notice::Kind::host_lost) ++met_.hosts_lost;
+  if (notice.kind == Notice::Kind::host_lost) {
+    ++met_.hosts_lost;
+    broker_->hosts.on_lost(notice.host);
+  }
   const bool stops = notice.kind == Notice::Kind::parked || notice.kind == Notice::Kind::unreadable ||
                      notice.kind == Notice::Kind::source_went_back;
   if (!stops) return;
@@ -221,16 +232,16 @@ bool Simulation::is_rewound(TopologyIndex topology, SubjectId subject) const {
 void Simulation::violate(Promise promise, std::string what) {
   violations_.push_back(
       {promise, fmt::format("{} (after {} ms, in epoch {})", what,
-                            (now_.boot_ns - trouble_end_ns_ + options_.trouble_ns) / ms, epoch_)});
+                            (fate_.now_ns() - fate_.trouble_end_ns() + options_.trouble_ns) / ms, epoch_)});
   note(fmt::format("broken: {}: {}", name_of(promise), violations_.back().what));
 }
 
 void Simulation::note(const std::string& what) {
-  if (on_note_) on_note_(fmt::format("@{} {}", now_.boot_ns, what));
+  if (on_note_) on_note_(fmt::format("@{} {}", fate_.now_ns(), what));
 }
 
 void Simulation::check_bounds() {
-  const Counters counters = scheduler_->counters();
+  const Counters counters = broker_->scheduler.counters();
   if (counters.waiting_bytes > life_.plan.lambdas.size() * all_.waiting_bytes_max)
     violate(Promise::bounds, "too many bytes wait");
   if (counters.timers > life_.plan.lambdas.size() * all_.timers_max)
@@ -258,7 +269,7 @@ std::string Simulation::unfinished() {
 
 // A while after all was done: it is in the store, and nothing of it is left anywhere else.
 void Simulation::check_end() {
-  const Counters counters = scheduler_->counters();
+  const Counters counters = broker_->scheduler.counters();
   if (counters.jobs_in_flight + counters.waiting_bytes + counters.timers + counters.subjects_in_memory > 0)
     violate(Promise::bounds,
             fmt::format("left in the end: {} jobs, {} bytes, {} timers, {} subjects", counters.jobs_in_flight,
@@ -286,7 +297,39 @@ void Met::add(const Met& o) {
   hung += o.hung, parked += o.parked, overtaken += o.overtaken, acts_done += o.acts_done,
       configs += o.configs;
   late += o.late, lies += o.lies, went_back += o.went_back, unreadable += o.unreadable;
-  saves_failed += o.saves_failed, saves_unanswered += o.saves_unanswered;
+  store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
+  hosts.add(o.hosts);
+  network.messages += o.network.messages, network.lost += o.network.lost,
+      network.doubled += o.network.doubled;
+  network.refused += o.network.refused, network.breaks += o.network.breaks;
+}
+
+std::vector<std::uint64_t> Met::of_each() const {
+  return {events / 1000,
+          crashes,
+          walks,
+          hosts_lost,
+          hung,
+          parked,
+          overtaken,
+          acts_done,
+          configs,
+          late,
+          lies,
+          went_back,
+          unreadable,
+          store.failed,
+          store.unanswered,
+          crashed,
+          hosts.fenced,
+          hosts.take_backs,
+          hosts.drained,
+          hosts.cancels,
+          hosts.ring_full,
+          network.lost,
+          network.doubled,
+          network.refused,
+          network.breaks};
 }
 
 std::string to_text(const Met& met) {
@@ -295,15 +338,23 @@ std::string to_text(const Met& met) {
       "hung, "
       "{} parked, {} unreadable, {} acts done, {} late events, {} lies of the source, {} parked by them, {} "
       "saves "
-      "failed, {} unanswered, {} events overtaken",
+      "failed, {} unanswered, {} events overtaken; hosts: {} sessions, {} children started, {} killed, {} "
+      "fenced, {} "
+      "events crashed, {} take-backs, {} cancels, {} drained, {} jobs refused by a ring; network: {} "
+      "messages, {} lost, {} "
+      "doubled, {} not taken, {} breaks",
       met.steps, met.events, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung, met.parked,
-      met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.saves_failed,
-      met.saves_unanswered, met.overtaken);
+      met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
+      met.store.unanswered, met.overtaken, met.hosts.sessions, met.hosts.child_starts, met.hosts.kills,
+      met.hosts.fenced, met.crashed, met.hosts.take_backs, met.hosts.cancels, met.hosts.drained,
+      met.hosts.ring_full, met.network.messages, met.network.lost, met.network.doubled, met.network.refused,
+      met.network.breaks);
 }
 
 Met Simulation::met() const {
   Met met = met_;
   met.overtaken = checkers_.overtaken();
+  met.network = network_.met();
   return met;
 }
 

@@ -1,4 +1,4 @@
-// The store of the simulation: it is late, it fails, it commits and fails to say so.
+// What the simulated store holds, and how the broker hears of it.
 #include <algorithm>
 
 #include "tests/sim/simulation.hpp"
@@ -15,66 +15,58 @@ std::optional<storage::CursorInfo> Simulation::loaded(SubjectId subject) const {
   return info ? std::optional(*info) : std::nullopt;
 }
 
-// A commit may outlive the broker that asked for it, but not reach into the life of the next.
 void Simulation::perform(const SaveCursor& save) {
-  std::int64_t delay = some(ms / 2, 5 * ms);
-  if (in_trouble() && chance(0.01)) delay = some(50 * ms, 500 * ms);
-  const bool fails = in_trouble() && chance(0.06);
-  const bool commits = !fails || chance(0.4);
-  met_.saves_failed += !commits;
-  met_.saves_unanswered += fails && commits;
-  broker_at(delay, [this, save, fails, commits] {
-    if (commits) commit(save);
-    broker_at(some(0, 2 * ms), [this, fails, subject = save.subject, version = save.version] {
-      if (fails)
-        step({CursorSaveFailed{subject, version}});
-      else
-        tell_saved(subject, version);
-    });
-  });
+  if (!save.audit.empty() && !save.sync) violate(Promise::acts, "an act is saved without a sync");
+  broker_->saver.save(save, fate_.now_ns());
 }
 
-void Simulation::tell_saved(SubjectId subject, std::uint64_t version) {
-  Stored& stored = store_.at(subject);
-  stored.is_known = stored.version == version;
-  step({CursorSaved{subject, version}});
-}
-
-void Simulation::commit(const SaveCursor& save) {
-  commit_audit(save);
-  checkers_.on_commit(save.subject, stored(save.subject), save.info);
-  const storage::CursorInfo* before = stored(save.subject);
-  if (before && before->latest > save.info.latest && !lied_about_.contains(save.subject))
-    violate(Promise::cursor, "the latest that is stored fell");
-  store_[save.subject] = {.info = save.info, .behind = save.behind, .version = save.version};
-}
-
-// From here on the store holds what the acts of the save did.
-void Simulation::commit_audit(const SaveCursor& save) {
-  for (const storage::AuditEntry& entry : save.audit) {
-    const auto spec = std::ranges::find(all_.topologies, entry.topology, &TopologySpec::name);
-    const auto topology = static_cast<TopologyIndex>(spec - all_.topologies.begin());
-    if (!save.sync) violate(Promise::acts, "an act is saved without a sync");
-    if (entry.act != "skip" && entry.act != "rewind") continue;
-    const auto named = [&](const storage::CursorInfo& info) {
-      return std::ranges::find(info.topologies, entry.topology, &storage::TopologyCursor::topology);
-    };
-    const storage::TopologyCursor& to = *named(save.info);
-    if (entry.act == "skip") {
-      checkers_.on_skip(topology, save.subject, entry.to, to);
-      continue;
-    }
-    checkers_.on_rewind(topology, save.subject, to);
-    const auto before = store_.find(save.subject);
-    if (before == store_.end()) continue;
-    const auto old = named(before->second.info);
-    if (old == before->second.info.topologies.end()) continue;
-    auto& lambdas =
-        before->second.info.topologies[static_cast<std::size_t>(old - before->second.info.topologies.begin())]
-            .lambdas;
-    for (std::size_t i = 0; i < lambdas.size(); ++i)
-      lambdas[i].cursor = std::min(lambdas[i].cursor, to.lambdas[i].cursor);  // it may fall
+void Simulation::take_saves() {
+  broker::Saver::Done done = broker_->saver.poll(fate_.now_ns());
+  for (const Input& input : done.saved) {
+    const auto* saved = std::get_if<CursorSaved>(&input);
+    const auto at = saved ? store_.find(saved->subject) : store_.end();
+    if (at != store_.end()) at->second.is_known = true;  // one save of a subject is out at a time
   }
+  for (const std::string& host : done.leases) broker_->hosts.on_lease_saved(host, fate_.now_ns(), done.saved);
+  step(std::move(done.saved));
+}
+
+void Simulation::commit(const storage::WriteBatch& batch) {
+  commit_leases(batch);
+  for (const storage::CursorWrite& write : batch.cursors) commit(write, batch.audit);
+}
+
+void Simulation::commit_leases(const storage::WriteBatch& batch) {
+  for (const storage::HostLease& lease : batch.leases) leases_[lease.host] = lease;
+  for (const std::string& host : batch.leases_removed) leases_.erase(host);
+}
+
+void Simulation::commit(const storage::CursorWrite& write, const std::vector<storage::AuditEntry>& audit) {
+  for (const storage::AuditEntry& entry : audit)
+    if (entry.subject == write.subject) commit_act(entry, write);
+  const storage::CursorInfo* before = stored(write.id);
+  checkers_.on_commit(write.id, before, write.info);
+  if (before && before->latest > write.info.latest && !lied_about_.contains(write.id))
+    violate(Promise::cursor, "the latest that is stored fell");
+  store_[write.id] = {.info = write.info, .behind = write.behind};
+}
+
+// From here on the store holds what the act did.
+void Simulation::commit_act(const storage::AuditEntry& entry, const storage::CursorWrite& write) {
+  if (entry.act != "skip" && entry.act != "rewind") return;
+  const auto spec = std::ranges::find(all_.topologies, entry.topology, &TopologySpec::name);
+  const auto topology = static_cast<TopologyIndex>(spec - all_.topologies.begin());
+  const storage::TopologyCursor& to =
+      *std::ranges::find(write.info.topologies, entry.topology, &storage::TopologyCursor::topology);
+  if (entry.act == "skip") return checkers_.on_skip(topology, write.id, entry.to, to);
+  checkers_.on_rewind(topology, write.id, to);
+  const auto before = store_.find(write.id);
+  if (before == store_.end()) return;
+  std::vector<storage::TopologyCursor>& topologies = before->second.info.topologies;
+  const auto old = std::ranges::find(topologies, entry.topology, &storage::TopologyCursor::topology);
+  if (old == topologies.end()) return;
+  for (std::size_t i = 0; i < old->lambdas.size(); ++i)
+    old->lambdas[i].cursor = std::min(old->lambdas[i].cursor, to.lambdas[i].cursor);  // it may fall
 }
 
 }  // namespace cape::scheduler

@@ -1,5 +1,6 @@
 // Source and tracker of the simulation.
 #include <algorithm>
+#include <string>
 
 #include "broker/tracker/vicinity.hpp"
 #include "tests/sim/simulation.hpp"
@@ -13,7 +14,7 @@ constexpr std::uint32_t batch = 3;  // of the domain: the largest of its topolog
 
 void Simulation::append() {
   if (!in_trouble()) return;
-  const SubjectId subject = 1 + random_() % options_.subjects;
+  const SubjectId subject = 1 + fate_.below(options_.subjects);
   const auto count = some(1, 8);
   for (std::int64_t i = 0; i < count; ++i) append_to(subject);
   if (chance(0.6)) ping(subject);
@@ -29,7 +30,7 @@ void Simulation::append_to(SubjectId subject) {
   const std::size_t place = source_.add(subject, gap, late, unreadable);
   if (!late) return;
   ++met_.late;
-  at(std::min(some(ms, 300 * ms), trouble_end_ns_ - now_.boot_ns), [this, subject, place] {
+  at(std::min(some(ms, 300 * ms), fate_.trouble_end_ns() - fate_.now_ns()), [this, subject, place] {
     source_.show(subject, place);
     checkers_.on_shown(subject, place);
     if (chance(0.6)) ping(subject);
@@ -43,29 +44,36 @@ void Simulation::ping_behind() {
   for (SubjectId subject : behind) ping(subject);
 }
 
-// One read of a subject at a time; a ping that comes while one runs leads to another one.
-void Simulation::ping(SubjectId subject) {
-  if (!reading_.insert(subject).second) {
-    again_.insert(subject);
-    return;
-  }
-  broker_at(some(0, 3 * ms), [this, subject] { read(subject); });
+void Simulation::ping(SubjectId subject, bool must) {
+  const std::string name = fmt::format("s{}", subject);
+  const auto taken = broker_->book.add({.subject = name, .ping_ns = fate_.now_ns(), .must = must});
+  if (taken == tracker::Taken::queued) broker_at(some(0, 3 * ms), [this] { pump(); });
 }
 
-void Simulation::read(SubjectId subject) {
-  if (in_trouble() && chance(0.05)) return broker_at(10 * ms, [this, subject] { read(subject); });
-  if (in_trouble() && chance(0.005))
-    return broker_at(some(100 * ms, second), [this, subject] { read(subject); });
+void Simulation::pump() {
+  broker_->book.wake_rested(fate_.now_ns());
+  while (const auto read = broker_->book.begin(0)) begin(*read);
+}
+
+// Now and then a read fails, or its answer takes long.
+void Simulation::begin(tracker::ReadId read) {
+  const SubjectId subject = std::stoul(std::string(broker_->book.subject(read).substr(1)));
+  if (in_trouble() && chance(0.05)) {
+    broker_->book.retry_later(read, fate_.now_ns() + 10 * ms);
+    return broker_at(10 * ms, [this] { pump(); });
+  }
   std::vector<Sequence> cursors;
-  for (const TopologyPosition& at : scheduler_->positions(subject, 0, stored(subject)))
+  for (const TopologyPosition& at : broker_->scheduler.positions(subject, 0, stored(subject)))
     if (at.can_run) cursors.push_back(at.position);
   std::vector<Sequence> starts;
   for (const auto& query : tracker::plan_by_vicinity(cursors, INT64_MAX - 1, batch))
     starts.push_back(query.start);
-  broker_at(some(0, 4 * ms), [this, subject, starts] { answer(subject, starts); });
+  const std::int64_t delay = in_trouble() && chance(0.005) ? some(100 * ms, second) : some(0, 4 * ms);
+  broker_at(delay, [this, read, starts] { answer(read, starts); });
 }
 
-void Simulation::answer(SubjectId subject, const std::vector<Sequence>& starts) {
+void Simulation::answer(tracker::ReadId read, const std::vector<Sequence>& starts) {
+  const SubjectId subject = std::stoul(std::string(broker_->book.subject(read).substr(1)));
   const Sequence latest = source_.latest(subject);
   std::vector<Input> inputs;
   Sequence denied = INT64_MAX;  // the source has nothing above it, it says
@@ -78,8 +86,8 @@ void Simulation::answer(SubjectId subject, const std::vector<Sequence>& starts) 
     for (Sequence start : starts) inputs.push_back(request_for(subject, start, latest));
   if (inputs.empty()) inputs.push_back(request_for(subject, INT64_MAX - 1, latest));
   for (std::size_t i = 0; i + 1 < inputs.size(); ++i) std::get<SchedulingRequest>(inputs[i]).last = false;
-  reading_.erase(subject);
-  if (again_.erase(subject) > 0) ping(subject);
+  broker_->book.finish(read);
+  if (broker_->book.queued(0) > 0) broker_at(some(0, 3 * ms), [this] { pump(); });
   const std::vector<TopologyIndex> stop =
       denied == INT64_MAX ? std::vector<TopologyIndex>() : saved_beyond(subject, denied);
   const std::uint32_t epoch = epoch_;
@@ -123,8 +131,8 @@ std::optional<SchedulingRequest> Simulation::lie(SubjectId subject) {
   if (events.empty()) return {};
   ++met_.lies;
   note(fmt::format("the source lies about subject {}", subject));
-  const auto kind = random_() % 3;
-  if (kind == 0 && scheduler_->holds(subject)) {
+  const auto kind = fate_.below(3);
+  if (kind == 0 && broker_->scheduler.holds(subject)) {
     auto request = World::make_request(subject, 0, nothing(), {});
     request.gone = true;
     return request;
@@ -132,7 +140,7 @@ std::optional<SchedulingRequest> Simulation::lie(SubjectId subject) {
   if (kind == 1) return World::make_request(subject, source_.latest(subject), nothing(), loaded(subject));
   lied_about_.insert(subject);
   checkers_.on_lie(subject);
-  return request_for(subject, 1, events[random_() % events.size()].sequence);
+  return request_for(subject, 1, events[fate_.below(events.size())].sequence);
 }
 
 }  // namespace cape::scheduler
