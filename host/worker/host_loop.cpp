@@ -149,6 +149,7 @@ void Loop::decide_and_do() {
     for (Action& action : worker_.step(now_ns_, inputs)) {
       std::visit([&](auto& what) { perform(what); }, action);
     }
+    for (const BytesJudged& judged : worker_.take_judged()) take(judged);
     children_.poll_taken_back(inputs_);
   }
 }

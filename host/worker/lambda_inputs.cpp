@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "host/child/wishes.hpp"
@@ -9,6 +11,8 @@ namespace {
 constexpr std::int64_t refused_again_ns = ns_per_ms;
 // A child that has no job and takes none owes an answer to a take-back; one that never gives it is broken.
 constexpr std::int64_t refuses_max_ns = ns_per_s;
+// Bytes with which nothing succeeded and so much went wrong do not work.
+constexpr std::uint32_t vain_crashes_max = 3, vain_starts_max = 3;
 
 }  // namespace
 
@@ -26,7 +30,21 @@ void LambdaWorker::serves(const PluginServes& plugin) {
   start_backoff_.reset();
   probe_backoff_.reset();
   crashes_ = {};
+  vain_crashes_ = vain_starts_ = 0;
+  works_ = works_not_ = false;
+  judged_.reset();
   job_ns_ = 0;
+}
+
+// An empty trouble: an event succeeded.
+void LambdaWorker::judge(std::string trouble) {
+  bool& said = trouble.empty() ? works_ : works_not_;
+  if (works_ || std::exchange(said, true)) return;
+  judged_ = BytesJudged{.lambda = index_, .hash = hash_, .trouble = std::move(trouble)};
+}
+
+void LambdaWorker::take_judged(std::vector<BytesJudged>& out) {
+  if (judged_) out.push_back(*std::exchange(judged_, std::nullopt));
 }
 
 void LambdaWorker::arrived(wire::RunJob job) {
@@ -92,7 +110,7 @@ void LambdaWorker::is_done(WorkerChild& child, wire::JobStatus& status, std::int
   if (!held) return;
   child.moved_ns = now_ns;
   child.refuses_ns = child.retry_ns = 0;
-  if (status.events_done > 0) count_success();
+  if (status.events_done > 0) count_success(child);
   const bool came_back = status.end.kind == OutcomeKind::cancelled && !status.started;
   const bool asked = child.taken_back || child.phase != Phase::ready || status.events_done > 0;
   if (child.out.empty()) child.taken_back = false;
@@ -110,9 +128,10 @@ void LambdaWorker::is_done(WorkerChild& child, wire::JobStatus& status, std::int
   end_job(*held, whole_status(*held, {}));
 }
 
-void LambdaWorker::count_success() {
+void LambdaWorker::count_success(const WorkerChild& child) {
   crashes_.succeeded();
   probe_backoff_.reset();
+  if (child.hash == hash_) judge({});
 }
 
 void LambdaWorker::count_time(const wire::JobStatus& status) {
@@ -121,9 +140,12 @@ void LambdaWorker::count_time(const wire::JobStatus& status) {
   job_ns_ = job_ns_ == 0 ? took_ns : std::max<std::int64_t>((7 * job_ns_ + took_ns) / 8, 1);
 }
 
-void LambdaWorker::count_crash(const std::string& subject, const Outcome& end, std::int64_t now_ns) {
+void LambdaWorker::count_crash(const WorkerChild& child, const std::string& subject, const Outcome& end,
+                               std::int64_t now_ns) {
   if (!is_crash(end.kind)) return;
   last_crash_ = end.reason;
+  if (child.hash == hash_ && ++vain_crashes_ >= vain_crashes_max)
+    judge(fmt::format("its first {} events crashed it ({})", vain_crashes_max, end.reason));
   const bool probing = crashes_.is_set_aside();
   crashes_.crashed(subject, now_ns);
   if (probing || crashes_.is_set_aside()) probe_backoff_.failed(now_ns);
@@ -142,10 +164,10 @@ void LambdaWorker::settle_left(WorkerChild& child, child::ChildEnded& ended, std
     wire::JobStatus& status = ended.left[i];
     std::optional<HeldJob> held = child.remove(status.job);
     if (!held) continue;
-    if (status.events_done > 0) count_success();
+    if (status.events_done > 0) count_success(child);
     if (status.started) {  // it died in this event: one attempt
       status.end = ended.end.kind == OutcomeKind::ok ? Outcome{OutcomeKind::exited, "it ended"} : ended.end;
-      count_crash(held->job.subject, status.end, now_ns);
+      count_crash(child, held->job.subject, status.end, now_ns);
       end_job(*held, whole_status(*held, std::move(status)));
       continue;
     }
@@ -164,6 +186,7 @@ void LambdaWorker::note_end(const WorkerChild& child, const child::ChildEnded& e
   if (child.hash != hash_ || ended.end.kind == OutcomeKind::ok) return;
   if (ended.end.kind == OutcomeKind::bad_config) {
     blocked_ = ended.end.reason;
+    judge(blocked_);
     return;
   }
   const bool ours = child.phase == Phase::killed || child.phase == Phase::stopping;
@@ -173,6 +196,7 @@ void LambdaWorker::note_end(const WorkerChild& child, const child::ChildEnded& e
 void LambdaWorker::start_went_wrong(const std::string& reason, std::int64_t now_ns) {
   start_trouble_ = reason;
   start_backoff_.failed(now_ns);
+  if (++vain_starts_ >= vain_starts_max) judge(reason);
 }
 
 void LambdaWorker::start_failed(ChildId id, const std::string& reason, std::int64_t now_ns) {

@@ -49,6 +49,7 @@ class LambdaWorker {
   bool has_jobs() const;
   bool has_children() const { return !children_.empty(); }
   bool is_quiet() const;  // nothing of an ended session runs
+  void take_judged(std::vector<BytesJudged>& out);
 
  private:
   using Phase = WorkerChild::Phase;
@@ -63,9 +64,11 @@ class LambdaWorker {
   void start_went_wrong(const std::string& reason, std::int64_t now_ns);
   void wait_again(HeldJob held);
   void end_job(const HeldJob& held, wire::JobStatus status);
-  void count_crash(const std::string& subject, const Outcome& end, std::int64_t now_ns);
-  void count_success();
+  void count_crash(const WorkerChild& child, const std::string& subject, const Outcome& end,
+                   std::int64_t now_ns);
+  void count_success(const WorkerChild& child);
   void count_time(const wire::JobStatus& status);
+  void judge(std::string trouble);
 
   // lambda_children.cpp: timeouts, stops, kills
   void watch(WorkerChild& child, const Surroundings& around, std::vector<Action>& out);
@@ -101,6 +104,9 @@ class LambdaWorker {
   std::string start_trouble_;   // the last start failed; empty once a child is ready
   Backoff start_backoff_, probe_backoff_;
   CrashRecord crashes_;
+  std::uint32_t vain_crashes_ = 0, vain_starts_ = 0;  // of these bytes, before any event succeeded
+  bool works_ = false, works_not_ = false;            // as said by judge()
+  std::optional<BytesJudged> judged_;                 // not taken yet
   std::string last_crash_;
   bool wants_start_ = false;
 

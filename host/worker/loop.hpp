@@ -15,6 +15,7 @@
 #include "host/child/intake.hpp"
 #include "host/worker/children.hpp"
 #include "host/worker/host_loop.hpp"
+#include "host/worker/last_good.hpp"
 #include "host/worker/plan.hpp"
 #include "host/worker/session.hpp"
 #include "host/worker/status_files.hpp"
@@ -56,6 +57,7 @@ class Loop final : public HostLoop {
   void tell_what_serves();
   void note_trouble(const ReportCredit& credit);
   void write_verdicts();
+  void take(const BytesJudged& judged);
   void tell_trouble(LambdaIndex lambda, const std::string& trouble);  // once, when it changes
   void look();
 
@@ -90,6 +92,7 @@ class Loop final : public HostLoop {
   std::map<LambdaIndex, std::string> told_troubles_;
   TroublesByHash troubles_;  // as the worker says them, of bytes that were to run
   StatusFiles status_files_;
+  LastGood last_good_;
   Children children_;
 
   std::int64_t now_ns_ = 0;

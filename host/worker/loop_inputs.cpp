@@ -1,5 +1,6 @@
 // What comes from the broker and from the plugin directories.
 #include <algorithm>
+#include <iterator>
 
 #include "core/log.hpp"
 #include "host/worker/loop.hpp"
@@ -62,8 +63,9 @@ void Loop::tell_trouble(LambdaIndex lambda, const std::string& trouble) {
 }
 
 void Loop::tell_what_serves() {
-  shelves_.serving = intake_->serving();
+  shelves_.serving = last_good_.serving(intake_->serving());
   std::vector<wire::SetAside> aside = intake_->set_aside();
+  std::ranges::move(last_good_.set_aside(), std::back_inserter(aside));
   for (const wire::SetAside& file : aside) {
     const bool known = std::ranges::any_of(shelves_.set_aside, [&](const wire::SetAside& old) {
       return old.file == file.file && old.reason == file.reason;
@@ -82,7 +84,14 @@ void Loop::tell_what_serves() {
 }
 
 void Loop::write_verdicts() {
-  status_files_.update(intake_->files(), troubles_, wall_ns());
+  std::vector<child::FileVerdict> files = intake_->files();
+  last_good_.correct(files);
+  status_files_.update(files, troubles_, wall_ns());
+}
+
+void Loop::take(const BytesJudged& judged) {
+  if (judged.trouble.empty()) return last_good_.works(shelves_.serving, judged.hash);
+  if (last_good_.works_not(shelves_.serving, judged.hash, judged.trouble)) tell_what_serves();
 }
 
 }  // namespace cape::host

@@ -137,6 +137,12 @@ std::vector<wire::RunningEvent> Worker::running() const {
   return events;
 }
 
+std::vector<BytesJudged> Worker::take_judged() {
+  std::vector<BytesJudged> judged;
+  for (LambdaWorker& lambda : state_->lambdas) lambda.take_judged(judged);
+  return judged;
+}
+
 bool Worker::has_jobs() const {
   return std::ranges::any_of(state_->lambdas, &LambdaWorker::has_jobs);
 }

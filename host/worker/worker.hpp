@@ -133,6 +133,14 @@ struct ReportDrained {};  // after DrainAsked: nothing runs and no child is left
 using Action = std::variant<StartChild, GiveJob, TakeBack, CancelChild, KillChild, StopChild, ReportStatus,
                             ReportCredit, ReportQuiet, ReportDrained>;
 
+// What is now known of the bytes that serve a lambda, once for each of the two and each time that other bytes
+// begin to serve: that an event succeeded with them, or, while none had, that they do not work.
+struct BytesJudged {
+  LambdaIndex lambda = 0;
+  std::string hash;
+  std::string trouble;  // empty: they work
+};
+
 class Worker {
  public:
   explicit Worker(WorkerPlan plan);
@@ -144,6 +152,7 @@ class Worker {
   std::optional<std::int64_t> next_deadline() const;
   std::vector<wire::RunningEvent> running() const;  // for the heartbeat
   bool has_jobs() const;                            // children must be looked at
+  std::vector<BytesJudged> take_judged();           // since it was last called
 
  private:
   struct State;

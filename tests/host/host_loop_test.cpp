@@ -96,6 +96,34 @@ TEST(HostLoop, TellsTheVerdictOfAFileBesideIt) {
   EXPECT_THAT(verdict_of("record"), HasSubstr("\"id\": \"record\""));
 }
 
+TEST(HostLoop, GoesBackToTheLastGoodBytesWhenTheNewOnesCrashOnTheirFirstEvents) {
+  FakeBroker broker(recording, {"record"});
+  ASSERT_TRUE(broker.until_credit());
+  const std::string good = broker.credits[0].hash;
+  broker.run({run_job(1, "a", 1, 1)});
+  ASSERT_TRUE(broker.until_statuses(1));
+
+  fs::copy_file(FakeBroker::zoo_dir() / "record_2_crashes.so", broker.dir / "plugins" / "record.so",
+                fs::copy_options::overwrite_existing);
+  ASSERT_TRUE(
+      broker.until([&] { return !broker.credits[0].hash.empty() && broker.credits[0].hash != good; }));
+  for (JobId id = 2; id <= 4; ++id) {
+    broker.run({run_job(id, "a", 2, 1)});
+    ASSERT_TRUE(broker.until_statuses(id));
+    EXPECT_EQ(broker.statuses[id].at(0).end.kind, OutcomeKind::signaled);
+  }
+
+  ASSERT_TRUE(broker.until([&] { return broker.credits[0].hash == good; })) << broker.credits[0].trouble;
+  broker.run({run_job(5, "a", 2, 1)});
+  ASSERT_TRUE(broker.until_statuses(5));
+  EXPECT_EQ(broker.statuses[5].at(0).end.kind, OutcomeKind::ok);
+  ASSERT_TRUE(broker.until([&] { return !broker.report.set_aside.empty(); }));
+  EXPECT_THAT(broker.report.set_aside[0].reason, HasSubstr("serves again until the file changes"));
+  const std::string verdict = test::read_file(broker.dir / "plugins" / "record.status.json");
+  EXPECT_THAT(verdict, HasSubstr("set_aside"));
+  EXPECT_THAT(verdict, HasSubstr("still_good"));
+}
+
 TEST(HostLoop, ServesAPluginThatIsDroppedLater) {
   FakeBroker broker(recording, {});
   ASSERT_TRUE(broker.until([&] { return broker.credits[0].trouble.contains("no plugin 'record'"); }));

@@ -214,5 +214,55 @@ TEST_F(WorkerSetAside, OneEventAtATimeProbesItWithBackoffAndOneSuccessClearsIt) 
   EXPECT_THAT(bench.step(bench.done(7, 7)), ElementsAre("status 7 OK done to 1 (1)", "credit 64 aaaa"));
 }
 
+class WorkerJudges : public WorkerSetAside {
+ protected:
+  // "aaaa: works", "aaaa: the trouble"; empty: nothing is said.
+  std::string judged() {
+    std::string all;
+    for (const BytesJudged& said : bench.worker.take_judged())
+      all += said.hash + ": " + (said.trouble.empty() ? "works" : said.trouble);
+    return all;
+  }
+};
+
+TEST_F(WorkerJudges, BytesWithWhichAnEventSucceededToWorkOnce) {
+  bench.open_with_child();
+  EXPECT_EQ(judged(), "aaaa: works");
+  bench.step(bench.job(2));
+  bench.step(bench.done(1, 2));
+  EXPECT_EQ(judged(), "");
+}
+
+TEST_F(WorkerJudges, BytesWhoseFirstEventsAllCrashedNotToWork) {
+  bench.open();
+  for (const char* subject : {"a", "a"}) crash(subject);
+  EXPECT_EQ(judged(), "");
+  crash("a");
+  EXPECT_THAT(judged(), HasSubstr("aaaa: its first 3 events crashed it"));
+  crash("b");
+  EXPECT_EQ(judged(), "") << "once is enough";
+}
+
+TEST_F(WorkerJudges, BytesThatWorkedToWorkWhateverComesLater) {
+  bench.open_with_child();
+  bench.step(bench.ended(1, OutcomeKind::external_kill));
+  last_child = 1;
+  last_job = 1;
+  EXPECT_EQ(judged(), "aaaa: works");
+  for (const char* subject : {"a", "b", "c", "d"}) crash(subject);
+  EXPECT_EQ(judged(), "");
+}
+
+TEST_F(WorkerJudges, OtherBytesAnew) {
+  bench.open();
+  for (const char* subject : {"a", "b", "c"}) crash(subject);
+  judged();
+  bench.step(bench.serves("bbbb"));
+  bench.step(bench.job(++last_job, "a", 1, 1, "bbbb"));
+  bench.step(bench.ready(++last_child));
+  bench.step(bench.done(last_child, last_job));
+  EXPECT_EQ(judged(), "bbbb: works");
+}
+
 }  // namespace
 }  // namespace cape::host

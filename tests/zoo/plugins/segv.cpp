@@ -15,4 +15,8 @@ class Guest : public zoo::Animal {
 
 }  // namespace
 
-CAPE_LAMBDA(Guest, "segv", "1.0.0")
+#ifndef GUEST_ID
+#define GUEST_ID "segv"
+#define GUEST_VERSION "1.0.0"
+#endif
+CAPE_LAMBDA(Guest, GUEST_ID, GUEST_VERSION)
