@@ -265,7 +265,9 @@ void Scheduler::State::rewind(Subject& s, Lane& lane, Sequence to) {
   for (std::size_t i = 0; i < lane.size(); ++i) clear_timer(lane, lane[i]);
   collapse(lane);
   lane.open.cursor = std::min(lane.open.cursor, to);
-  std::erase_if(lane.passed, [to](const storage::SequenceRange& range) { return range.last > to; });
+  // What lies below stays passed over: nothing of it runs again.
+  std::erase_if(lane.passed, [to](const storage::SequenceRange& range) { return range.first > to; });
+  if (!lane.passed.empty()) lane.passed.back().last = std::min(lane.passed.back().last, to);
   lane.saved_cursor = std::min(lane.saved_cursor, lane.open.cursor);
   s.dirty = true;
   if (!by_source) return;

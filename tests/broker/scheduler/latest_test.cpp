@@ -171,5 +171,27 @@ TEST(SchedulerLatest, WhatComesAfterGoesOnWhereItWasPassedOver) {
   EXPECT_EQ(w.only<IssueJob>().events.count, 5u) << "a superseded event counts as passed";
 }
 
+TEST(SchedulerLatest, RewindIntoARangeKeepsTheRecordOfWhatLiesBelow) {
+  World w(latest_plan());
+  w.host(1);
+  w.status(1, all_done(read_latest(w, 500)));
+  w.step({CursorSaved{7, 1}});
+  const auto ran = w.only<SaveCursor>();
+  w.saved(ran);
+
+  w.step({Command{.id = 1,
+                  .act = Act::rewind,
+                  .topology = 0,
+                  .subject = 7,
+                  .domain = 0,
+                  .name = "s7",
+                  .stored = ran.info,
+                  .sequence = 400,
+                  .reason = "because"}});
+
+  EXPECT_EQ(record_of(w.only<SaveCursor>()).cursor, 399);
+  EXPECT_THAT(record_of(w.only<SaveCursor>()).passed, ElementsAre(storage::SequenceRange{1, 399}));
+}
+
 }  // namespace
 }  // namespace cape::scheduler
