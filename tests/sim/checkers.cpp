@@ -25,9 +25,12 @@ Checkers::Checkers(const SchedulerPlan& all, const Source& source, bool poison, 
       lanes_(all.lambdas.size(), std::vector<Lane>(source.subjects() + 1)),
       lied_about_(source.subjects() + 1) {}
 
-void Checkers::on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after) {
+void Checkers::on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after,
+                         std::int64_t now_ns) {
   known_ = std::move(known);
   after_ = std::move(after);
+  of_topology_.assign(all_.topologies.size(), {});
+  started_ns_ = now_ns;
 }
 
 Checkers::Lane& Checkers::lane_of(LambdaIndex lambda, SubjectId subject) {
@@ -48,13 +51,14 @@ std::size_t Checkers::reach(LambdaIndex lambda, SubjectId subject, bool Seen::*f
   return at;
 }
 
-void Checkers::on_start(const EventStart& start) {
+void Checkers::on_start(const EventStart& start, std::int64_t now_ns) {
   Lane& lane = lane_of(start.lambda, start.subject);
   const TopologySpec& spec = spec_of(start.lambda);
   const std::size_t place = source_.place_of(start.subject, start.sequence);
   if (start.sequence < spec.start) violate_(Promise::order, to_text(start) + " lies before the start");
   check_fence(lane, start, place);
   check_alone(lane, start, place);
+  check_limits(start, lane.seen[place], now_ns);
   if (lane.seen[place].ran && !start.may_repeat && !lied_about_[start.subject])
     violate_(Promise::told, to_text(start) + " runs again and was not told so");
   if (spec.mode == Mode::strict) {
@@ -66,9 +70,9 @@ void Checkers::on_start(const EventStart& start) {
   if (start.of_this_life) check_after(start, place);
 }
 
-// In a strict topology nothing of a lane runs once a later job of it began; in a pipelined one no event does.
+// Nothing of a lane runs once a later job of it began; in a pipelined one no event does.
 void Checkers::check_fence(Lane& lane, const EventStart& start, std::size_t place) {
-  const bool strict = spec_of(start.lambda).mode == Mode::strict;
+  const bool strict = spec_of(start.lambda).mode != Mode::pipelined;
   JobId& last = strict ? lane.last_job : lane.seen[place].last_job;
   if (start.job < last)
     violate_(Promise::fence, fmt::format("{} runs after job {} began", to_text(start), last));
@@ -79,8 +83,11 @@ void Checkers::check_fence(Lane& lane, const EventStart& start, std::size_t plac
 
 bool Checkers::has_passed(TopologyIndex topology, SubjectId subject, std::size_t place) {
   const TopologySpec& spec = all_.topologies[topology];
-  for (std::uint32_t i = 0; i < spec.lambda_count; ++i)
-    if (reach(spec.first_lambda + i, subject, &Seen::passed, &Lane::passed) <= place) return false;
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+    if (reach(spec.first_lambda + i, subject, &Seen::passed, &Lane::passed) > place) continue;
+    const bool passed_over = spec.mode == Mode::latest && lane_of(spec.first_lambda + i, subject).top > place;
+    if (!passed_over) return false;
+  }
   return true;
 }
 
@@ -104,14 +111,47 @@ void Checkers::check_alone(Lane& lane, const EventStart& start, std::size_t plac
   ++lane.seen[place].starts;
 }
 
+// What a topology's config allows: jobs at once, events a second, attempts.
+void Checkers::check_limits(const EventStart& start, Seen& seen, std::int64_t now_ns) {
+  const TopologySpec& spec = spec_of(start.lambda);
+  if (spec.retry.park_after > 0 && start.is_first && start.attempt >= spec.retry.park_after)
+    violate_(Promise::bounds, fmt::format("{} runs again after {} attempts", to_text(start), start.attempt));
+  if (!start.of_this_life) return;
+  OfTopology& of = of_topology_[all_.lambdas[start.lambda].topology];
+  if (++of.jobs_running > spec.jobs_max && spec.jobs_max > 0)
+    violate_(Promise::bounds, fmt::format("{} is one job too many of {}", to_text(start), spec.name));
+  if (std::exchange(seen.counted_in, start.job) == start.job) return;  // the host ran it again
+  const std::int64_t catch_up_ns = 100 * ns_per_ms;
+  const auto allowed =
+      static_cast<std::uint64_t>(now_ns - started_ns_ + catch_up_ns) * spec.events_per_s / ns_per_s;
+  if (++of.events_begun > allowed + spec.batch_events && spec.events_per_s > 0)
+    violate_(Promise::bounds,
+             fmt::format("{} is too early for {} events a second", to_text(start), spec.events_per_s));
+}
+
+bool Checkers::had_its_attempts(TopologyIndex topology, SubjectId subject, Sequence sequence) const {
+  const TopologySpec& spec = all_.topologies[topology];
+  if (spec.retry.park_after == 0) return false;
+  const std::size_t place = source_.place_of(subject, sequence);
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+    const std::vector<Seen>& seen = lanes_[spec.first_lambda + i][subject].seen;
+    if (place < seen.size() && seen[place].starts >= spec.retry.park_after) return true;
+  }
+  return false;
+}
+
 void Checkers::on_end(const EventStart& start, OutcomeKind end, bool is_known) {
   Lane& lane = lane_of(start.lambda, start.subject);
-  Seen& seen = lane.seen[source_.place_of(start.subject, start.sequence)];
+  const std::size_t place = source_.place_of(start.subject, start.sequence);
+  Seen& seen = lane.seen[place];
+  if (start.of_this_life) --of_topology_[all_.lambdas[start.lambda].topology].jobs_running;
   --(spec_of(start.lambda).mode == Mode::pipelined ? seen.running : lane.running);
-  if (is_done(end))
+  if (is_done(end)) {
     seen.succeeded = seen.ran = seen.passed = true;
-  else if (is_known)
+    lane.top = std::max(lane.top, place + 1);
+  } else if (is_known) {
     seen.failed_in = start.job;
+  }
 }
 
 // It may have to run after all, though marks went over it while it could not be seen.
@@ -134,6 +174,8 @@ void Checkers::on_skip(TopologyIndex topology, SubjectId subject, Sequence seque
     if (at == to.lambdas.end() || at->cursor < sequence) continue;
     Seen& seen = lane_of(spec.first_lambda + i, subject).seen[place];
     seen.succeeded = seen.passed = true;
+    Lane& lane = lanes_[spec.first_lambda + i][subject];
+    lane.top = std::max(lane.top, place + 1);
   }
 }
 
@@ -178,6 +220,7 @@ void Checkers::check_cursor(TopologyIndex topology, SubjectId subject, const sto
   LambdaIndex lambda = spec.first_lambda;
   while (all_.lambdas[lambda].name != at.lambda) ++lambda;
   const std::vector<SourceEvent>& events = source_.events(subject);
+  if (spec.mode == Mode::latest) note_passed_over(topology, lambda, subject, at);
   const std::size_t done = succeeded(lambda, subject);
   if (done < events.size() && events[done].sequence <= at.cursor)
     violate_(Promise::cursor, fmt::format("subject {}: cursor {} of {} stands past {}", subject, at.cursor,
@@ -185,6 +228,25 @@ void Checkers::check_cursor(TopologyIndex topology, SubjectId subject, const sto
   if (before && before->cursor > at.cursor)
     violate_(Promise::cursor, fmt::format("subject {}: the cursor of {} fell from {} to {}", subject,
                                           spec.name, before->cursor, at.cursor));
+}
+
+// Mode latest: what the record says was passed over need not run, if something newer did.
+void Checkers::note_passed_over(TopologyIndex topology, LambdaIndex lambda, SubjectId subject,
+                                const storage::LambdaCursor& at) {
+  const std::vector<SourceEvent>& events = source_.events(subject);
+  Lane& lane = lane_of(lambda, subject);
+  std::size_t newest = events.size();  // that has to run, of those up to the cursor
+  for (std::size_t place = 0; place < events.size() && events[place].sequence <= at.cursor; ++place) {
+    if (!events[place].must_run() || events[place].sequence < all_.topologies[topology].start) continue;
+    newest = place;
+    const auto is_in = [&](const storage::SequenceRange& range) {
+      return range.first <= events[place].sequence && events[place].sequence <= range.last;
+    };
+    if (std::ranges::any_of(at.passed, is_in)) lane.seen[place].succeeded = true;
+  }
+  if (newest < events.size() && lane.top <= newest && !events[newest].late)
+    violate_(Promise::cursor, fmt::format("subject {}: {} passed over its newest event {}", subject,
+                                          all_.topologies[topology].name, events[newest].sequence));
 }
 
 // Every thirteenth event of some subjects, unless it was late: then nobody may have to run it, in the

@@ -25,9 +25,9 @@ class Checkers {
 
   Checkers(const SchedulerPlan& all, const Source& source, bool poison, Violate violate);
 
-  // From now on topology t comes after those in after[t] that are `known`.
-  void on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after);
-  void on_start(const EventStart& start);
+  // A broker starts. From now on topology t comes after those in after[t] that are `known`.
+  void on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after, std::int64_t now_ns);
+  void on_start(const EventStart& start, std::int64_t now_ns);
   // Whatever it came to; `is_known`: the host hears that it was this event that failed, if it did.
   void on_end(const EventStart& start, OutcomeKind end, bool is_known);
   void on_shown(SubjectId subject, std::size_t place);  // a late event
@@ -39,6 +39,8 @@ class Checkers {
   // `before`: what the store held, null: nothing.
   void on_commit(SubjectId subject, const storage::CursorInfo* before, const storage::CursorInfo& after);
 
+  // It began as often as it takes to be parked for that, in some lambda.
+  bool had_its_attempts(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
   bool is_poison(TopologyIndex topology, SubjectId subject, Sequence sequence) const;
   // The place of the event at which the topology has to stand still until an operator comes; the number of
   // events: nowhere.
@@ -55,7 +57,8 @@ class Checkers {
     bool ran = false;        // successfully, once
     bool passed = false;     // ran or skipped, once
     JobId last_job = 0;
-    JobId failed_in = 0;  // the last job that it failed in
+    JobId failed_in = 0;   // the last job that it failed in
+    JobId counted_in = 0;  // the last job in which it counted as an event of its topology's rate
     std::uint32_t running = 0;
     std::uint32_t starts = 0;
   };
@@ -63,6 +66,7 @@ class Checkers {
     std::vector<Seen> seen;     // by place
     std::size_t succeeded = 0;  // all before this place have, or need not
     std::size_t passed = 0;
+    std::size_t top = 0;  // behind the highest place that ran or was skipped
     JobId last_job = 0;
     Sequence highest = 0;  // that began
     std::uint32_t running = 0;
@@ -77,6 +81,9 @@ class Checkers {
     return reach(lambda, subject, &Seen::succeeded, &Lane::succeeded);
   }
   bool has_passed(TopologyIndex topology, SubjectId subject, std::size_t place);
+  void check_limits(const EventStart& start, Seen& seen, std::int64_t now_ns);
+  void note_passed_over(TopologyIndex topology, LambdaIndex lambda, SubjectId subject,
+                        const storage::LambdaCursor& at);
   void check_fence(Lane& lane, const EventStart& start, std::size_t place);
   void check_alone(Lane& lane, const EventStart& start, std::size_t place);
   void check_after(const EventStart& start, std::size_t place);
@@ -93,6 +100,13 @@ class Checkers {
   std::vector<std::vector<Lane>> lanes_;  // by lambda, by subject
   std::vector<bool> lied_about_;          // what may have run before cannot be known of these
   std::uint64_t overtaken_ = 0;
+  struct OfTopology {  // in this life of the broker
+    std::uint32_t jobs_running = 0;
+    std::uint64_t events_begun = 0;
+  };
+  std::vector<OfTopology> of_topology_;
+  std::int64_t started_ns_ = 0;
+  JobId first_job_ = 0;  // of this life
 };
 
 }  // namespace cape::scheduler

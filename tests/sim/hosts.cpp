@@ -181,7 +181,7 @@ void Simulation::claim_elsewhere(const IssueJob& job) {
 sim::EventFate Simulation::on_start(const sim::EventStart& started) {
   sim::EventStart start = started;
   start.of_this_life = start.job >> 40 == epoch_;
-  checkers_.on_start(start);
+  checkers_.on_start(start, fate_.now_ns());
   sim::EventFate fate{.takes_ns = some(ms / 10, 3 * ms)};
   if (in_trouble()) {
     fate.hangs = chance(0.003);
@@ -190,9 +190,12 @@ sim::EventFate Simulation::on_start(const sim::EventStart& started) {
     if (chance(0.02)) fate.end = OutcomeKind::signaled;
     if (chance(0.05)) fate.end = OutcomeKind::retry;
   }
-  const bool fails = checkers_.is_poison(all_.lambdas[start.lambda].topology, start.subject, start.sequence);
-  if (fate.end == OutcomeKind::ok)
-    fate.end = fails ? OutcomeKind::failed : chance(0.05) ? OutcomeKind::skipped : OutcomeKind::ok;
+  if (fate.end == OutcomeKind::ok && chance(0.05)) fate.end = OutcomeKind::skipped;
+  const TopologyIndex topology = all_.lambdas[start.lambda].topology;
+  if (!checkers_.is_poison(topology, start.subject, start.sequence) || fate.end == OutcomeKind::signaled)
+    return fate;
+  const bool again = all_.topologies[topology].retry.park_after > 0;
+  fate.end = again ? OutcomeKind::retry : OutcomeKind::failed;
   return fate;
 }
 
@@ -200,7 +203,9 @@ void Simulation::on_end(const sim::EventStart& start, OutcomeKind end, bool is_k
   ++met_.events;
   met_.hung += end == OutcomeKind::hung;
   met_.crashed += end == OutcomeKind::signaled;
-  checkers_.on_end(start, end, is_known);
+  sim::EventStart ended = start;
+  ended.of_this_life = start.job >> 40 == epoch_;
+  checkers_.on_end(ended, end, is_known);
 }
 
 }  // namespace cape::scheduler

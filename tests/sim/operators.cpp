@@ -62,6 +62,8 @@ void Simulation::end_all_acts() {
       // Whichever of its lambdas the source stopped: the view tells the trouble of one.
       if (lied_about_.contains(subject) && view.state == SubjectState::parked)
         command(Act::rewind, topology, subject, std::max(view.cursor, all_.topologies[topology].start));
+      if (options_.park_after && view.state == SubjectState::parked)
+        command(Act::redrive, topology, subject, 0);
       if (!options_.operators) continue;
       command(Act::resume, topology, subject, 0);
       command(Act::redrive, topology, subject, 0);

@@ -5,7 +5,7 @@
 namespace cape::scheduler {
 namespace {
 
-constexpr std::uint64_t shapes = 4;
+constexpr std::uint64_t shapes = 6;
 
 // The bits of a seed that say what else it meets: consecutive seeds shall differ in all of them.
 std::uint64_t mixed(std::uint64_t seed) {
@@ -36,15 +36,19 @@ SimulationOptions options_for(std::uint64_t seed) {
   options.config_changes = (bits & 4) != 0;
   options.late_events = (bits & 8) != 0;
   options.lying_source = (bits & 48) == 0;
+  options.park_after = (bits & 192) == 0;
+  // What stops a lane there is not its oldest event, as the checkers take it to be.
+  if (options.shape == PlanShape::latest) options.poison = options.park_after = false;
   return options;
 }
 
 std::string to_text(const SimulationOptions& options) {
-  static constexpr const char* names[] = {"strict", "pipelined", "chain", "join"};
+  static constexpr const char* names[] = {"strict", "pipelined", "chain", "join", "latest", "limits"};
   std::string text = fmt::format("seed {}: plan {}, {} subjects", options.seed,
                                  names[static_cast<std::size_t>(options.shape)], options.subjects);
   if (options.operators) text += ", operators";
   if (options.poison) text += ", poison";
+  if (options.park_after) text += ", park_after";
   if (options.config_changes) text += ", config changes";
   if (options.late_events) text += ", late events";
   if (options.lying_source) text += ", a lying source";

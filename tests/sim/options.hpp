@@ -10,7 +10,7 @@
 
 namespace cape::scheduler {
 
-enum class PlanShape : std::uint8_t { strict, pipelined, chain, join };
+enum class PlanShape : std::uint8_t { strict, pipelined, chain, join, latest, limits };
 
 struct SimulationOptions {
   std::uint64_t seed = 1;
@@ -18,8 +18,9 @@ struct SimulationOptions {
   bool operators = false;
   bool poison = false;          // some events of some subjects fail for ever, some fit no answer
   bool config_changes = false;  // topologies come, go and change their `after` when the broker starts anew
-  bool late_events = false;     // become visible below others
-  bool lying_source = false;    // denies subjects, tells of events it does not give, forgets its last ones
+  bool park_after = false;    // events that fail are parked after some attempts, those that fail for ever too
+  bool late_events = false;   // become visible below others
+  bool lying_source = false;  // denies subjects, tells of events it does not give, forgets its last ones
   std::uint32_t jobs_per_host = 2;  // of each lambda
   SubjectId subjects = 12;
   std::int64_t trouble_ns = 4 * second;  // how long things fail

@@ -39,6 +39,26 @@ void fork_and_join(SchedulerPlan& plan) {
   add_topology(plan, "audit").mode = Mode::pipelined;
 }
 
+void newest_events_alone(SchedulerPlan& plan) {
+  add_topology(plan, "audit");
+  add_topology(plan, "preview", {"a", "b"}).mode = Mode::latest;
+  TopologySpec& badge = add_topology(plan, "badge");
+  badge.mode = Mode::latest;
+  badge.after = {0};
+  add_topology(plan, "mail").after = {1};
+}
+
+void limits_of_topologies(SchedulerPlan& plan) {
+  add_topology(plan, "audit").events_per_s = 400;
+  TopologySpec& index = add_topology(plan, "index", {"a", "b"});
+  index.mode = Mode::pipelined;
+  index.jobs_max = 2;
+  TopologySpec& mail = add_topology(plan, "mail");
+  mail.jobs_max = 1;
+  mail.events_per_s = 600;
+  mail.after = {0};
+}
+
 }  // namespace
 
 SchedulerPlan plan_of(const SimulationOptions& options) {
@@ -56,10 +76,17 @@ SchedulerPlan plan_of(const SimulationOptions& options) {
     case PlanShape::join:
       fork_and_join(plan);
       break;
+    case PlanShape::latest:
+      newest_events_alone(plan);
+      break;
+    case PlanShape::limits:
+      limits_of_topologies(plan);
+      break;
   }
   for (TopologySpec& topology : plan.topologies) {
     topology.batch_events = topology.mode == Mode::pipelined ? 2 : 3;
     topology.retry = {.first_ms = 20, .factor = 2, .max_ms = 200};
+    if (options.park_after) topology.retry.park_after = 3;
   }
   plan.domains = {"events"};
   plan.lease_ns = second;

@@ -64,6 +64,8 @@ void Simulation::run() {
 
 void Simulation::heal() {
   const auto acts_done = [this] { return commands_.empty(); };
+  // Hosts that are lost now may still cost an event its last attempt.
+  if (options_.park_after) run_until(fate_.now_ns() + 3 * second, [] { return false; });
   run_until(fate_.now_ns() + 10 * second, acts_done);
   end_all_acts();
   run_until(fate_.now_ns() + 10 * second, acts_done);
@@ -111,7 +113,7 @@ void Simulation::start_broker() {
   ++epoch_;
   network_.restart_broker();
   life_ = make_life(all_, config_);
-  checkers_.on_config(config_.known, config_.after);
+  checkers_.on_config(config_.known, config_.after, fate_.now_ns());
   std::vector<storage::HostLease> recorded;
   for (const auto& [host, lease] : leases_) recorded.push_back(lease);
   auto store = std::make_unique<sim::SimStore>(
@@ -205,7 +207,8 @@ void Simulation::perform(const Notice& notice) {
   bool has_cause = false;
   if (notice.kind == Notice::Kind::parked) {
     ++met_.parked;
-    has_cause = checkers_.is_poison(topology, subject, notice.sequence);
+    has_cause = checkers_.is_poison(topology, subject, notice.sequence) ||
+                checkers_.had_its_attempts(topology, subject, notice.sequence);
   } else if (notice.kind == Notice::Kind::unreadable) {
     ++met_.unreadable;
     const std::vector<SourceEvent>& events = source_.events(subject);
