@@ -99,6 +99,8 @@ json counters_of(BrokerState& b) {
             {"queries", t.queries},
             {"answers", t.answers},
             {"failures", t.failures},
+            {"reads_cut", t.cut},
+            {"held_up", t.held_up},
             {"not_found", t.not_found}}},
           {"refresh", {{"subjects_seen", b.refresh.subjects_seen()}, {"pings", b.refresh.pings()}}},
           {"commits", b.saver.commits()},
@@ -163,8 +165,9 @@ void add_unused(BrokerState& b, json& plugins) {
 // One entry for each plugin file that serves, wherever it does; its children beside it.
 wire::AdminReply plugins_method(BrokerState& b) {
   json plugins = json::array(), set_aside = json::array();
-  for (const SourceLink& link : b.links) {
-    const SourceLink::Status s = link.status();
+  for (DomainIndex domain = 0; domain < b.links.size(); ++domain) {
+    SourceLink::Status s = b.links[domain].status();
+    if (s.trouble.empty()) s.trouble = b.tracker.trouble(domain);
     json entry = {{"id", s.plugin}, {"version", s.version}, {"hash", s.hash}, {"file", s.file}, {"kind", "source"},
                   {"domain", s.domain}, {"state", s.trouble.empty() ? "serving" : "not_serving"},
                   {"trouble", json::object()}, {"children", json::array()}};

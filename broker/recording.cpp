@@ -51,7 +51,7 @@ struct PutInput {
     put_stored(out, r.stored);
     put(out, r.latest);
     put_block(out, *r.block);
-    put(out, r.ping_ns, r.inbox_generation, r.last, r.gone, r.unreadable);
+    put(out, r.ping_ns, r.inbox_generation, r.last, r.whole, r.gone, r.unreadable);
   }
   void operator()(const scheduler::HostUp& h) const {
     head(1, 2);
@@ -165,6 +165,7 @@ scheduler::SchedulingRequest get_request(Fields& in) {
   in.into(r.ping_ns);
   in.into(r.inbox_generation);
   in.into(r.last);
+  in.into(r.whole);
   in.into(r.gone);
   in.into(r.unreadable);
   return r;

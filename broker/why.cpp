@@ -138,6 +138,7 @@ wire::AdminReply WhyDesk::reply_of(DomainIndex domain, const std::string& subjec
   const scheduler::SubjectView view = b_.scheduler.view(found->id, domain, stored);
   const std::vector<Why> whys = b_.scheduler.why(found->id, domain, stored);
   const std::int64_t now_ns = boot_ns();
+  const bool is_read = b_.tracker.is_reading(domain, subject);
   json list = json::array();
   for (std::size_t i = 0; i < whys.size(); ++i) {
     const Why& why = whys[i];
@@ -150,8 +151,8 @@ wire::AdminReply WhyDesk::reply_of(DomainIndex domain, const std::string& subjec
       case Cause::up_to_date:
       case Cause::not_read:
       case Cause::being_read:
-        is = told_of_source(why, view.latest, source.latest, source.trouble,
-                            b_.tracker.is_reading(domain, subject));
+        is = told_of_source(why, view.latest, source.latest,
+                            source.trouble.empty() && is_read ? b_.tracker.trouble(domain) : source.trouble, is_read);
         break;
       default:
         break;

@@ -30,7 +30,7 @@ void Scheduler::State::serve_latest(Subject& s, Lane& lane, const SchedulingRequ
   const Sequence end = std::min(proven_to, wanted);
   const bool reaches = end >= wanted || stretch.unserved >= misses_free;
   if (stretch.job != 0 || end < block.proven_from || end <= stretch.cursor || !reaches) {
-    if (request.last && stretch.job == 0) note_unserved(s, lane, stretch);
+    if (request.asked_for(aim(s, lane, stretch) + 1) && stretch.job == 0) note_unserved(s, lane, stretch);
     return;
   }
   const std::size_t behind = block.first_after(end);

@@ -38,12 +38,17 @@ struct SchedulingRequest {
   std::uint64_t inbox_generation = 0;  // of the acknowledged pings the read began after; 0: none
   // False: another answer of the same read follows, so what this one did not reach may still come.
   bool last = true;
+  // False: the read left out positions that lag. One that its answers did not reach was perhaps never asked for.
+  bool whole = true;
   // The source does not know the subject: nothing moves, nothing stops. Only for subjects that are held.
   bool gone = false;
   // The event behind what the block proves fits no answer, and never will: each lane that has come so far
   // stops for an operator, with this reason. Empty: no such event. `latest` is then the event's sequence and
   // says nothing of what lies behind it.
   std::string unreadable;
+
+  // After this answer, that a position before `next` was not served is the source's doing.
+  bool asked_for(Sequence next) const { return whole ? last : block->proven_from == next; }
 };
 struct HostUp {
   HostId host = 0;

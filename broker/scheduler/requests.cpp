@@ -172,7 +172,7 @@ void Scheduler::State::serve(Subject& s, Lane& lane, Stretch& stretch, const Sch
   const Sequence next = stretch.position() + 1;
   const Sequence end = std::min(proven_to, most);
   if (next < block.proven_from || next > end) {
-    if (request.last) note_unserved(s, lane, stretch);
+    if (request.asked_for(next)) note_unserved(s, lane, stretch);
     return;
   }
   stretch.unserved = 0;

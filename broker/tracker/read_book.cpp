@@ -40,6 +40,7 @@ std::optional<ReadId> ReadBook::begin(DomainIndex domain) {
   e->place = Place::reading;
   e->outstanding = 0;
   e->failed = false;
+  e->whole = true;
   e->call = 0;
   if (free_.empty()) {
     slots_.push_back(e);
@@ -83,6 +84,13 @@ void ReadBook::put_back(ReadId id) {
   e.again = false;
   e.place = Place::queued;
   queues_[e.domain].push_front(&e);
+}
+
+void ReadBook::rest(ReadId id, std::int64_t at_ns) {
+  Entry& e = *slots_[id];
+  release(id);
+  e.place = Place::resting;
+  resting_.push({at_ns, &e});
 }
 
 void ReadBook::wake_rested(std::int64_t now_ns) {

@@ -49,6 +49,7 @@ class ReadBook {
   void finish(ReadId id);
   void retry_later(ReadId id, std::int64_t at_ns);  // one more failed read of this subject
   void put_back(ReadId id);  // it did not begin after all: first in the queue again
+  void rest(ReadId id, std::int64_t at_ns);  // it did not begin after all, and shall not before then
   void wake_rested(std::int64_t now_ns);
 
   // It is queued, being read or resting.
@@ -64,6 +65,10 @@ class ReadBook {
   std::uint32_t& outstanding(ReadId id) { return slots_[id]->outstanding; }
   void mark_failed(ReadId id) { slots_[id]->failed = true; }
   bool failed(ReadId id) const { return entry(id).failed; }
+  // Not every position of the subject is asked for by this read.
+  void set_whole(ReadId id, bool whole) { slots_[id]->whole = whole; }
+  bool whole(ReadId id) const { return entry(id).whole; }
+  std::uint64_t call(ReadId id) const { return entry(id).call; }
   void set_call(ReadId id, std::uint64_t call) { slots_[id]->call = call; }
   bool is_reading(ReadId id, std::uint64_t call) const {
     return id < slots_.size() && slots_[id] != nullptr && slots_[id]->call == call;
@@ -83,6 +88,7 @@ class ReadBook {
     Place place = Place::queued;
     bool again = false;
     bool failed = false;
+    bool whole = true;
     std::uint64_t call = 0;
     std::uint32_t outstanding = 0;
     std::uint32_t failures = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/scheduler/backoff.hpp"
 #include "core/clock.hpp"
 #include "core/log.hpp"
 
@@ -9,12 +10,16 @@ namespace cape::tracker {
 namespace {
 
 constexpr std::size_t subjects_per_call = 64;
-// Of one call; a subject whose positions lie apart, as those of failed jobs may, needs several.
-constexpr std::size_t queries_max = 256;
+constexpr std::size_t queries_max = subjects_per_call * QueryBudget::per_read_max;
+// How much larger than a job a query for cursors that lag may be.
+constexpr std::uint32_t batch_growth_max = 8;
+constexpr std::uint32_t batch_events_max = 32'768;
+constexpr std::uint64_t batch_bytes_max = 16u << 20;
 static_assert(queries_max <= child::queries_per_call_max);
 constexpr std::size_t calls_out_max = 3;  // per source: enough to keep it busy while one is answered
 constexpr std::int64_t retry_first_ns = 50 * ns_per_ms;
 constexpr std::int64_t retry_max_ns = 10 * ns_per_s;
+constexpr std::int64_t probe_look_ns = ns_per_s;  // while a probe is out that may hang
 // Reading it again would bring the same: an answer that it is there, and that nothing lies before it.
 void make_unreadable(child::QueryAnswer& answer) {
   auto block = std::make_shared<EventBlock>();
@@ -44,6 +49,7 @@ Tracker::Tracker(const Config& config, const scheduler::Scheduler& scheduler, br
     domain.batch_events = std::max(domain.batch_events, topology.batch_events);
     domain.batch_bytes = std::max(domain.batch_bytes, topology.batch_bytes);
   }
+  for (DomainIndex i = 0; i < domains_.size(); ++i) domains_[i].budget = QueryBudget(config.domains[i].queries_per_s);
 }
 
 Taken Tracker::ping(const PingIn& ping) {
@@ -57,9 +63,43 @@ Taken Tracker::ping(const PingIn& ping) {
 void Tracker::pump(std::int64_t now_ns) {
   book_.wake_rested(now_ns);
   for (DomainIndex domain = 0; domain < domains_.size(); ++domain) {
-    while (book_.queued(domain) > 0 && links_[domain].ready() && domains_[domain].calls.size() < calls_out_max)
+    Domain& d = domains_[domain];
+    d.held_up = false;
+    while (book_.queued(domain) > 0 && links_[domain].ready() && d.calls.size() < calls_out_max &&
+           may_ask(domain, now_ns))
       if (!send_call(domain, now_ns)) break;
+    d.held_up = book_.queued(domain) > 0 && !d.budget.may_read(now_ns);
+    if (d.held_up) ++counters_.held_up;
   }
+}
+
+bool Tracker::may_ask(DomainIndex domain, std::int64_t now_ns) const {
+  const Domain& d = domains_[domain];
+  return d.budget.may_read(now_ns) && (d.breaker.admits(true, now_ns) || d.breaker.admits(false, now_ns));
+}
+
+std::optional<std::int64_t> Tracker::next_deadline() const {
+  std::optional<std::int64_t> next = book_.next_deadline();
+  const auto sooner = [&](std::int64_t at) { next = next ? std::min(*next, at) : at; };
+  for (DomainIndex domain = 0; domain < domains_.size(); ++domain) {
+    const Domain& d = domains_[domain];
+    if (book_.queued(domain) == 0 || !links_[domain].ready() || d.calls.size() >= calls_out_max) continue;
+    if (d.held_up) sooner(d.budget.next_ns());
+    const std::int64_t probe_ns = std::min(d.breaker.ready_ns(true), d.breaker.ready_ns(false));
+    if (d.breaker.is_open() && probe_ns != INT64_MAX) sooner(probe_ns);
+  }
+  return next;
+}
+
+// While the source fails, a subject that it failed at already does not take the place of one that it did not.
+std::optional<ReadId> Tracker::next_read(DomainIndex domain, std::int64_t now_ns) {
+  const Breaker& breaker = domains_[domain].breaker;
+  while (const auto read = book_.begin(domain)) {
+    if (breaker.admits(false, now_ns) || (book_.failures(*read) == 0 && breaker.admits(true, now_ns))) return read;
+    const std::int64_t ready_ns = breaker.ready_ns(false);
+    book_.rest(*read, ready_ns == INT64_MAX ? now_ns + probe_look_ns : ready_ns);
+  }
+  return std::nullopt;
 }
 
 // Positions of the topologies that can run now.
@@ -73,12 +113,17 @@ Result<std::vector<Sequence>> Tracker::positions_of(DomainIndex domain, std::str
   return positions;
 }
 
-// One call for up to subjects_per_call subjects. false: nothing could be sent now.
+// One call for up to subjects_per_call subjects; for one while the source fails. false: nothing could be sent
+// now.
 bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
+  Domain& d = domains_[domain];
   std::vector<child::SourceQuery> queries;
   std::vector<ReadId> reads;
-  while (reads.size() < subjects_per_call) {
-    const auto read = book_.begin(domain);
+  std::uint32_t batch = d.batch_events;
+  const bool probes = d.breaker.is_open();
+  const QueryBudget budget = d.budget;
+  while (reads.size() < (probes ? 1 : subjects_per_call) && d.budget.may_read(now_ns)) {
+    const auto read = next_read(domain, now_ns);
     if (!read) break;
     auto positions = positions_of(domain, book_.subject(*read));
     if (!positions) {
@@ -87,28 +132,35 @@ bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
       continue;
     }
     // The source's latest is not known before it answers, so every cursor counts as behind it.
-    std::vector<PlannedQuery> planned = plan_by_vicinity(std::move(*positions), latest_only, domains_[domain].batch_events);
-    if (planned.empty()) planned.push_back({.start = latest_only, .events_max = 1});
-    if (planned.size() > queries_max) planned.resize(queries_max);  // the lowest; the others are read next
-    if (queries.size() + planned.size() > queries_max) {
-      book_.put_back(*read);
-      break;
-    }
-    book_.outstanding(*read) = static_cast<std::uint32_t>(planned.size());
-    for (const PlannedQuery& query : planned)
+    QueryPlan plan = plan_queries(std::move(*positions), latest_only,
+                                  {.batch = d.batch_events,
+                                   .batch_max = std::max(d.batch_events, std::min(batch_events_max, d.batch_events * batch_growth_max)),
+                                   .queries_max = d.budget.queries_max(now_ns),
+                                   .turn = scheduler::splitmix64(++counters_.reads)});
+    if (plan.queries.empty()) plan.queries.push_back({.start = latest_only, .events_max = 1});
+    d.budget.spend(plan.queries.size(), now_ns);
+    if (!plan.whole) ++counters_.cut;
+    book_.set_whole(*read, plan.whole);
+    book_.outstanding(*read) = static_cast<std::uint32_t>(plan.queries.size());
+    for (const PlannedQuery& query : plan.queries) {
+      batch = std::max(batch, query.events_max);
       queries.push_back({.tag = *read, .subject = std::string(book_.subject(*read)), .start = query.start});
+    }
     reads.push_back(*read);
   }
   if (reads.empty()) return false;
-  auto call = links_[domain].child().query(queries, domains_[domain].batch_events, domains_[domain].batch_bytes);
+  const std::uint64_t bytes = std::max(d.batch_bytes, std::min(batch_bytes_max, d.batch_bytes * batch / d.batch_events));
+  auto call = links_[domain].child().query(queries, batch, bytes);
   if (!call) {  // its ring is full: an answer will make room
     for (ReadId read : reads) book_.put_back(read);
+    d.budget = budget;
     return false;
   }
   ++counters_.calls;
   counters_.queries += queries.size();
+  if (probes) d.breaker.begin_probe(*call, book_.failures(reads.front()) == 0 && d.breaker.admits(true, now_ns), now_ns);
   for (ReadId read : reads) book_.set_call(read, *call);
-  domains_[domain].calls.push_back({*call, std::move(reads)});
+  d.calls.push_back({*call, std::move(reads)});
   return true;
 }
 
@@ -119,9 +171,11 @@ Tracker::Step Tracker::on_answer(DomainIndex domain, child::QueryAnswer answer, 
   if (answer.unreadable != 0) make_unreadable(answer);
   if (answer.status != OutcomeKind::ok) {
     log_failure(domain, read, answer, now_ns);
+    note_failure(domain, read, answer.call, fmt::format("{}: {}", name_of(answer.status), answer.reason), now_ns);
     settle(read, true, now_ns);
     return {};
   }
+  note_success(domain);
   auto found = subjects_.find(domain, book_.subject(read));
   if (!found) {
     settle(read, true, now_ns);
@@ -136,6 +190,7 @@ Tracker::Step Tracker::on_answer(DomainIndex domain, child::QueryAnswer answer, 
                                        .ping_ns = book_.ping_ns(read),
                                        .inbox_generation = book_.generation(read),
                                        .last = book_.outstanding(read) <= 1,
+                                       .whole = book_.whole(read),
                                        .unreadable = std::move(answer.reason)};
   request.subject = subjects_.hold(domain, request.name, found->id);
   settle(read, false, now_ns);
@@ -155,6 +210,7 @@ void Tracker::log_failure(DomainIndex domain, ReadId read, const child::QueryAns
 // The source does not know the subject. Nothing moves; a scheduler that waits for this read must hear of it.
 Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns) {
   ++counters_.not_found;
+  note_success(domain);
   Step step{.gone_generation = book_.generation(read), .gone_subject = std::string(book_.subject(read))};
   const SubjectId held = subjects_.named(domain, step.gone_subject);
   if (held != 0 && scheduler_.holds(held))
@@ -183,7 +239,31 @@ void Tracker::settle(ReadId read, bool failed, std::int64_t now_ns) {
   book_.retry_later(read, now_ns + std::min(retry_first_ns << doublings, retry_max_ns));
 }
 
+void Tracker::note_failure(DomainIndex domain, ReadId read, std::uint64_t call, const std::string& why,
+                           std::int64_t now_ns) {
+  Domain& d = domains_[domain];
+  d.trouble = why;
+  const bool was_open = d.breaker.is_open();
+  d.breaker.on_failure(StringHash{}(book_.subject(read)), call, now_ns);
+  if (!was_open && d.breaker.is_open())
+    log::warning("broker", "{}", trouble(domain));
+}
+
+void Tracker::note_success(DomainIndex domain) {
+  Breaker& breaker = domains_[domain].breaker;
+  const bool was_open = breaker.is_open();
+  breaker.on_success();
+  if (was_open) log::info("broker", "source of domain '{}' answers again", config_.domains[domain].name);
+}
+
+std::string Tracker::trouble(DomainIndex domain) const {
+  if (!domains_[domain].breaker.is_open()) return {};
+  return fmt::format("source of domain '{}' fails whatever it is asked for, the last time with {}; one subject at a time tries it",
+                     config_.domains[domain].name, domains_[domain].trouble);
+}
+
 void Tracker::on_call_done(DomainIndex domain, child::CallId call) {
+  domains_[domain].breaker.on_end(call);
   std::erase_if(domains_[domain].calls, [&](const Call& out) { return out.id == call; });
 }
 
@@ -191,6 +271,7 @@ void Tracker::on_source_lost(DomainIndex domain, std::int64_t now_ns) {
   for (const Call& call : domains_[domain].calls)
     for (ReadId read : call.reads) {
       if (!book_.is_reading(read, call.id)) continue;
+      note_failure(domain, read, call.id, "its child ended: " + links_[domain].trouble(), now_ns);
       book_.outstanding(read) = 1;
       settle(read, true, now_ns);
     }

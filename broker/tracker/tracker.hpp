@@ -1,7 +1,9 @@
 // broker/tracker/tracker.hpp
 // Tracker turns pings into scheduling requests: it asks each domain's source what lies after the cursors, in
 // few calls for many subjects, and hands the answers on. It keeps no cursors: positions come from the
-// scheduler's view, else from the store. Thread: broker loop only; never blocks beyond a local read.
+// scheduler's view, else from the store. What a source may be asked for is bounded: by read (query_plan.hpp), by
+// second (queries_per_s of its domain), and, while whatever it is asked for fails, to one subject at a time
+// (core/breaker.hpp). Thread: broker loop only; never blocks beyond a local read.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +15,9 @@
 #include "broker/source_link.hpp"
 #include "broker/subjects.hpp"
 #include "broker/tracker/read_book.hpp"
-#include "broker/tracker/vicinity.hpp"
+#include "broker/tracker/query_budget.hpp"
+#include "broker/tracker/query_plan.hpp"
+#include "core/breaker.hpp"
 #include "core/rate_limit.hpp"
 
 namespace cape::tracker {
@@ -21,6 +25,9 @@ namespace cape::tracker {
 struct TrackerCounters {
   std::uint64_t pings = 0, merged = 0, full = 0;
   std::uint64_t calls = 0, queries = 0, answers = 0, failures = 0, not_found = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t cut = 0;      // reads that left out positions which lag
+  std::uint64_t held_up = 0;  // times that a source's queries_per_s was used up
 };
 
 class Tracker {
@@ -46,7 +53,10 @@ class Tracker {
   // The child ended: every read that was out is tried again later.
   void on_source_lost(DomainIndex domain, std::int64_t now_ns);
 
-  std::optional<std::int64_t> next_deadline() const { return book_.next_deadline(); }
+  std::optional<std::int64_t> next_deadline() const;
+  // Why single subjects of the domain are read, if at all: its source failed at all that were tried last.
+  // Empty: it did not.
+  std::string trouble(DomainIndex domain) const;
   bool idle() const { return book_.size() == 0; }
   std::size_t size() const { return book_.size(); }
   bool is_reading(DomainIndex domain, std::string_view subject) const { return book_.holds(domain, subject); }
@@ -61,6 +71,10 @@ class Tracker {
   void log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer, std::int64_t now_ns);
   Step on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns);
   bool send_call(DomainIndex domain, std::int64_t now_ns);
+  bool may_ask(DomainIndex domain, std::int64_t now_ns) const;
+  std::optional<ReadId> next_read(DomainIndex domain, std::int64_t now_ns);
+  void note_failure(DomainIndex domain, ReadId read, std::uint64_t call, const std::string& why, std::int64_t now_ns);
+  void note_success(DomainIndex domain);
   Result<std::vector<Sequence>> positions_of(DomainIndex domain, std::string_view subject);
   void settle(ReadId read, bool failed, std::int64_t now_ns);
 
@@ -75,6 +89,10 @@ class Tracker {
     std::uint64_t batch_bytes = 1;
     std::vector<Call> calls;     // out at the source
     LineLimit failure_lines{5, 20};
+    QueryBudget budget{0};
+    Breaker breaker{{.subjects = 8, .wait_first_ns = 50 * ns_per_ms, .wait_max_ns = 10 * ns_per_s}};
+    std::string trouble;     // as its last failure said
+    bool held_up = false;    // by its budget
   };
   std::vector<Domain> domains_;
   TrackerCounters counters_;

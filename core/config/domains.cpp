@@ -12,6 +12,7 @@ DomainConfig read_domain(const std::string& name, Section section, const Config&
   domain.config_json = std::move(keys.config_json);
   domain.grant = std::move(keys.grant);
   domain.limits = keys.limits;
+  section.integer("queries_per_s", domain.queries_per_s, {.min = 1, .max = 100'000'000});
   section.duration_ms("timeout", domain.timeout_ms, {.min = 100, .max = 3'600'000});
   section.finish();
   return domain;

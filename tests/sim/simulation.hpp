@@ -23,6 +23,7 @@
 #include "broker/hosts.hpp"
 #include "broker/publisher.hpp"
 #include "broker/saver.hpp"
+#include "broker/tracker/query_plan.hpp"
 #include "broker/tracker/read_book.hpp"
 #include "tests/sim/checkers.hpp"
 #include "tests/sim/config.hpp"
@@ -144,8 +145,8 @@ class Simulation final : public sim::Outside {
   void ping(SubjectId subject, bool must = false);
   void pump();
   void begin(tracker::ReadId read);
-  void answer(tracker::ReadId read, const std::vector<Sequence>& starts);
-  SchedulingRequest request_for(SubjectId subject, Sequence start, Sequence latest);
+  void answer(tracker::ReadId read, const tracker::QueryPlan& plan);
+  SchedulingRequest request_for(SubjectId subject, const tracker::PlannedQuery& query, Sequence latest);
   std::optional<SchedulingRequest> lie(SubjectId subject);
   std::vector<TopologyIndex> saved_beyond(SubjectId subject, Sequence latest) const;
 
@@ -192,6 +193,7 @@ class Simulation final : public sim::Outside {
   Config domains_;           // for the saver: their names
   std::uint32_t epoch_ = 0;  // also the broker's life: what was meant for an older one is lost
   std::int64_t tick_ns_ = 0;
+  std::uint64_t reads_ = 0;
   std::set<SubjectId> lied_about_;
   std::map<sim::PlaceId, Place> places_;
   sim::PlaceId last_place_ = 0;

@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <string>
 
-#include "broker/tracker/vicinity.hpp"
+#include "broker/scheduler/backoff.hpp"
+#include "broker/tracker/query_plan.hpp"
 #include "tests/sim/simulation.hpp"
 
 namespace cape::scheduler {
@@ -65,14 +66,16 @@ void Simulation::begin(tracker::ReadId read) {
   std::vector<Sequence> cursors;
   for (const TopologyPosition& at : broker_->scheduler.positions(subject, 0, stored(subject)))
     if (at.can_run) cursors.push_back(at.position);
-  std::vector<Sequence> starts;
-  for (const auto& query : tracker::plan_by_vicinity(cursors, INT64_MAX - 1, batch))
-    starts.push_back(query.start);
+  const std::uint64_t turn = splitmix64(++reads_);
+  // As few queries as it may be, so that many a read leaves out some that lag.
+  const tracker::QueryPlan plan = tracker::plan_queries(
+      cursors, INT64_MAX - 1,
+      {.batch = batch, .batch_max = 2 * batch, .queries_max = 2 + turn % 3, .turn = turn});
   const std::int64_t delay = in_trouble() && chance(0.005) ? some(100 * ms, second) : some(0, 4 * ms);
-  broker_at(delay, [this, read, starts] { answer(read, starts); });
+  broker_at(delay, [this, read, plan] { answer(read, plan); });
 }
 
-void Simulation::answer(tracker::ReadId read, const std::vector<Sequence>& starts) {
+void Simulation::answer(tracker::ReadId read, const tracker::QueryPlan& plan) {
   const SubjectId subject = std::stoul(std::string(broker_->book.subject(read).substr(1)));
   const Sequence latest = source_.latest(subject);
   std::vector<Input> inputs;
@@ -83,8 +86,11 @@ void Simulation::answer(tracker::ReadId read, const std::vector<Sequence>& start
       inputs.push_back(*std::move(told));
     }
   if (inputs.empty())
-    for (Sequence start : starts) inputs.push_back(request_for(subject, start, latest));
-  if (inputs.empty()) inputs.push_back(request_for(subject, INT64_MAX - 1, latest));
+    for (const tracker::PlannedQuery& query : plan.queries) {
+      inputs.push_back(request_for(subject, query, latest));
+      std::get<SchedulingRequest>(inputs.back()).whole = plan.whole;
+    }
+  if (inputs.empty()) inputs.push_back(request_for(subject, {.start = INT64_MAX - 1, .events_max = batch}, latest));
   for (std::size_t i = 0; i + 1 < inputs.size(); ++i) std::get<SchedulingRequest>(inputs[i]).last = false;
   broker_->book.finish(read);
   if (broker_->book.queued(0) > 0) broker_at(some(0, 3 * ms), [this] { pump(); });
@@ -116,9 +122,10 @@ std::vector<TopologyIndex> Simulation::saved_beyond(SubjectId subject, Sequence 
   return beyond;
 }
 
-SchedulingRequest Simulation::request_for(SubjectId subject, Sequence start, Sequence latest) {
-  const std::uint32_t most = chance(0.2) ? 1 : batch;  // a source may give less than it was asked for
-  SourceAnswer answer = source_.read(subject, start, most, latest, chance(0.1) ? some(1, 30) : 0);
+SchedulingRequest Simulation::request_for(SubjectId subject, const tracker::PlannedQuery& query,
+                                          Sequence latest) {
+  const std::uint32_t most = chance(0.2) ? 1 : query.events_max;  // a source may give less than it was asked for
+  SourceAnswer answer = source_.read(subject, query.start, most, latest, chance(0.1) ? some(1, 30) : 0);
   auto request = World::make_request(subject, answer.latest, std::move(answer.block), loaded(subject));
   if (answer.unreadable) request.unreadable = "its payload is too large";
   return request;
@@ -140,7 +147,7 @@ std::optional<SchedulingRequest> Simulation::lie(SubjectId subject) {
   if (kind == 1) return World::make_request(subject, source_.latest(subject), nothing(), loaded(subject));
   lied_about_.insert(subject);
   checkers_.on_lie(subject);
-  return request_for(subject, 1, events[fate_.below(events.size())].sequence);
+  return request_for(subject, {.start = 1, .events_max = batch}, events[fate_.below(events.size())].sequence);
 }
 
 }  // namespace cape::scheduler
