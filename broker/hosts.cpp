@@ -115,6 +115,7 @@ void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_
   session.session = hello.session;
   session.name = std::move(hello.host);
   session.key = key;
+  session.jobs_max = hello.jobs_max;
   session.heard_ns = now_ns;
   session.offers = std::move(hello.offers);
   map_lambdas(session, hello.lambdas);
@@ -208,7 +209,7 @@ void Hosts::bring_up(Session& session, std::vector<Input>& inputs) {
   const wire::BrokerWelcome welcome{epoch_, session.session, plan_.lease_ns / ns_per_ms};
   if (!transport_.send(session.peer, welcome)) return;  // full: again at its next heartbeat; or gone
   session.up = true;
-  inputs.push_back(scheduler::HostUp{session.id, session.name});
+  inputs.push_back(scheduler::HostUp{session.id, session.name, session.jobs_max});
   for (const auto& [lambda, credit] : session.credit) inputs.push_back(credit_of(session, credit));
 }
 

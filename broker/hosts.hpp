@@ -42,10 +42,11 @@ class Hosts {
     wire::PeerId peer = 0;
     scheduler::HostId id = 0;
     SessionId session = 0;
-    std::string name;       // for people
-    std::string key;        // of its lease: name and home
-    bool recorded = false;  // its lease is on disk
-    bool up = false;        // the scheduler knows it
+    std::string name;            // for people
+    std::string key;             // of its lease: name and home
+    bool recorded = false;       // its lease is on disk
+    bool up = false;             // the scheduler knows it
+    std::uint32_t jobs_max = 0;  // that it takes in all; 0: what it takes of each lambda
     std::int64_t heard_ns = 0;
     std::vector<std::optional<LambdaIndex>> ours;  // by its index: our lambda of that name
     std::map<LambdaIndex, LambdaIndex> its;        // the other way round

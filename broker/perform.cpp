@@ -32,18 +32,31 @@ struct Performer {
       case Notice::Kind::unreadable:
       case Notice::Kind::source_went_back:
         return failed(notice);
+      case Notice::Kind::circuit_opened:
+        return log::warning(
+            "broker",
+            "{}: whatever it is given fails, the last time with {}: {}; from now on single jobs try it",
+            lambda_name(notice), name_of(notice.outcome.kind), notice.outcome.reason);
+      case Notice::Kind::circuit_closed:
+        return log::info("broker", "{}: it does its work again", lambda_name(notice));
       case Notice::Kind::host_lost:
         b.hosts.on_lost(notice.host);
         b.latencies.on_host_gone(notice.host);
         log::error("broker", "a host was lost: {}", notice.outcome.reason);
         return;
-      case Notice::Kind::stale_status: return;  // counted by the scheduler
+      case Notice::Kind::stale_status:
+        return;  // counted by the scheduler
     }
   }
 
+  std::string lambda_name(const Notice& notice) const {
+    return b.plan.topologies[notice.topology].name + "." + b.plan.lambdas[notice.lambda].name;
+  }
+
   void failed(const Notice& notice) {
-    b.last_failures[notice.topology] = {notice.subject, fmt::format("{}: {}", name_of(notice.outcome.kind), notice.outcome.reason),
-                                        notice.sequence};
+    b.last_failures[notice.topology] = {
+        notice.subject, fmt::format("{}: {}", name_of(notice.outcome.kind), notice.outcome.reason),
+        notice.sequence};
     const std::optional<std::string> line = b.failure_log.line(notice, now.boot_ns);
     if (!line) return;
     const bool of_source =

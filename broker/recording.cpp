@@ -46,7 +46,7 @@ struct PutInput {
     out.pack(type);
   }
   void operator()(const scheduler::SchedulingRequest& r) const {
-    head(0, 11);
+    head(0, 12);
     put(out, r.subject, r.domain, r.name);
     put_stored(out, r.stored);
     put(out, r.latest);
@@ -54,8 +54,8 @@ struct PutInput {
     put(out, r.ping_ns, r.inbox_generation, r.last, r.whole, r.gone, r.unreadable);
   }
   void operator()(const scheduler::HostUp& h) const {
-    head(1, 2);
-    put(out, h.host, h.name);
+    head(1, 3);
+    put(out, h.host, h.name, h.jobs_max);
   }
   void operator()(const scheduler::HostGone& h) const {
     head(2, 2);
@@ -68,8 +68,8 @@ struct PutInput {
   void operator()(const scheduler::Status& s) const {
     const wire::JobStatus& j = s.status;
     head(4, 11);
-    put(out, s.host, j.job, j.done_to, j.events_done, static_cast<std::int32_t>(j.end.kind), j.end.reason, j.app_code,
-        j.failed_sequence, j.started, j.first_start_ns, j.end_ns);
+    put(out, s.host, j.job, j.done_to, j.events_done, static_cast<std::int32_t>(j.end.kind), j.end.reason,
+        j.app_code, j.failed_sequence, j.started, j.first_start_ns, j.end_ns);
   }
   void operator()(const scheduler::Heartbeat& h) const {
     head(5, 2);
@@ -218,20 +218,31 @@ Input get_input(const msgpack::object& object) {
   Fields in(object);
   // Braces fix the order in which the fields are read.
   switch (in.get<std::uint32_t>()) {
-    case 0: return get_request(in);
-    case 1: return scheduler::HostUp{in.get<scheduler::HostId>(), in.get<std::string>()};
-    case 2: return scheduler::HostGone{in.get<scheduler::HostId>(), in.get<bool>()};
+    case 0:
+      return get_request(in);
+    case 1:
+      return scheduler::HostUp{in.get<scheduler::HostId>(), in.get<std::string>(), in.get<std::uint32_t>()};
+    case 2:
+      return scheduler::HostGone{in.get<scheduler::HostId>(), in.get<bool>()};
     case 3:
       return scheduler::Credit{in.get<scheduler::HostId>(), in.get<LambdaIndex>(), in.get<std::uint32_t>(),
                                in.get<std::string>(), in.get<std::string>()};
-    case 4: return get_status(in);
-    case 5: return get_heartbeat(in);
-    case 6: return scheduler::CursorSaved{in.get<SubjectId>(), in.get<std::uint64_t>()};
-    case 7: return scheduler::CursorSaveFailed{in.get<SubjectId>(), in.get<std::uint64_t>()};
-    case 8: return scheduler::Tick{};
-    case 9: return get_command(in);
-    case 10: return scheduler::PauseTopology{in.get<TopologyIndex>(), in.get<bool>(), in.get<std::string>()};
-    default: throw msgpack::type_error();
+    case 4:
+      return get_status(in);
+    case 5:
+      return get_heartbeat(in);
+    case 6:
+      return scheduler::CursorSaved{in.get<SubjectId>(), in.get<std::uint64_t>()};
+    case 7:
+      return scheduler::CursorSaveFailed{in.get<SubjectId>(), in.get<std::uint64_t>()};
+    case 8:
+      return scheduler::Tick{};
+    case 9:
+      return get_command(in);
+    case 10:
+      return scheduler::PauseTopology{in.get<TopologyIndex>(), in.get<bool>(), in.get<std::string>()};
+    default:
+      throw msgpack::type_error();
   }
 }
 
@@ -262,9 +273,11 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const std::string& file, std::u
   msgpack::sbuffer buffer;
   Packer packer(buffer);
   packer.pack_array(3);
-  put(packer, std::string("cape-recording"), 3u, epoch);
+  put(packer, std::string("cape-recording"), 4u, epoch);
   out.write(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-  if (!out) return fail(ErrorCode::io, "cannot write the recording " + file + "; check the path and the space on its disk");
+  if (!out)
+    return fail(ErrorCode::io,
+                "cannot write the recording " + file + "; check the path and the space on its disk");
   return std::make_unique<FileRecorder>(std::move(out), file);
 }
 
@@ -279,8 +292,8 @@ Result<Recording> read_recording(const std::string& file) {
   try {
     msgpack::object_handle head = msgpack::unpack(bytes.data(), bytes.size(), offset);
     Fields fields(head.get());
-    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 3)
-      return fail(ErrorCode::invalid, file + " is not a recording of version 3");
+    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 4)
+      return fail(ErrorCode::invalid, file + " is not a recording of version 4");
     fields.into(recording.epoch);
     while (offset < bytes.size()) {
       msgpack::object_handle object = msgpack::unpack(bytes.data(), bytes.size(), offset);

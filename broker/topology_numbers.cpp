@@ -60,8 +60,15 @@ double rounded(double rate) {
 
 json lambdas_of(const BrokerState& b, const scheduler::TopologySpec& topology) {
   json lambdas = json::array();
-  for (LambdaIndex l = topology.first_lambda; l < topology.first_lambda + topology.lambda_count; ++l)
-    lambdas.push_back({{"lambda", b.plan.lambdas[l].name}, {"plugin", b.plan.lambdas[l].plugin}});
+  for (LambdaIndex l = topology.first_lambda; l < topology.first_lambda + topology.lambda_count; ++l) {
+    const scheduler::CircuitView circuit = b.scheduler.circuit(l);
+    lambdas.push_back({{"lambda", b.plan.lambdas[l].name},
+                       {"plugin", b.plan.lambdas[l].plugin},
+                       {"circuit", circuit.open ? "open" : "closed"},
+                       {"circuit_reason", circuit.reason},
+                       {"circuit_opened", circuit.times_opened},
+                       {"circuit_probes", circuit.probes}});
+  }
   return lambdas;
 }
 

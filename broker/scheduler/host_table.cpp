@@ -5,10 +5,15 @@
 
 namespace cape::scheduler {
 
-void HostTable::add(HostId id, std::string name, std::int64_t now_ns) {
+void HostTable::add(HostId id, std::string name, std::uint32_t jobs_max, std::int64_t now_ns) {
   const auto at = std::ranges::lower_bound(hosts_, id, {}, &Host::id);
   if (at != hosts_.end() && at->id == id) return;
-  Host host{.id = id, .name = std::move(name), .heartbeat_ns = now_ns, .credits = {}, .running = {}};
+  Host host{.id = id,
+            .name = std::move(name),
+            .heartbeat_ns = now_ns,
+            .jobs_max = jobs_max,
+            .credits = {},
+            .running = {}};
   host.credits.resize(lambdas_);
   hosts_.insert(at, std::move(host));
 }
@@ -25,10 +30,14 @@ void HostTable::remove(HostId id) {
 Host* HostTable::with_room(LambdaIndex lambda) {
   Host* best = nullptr;
   for (Host& host : hosts_) {
-    const std::uint32_t room = host.credits[lambda].room();
-    if (room > 0 && (best == nullptr || room > best->credits[lambda].room())) best = &host;
+    const std::uint32_t room = host.room(lambda);
+    if (room > 0 && (best == nullptr || room > best->room(lambda))) best = &host;
   }
   return best;
+}
+
+bool HostTable::share_places() const {
+  return std::ranges::any_of(hosts_, [](const Host& host) { return host.jobs_max > 0; });
 }
 
 bool HostTable::takes(LambdaIndex lambda) const {

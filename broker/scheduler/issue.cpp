@@ -40,18 +40,32 @@ void Scheduler::State::offer(Subject& s, Lane& lane) {
 
 // A lane with more to issue goes behind the others: no subject takes all credit for itself.
 void Scheduler::State::issue_ready(LambdaIndex lambda) {
-  while (Subject* s = queues.front(lambda)) {
-    Host* host = hosts.with_room(lambda);
-    if (host == nullptr) return;
-    TopologyLimit& limit = limit_of(lambda);
-    if (!limit.may_issue(now.boot_ns)) return limit.block();
-    Lane& lane = queues.lane_of(*s, lambda);
-    queues.remove(lane);
-    Stretch* ready = first_ready(lane);
-    CAPE_CHECK(ready != nullptr);
-    issue(*s, lane, *ready, *host);
-    offer(*s, lane);
+  if (hosts.share_places()) {  // whose turn it is shows when all that the step brought is known
+    places_wanted = true;
+    return;
   }
+  while (issue_next(lambda)) {
+  }
+}
+
+bool Scheduler::State::issue_next(LambdaIndex lambda) {
+  Subject* s = next_in_line(lambda);
+  Host* host = s ? hosts.with_room(lambda) : nullptr;
+  if (host == nullptr) return false;
+  TopologyLimit& limit = limit_of(lambda);
+  if (!limit.may_issue(now.boot_ns)) {
+    limit.block();
+    return false;
+  }
+  Lane& lane = queues.lane_of(*s, lambda);
+  const bool fresh = is_fresh(lane);
+  circuits[lambda].held_turn = !lane.held;
+  queues.remove(lane);
+  Stretch* ready = first_ready(lane);
+  CAPE_CHECK(ready != nullptr);
+  note_probe(lambda, issue(*s, lane, *ready, *host), fresh);
+  offer(*s, lane);
+  return true;
 }
 
 void Scheduler::State::issue_limited() {
@@ -62,7 +76,7 @@ void Scheduler::State::issue_limited() {
   }
 }
 
-void Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host) {
+JobId Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host) {
   EventRange events = cut(ready, spec_of(lane));
   const bool block_is_used_up = !has_events_after(ready, events);
   const Sequence end = block_is_used_up ? ready.waiting_end : events.last_sequence();
@@ -75,6 +89,7 @@ void Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host)
       {.host = host.id, .slot = s.slot, .lane = lane.index, .events = events, .issued_ns = now.boot_ns});
   HostCredit& credit = host.credits[lane.lambda];
   ++credit.jobs_out;
+  ++host.jobs_out;
   limit_of(lane.lambda).on_issue(events.count, now.boot_ns);
   ++counters.jobs_issued;
   runs.job = id;
@@ -90,6 +105,7 @@ void Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host)
                              .ping_ns = ping_ns,
                              .events = std::move(events)});
   touch(s);
+  return id;
 }
 
 // A pipelined lane's job gets the front of the open stretch for itself, up to `end`.

@@ -30,35 +30,50 @@ void LambdaQueues::remove_bytes(LambdaIndex lambda, std::size_t bytes) {
   bytes_ -= bytes;
 }
 
-void LambdaQueues::push(Subject& subject, Lane& added) {
+void LambdaQueues::append(List& list, Subject& subject, Lane& added) {
   CAPE_CHECK(!added.queued);
-  Queue& queue = of_[added.lambda];
   added.queued = true;
-  added.queue_previous = queue.tail;
+  added.queue_previous = list.tail;
   added.queue_next = no_slot;
-  if (queue.tail == no_slot)
-    queue.head = subject.slot;
+  if (list.tail == no_slot)
+    list.head = subject.slot;
   else
-    lane(queue.tail, added.lambda).queue_next = subject.slot;
-  queue.tail = subject.slot;
+    lane(list.tail, added.lambda).queue_next = subject.slot;
+  list.tail = subject.slot;
+}
+
+void LambdaQueues::push(Subject& subject, Lane& added) {
+  added.held = false;
+  append(of_[added.lambda].ready, subject, added);
+}
+
+void LambdaQueues::hold(Subject& subject, Lane& moved) {
+  remove(moved);
+  moved.held = true;
+  append(of_[moved.lambda].held, subject, moved);
 }
 
 void LambdaQueues::remove(Lane& removed) {
   if (!removed.queued) return;
-  Queue& queue = of_[removed.lambda];
+  List& list = removed.held ? of_[removed.lambda].held : of_[removed.lambda].ready;
   if (removed.queue_previous == no_slot)
-    queue.head = removed.queue_next;
+    list.head = removed.queue_next;
   else
     lane(removed.queue_previous, removed.lambda).queue_next = removed.queue_next;
   if (removed.queue_next == no_slot)
-    queue.tail = removed.queue_previous;
+    list.tail = removed.queue_previous;
   else
     lane(removed.queue_next, removed.lambda).queue_previous = removed.queue_previous;
   removed.queued = false;
 }
 
 Subject* LambdaQueues::front(LambdaIndex lambda) {
-  const SubjectSlot head = of_[lambda].head;
+  const SubjectSlot head = of_[lambda].ready.head;
+  return head == no_slot ? nullptr : &subjects_.at(head);
+}
+
+Subject* LambdaQueues::front_held(LambdaIndex lambda) {
+  const SubjectSlot head = of_[lambda].held.head;
   return head == no_slot ? nullptr : &subjects_.at(head);
 }
 

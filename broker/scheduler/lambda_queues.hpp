@@ -1,7 +1,8 @@
 // broker/scheduler/lambda_queues.hpp
-// LambdaQueues: for each lambda the lanes that are ready to run, first come first served, and what waits in
-// all. Each lambda has a bound of its own, so a full one stops no other. Lanes are linked through themselves:
-// taking one out of the middle costs as little as taking the first.
+// LambdaQueues: for each lambda the lanes that are ready to run, first come first served, those of them that
+// are held back while its breaker is open, and what waits in all. Each lambda has a bound of its own, so a
+// full one stops no other. Lanes are linked through themselves: taking one out of the middle costs as little
+// as taking the first.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +32,11 @@ class LambdaQueues {
   void push(Subject& subject, Lane& lane);  // requires: it is in no queue
   void remove(Lane& lane);                  // nothing if it is in none
   Subject* front(LambdaIndex lambda);       // null: empty
+  void hold(Subject& subject, Lane& lane);  // from the ready ones to those held back
+  Subject* front_held(LambdaIndex lambda);  // null: empty
+  bool is_empty(LambdaIndex lambda) const {
+    return of_[lambda].ready.head == no_slot && of_[lambda].held.head == no_slot;
+  }
   Lane& lane_of(Subject& subject, LambdaIndex lambda) { return subject.lanes[lane_of_[lambda]]; }
 
   bool has_timer_room(LambdaIndex lambda) const { return of_[lambda].timers < limits_.timers_max; }
@@ -47,13 +53,17 @@ class LambdaQueues {
   std::size_t timers() const { return timers_; }
 
  private:
-  struct Queue {
+  struct List {
     SubjectSlot head = no_slot, tail = no_slot;
+  };
+  struct Queue {
+    List ready, held;
     std::size_t bytes = 0, timers = 0;
     std::size_t left_unsaved = 0;
     bool walk_wanted = false;
   };
   Lane& lane(SubjectSlot slot, LambdaIndex lambda) { return lane_of(subjects_.at(slot), lambda); }
+  void append(List& list, Subject& subject, Lane& added);
   bool is_drained(const Queue& queue) const;
 
   Limits limits_;

@@ -38,7 +38,8 @@ struct SchedulingRequest {
   std::uint64_t inbox_generation = 0;  // of the acknowledged pings the read began after; 0: none
   // False: another answer of the same read follows, so what this one did not reach may still come.
   bool last = true;
-  // False: the read left out positions that lag. One that its answers did not reach was perhaps never asked for.
+  // False: the read left out positions that lag. One that its answers did not reach was perhaps never asked
+  // for.
   bool whole = true;
   // The source does not know the subject: nothing moves, nothing stops. Only for subjects that are held.
   bool gone = false;
@@ -53,6 +54,7 @@ struct SchedulingRequest {
 struct HostUp {
   HostId host = 0;
   std::string name;
+  std::uint32_t jobs_max = 0;  // that it takes in all; 0: what it takes of each lambda
 };
 // The session ended: goodbye (clean: nothing runs there), or replaced by a new hello of the same host.
 struct HostGone {
@@ -146,9 +148,9 @@ struct SaveCursor {
   std::uint64_t version = 0;  // of this subject's saves, rising
   bool behind = false;
   storage::CursorInfo info;
-  std::uint64_t inbox_generation = 0;       // clears inbox rows up to it in the same transaction
+  std::uint64_t inbox_generation = 0;      // clears inbox rows up to it in the same transaction
   std::vector<storage::AuditEntry> audit;  // written in the same transaction
-  bool sync = false;                        // on disk before it counts as saved
+  bool sync = false;                       // on disk before it counts as saved
 };
 struct CancelJob {
   HostId host = 0;
@@ -181,7 +183,9 @@ struct Notice {
     host_lost,
     stale_status,
     source_went_back,
-    unreadable
+    unreadable,
+    circuit_opened,
+    circuit_closed
   };
   Kind kind = Kind::attempt_failed;
   HostId host = 0;  // of host_lost and stale_status

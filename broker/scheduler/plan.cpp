@@ -38,10 +38,12 @@ SchedulerPlan make_plan(const Config& config) {
                                .batch_bytes = from.batch_bytes,
                                .events_per_s = from.events_per_s,
                                .jobs_max = from.jobs_max,
+                               .weight = from.weight,
                                .first_lambda = static_cast<LambdaIndex>(plan.lambdas.size()),
                                .lambda_count = static_cast<std::uint32_t>(from.lambdas.size())});
     for (const LambdaConfig& lambda : from.lambdas)
-      plan.lambdas.push_back({.name = lambda.name, .plugin = lambda.plugin, .topology = index});
+      plan.lambdas.push_back(
+          {.name = lambda.name, .plugin = lambda.plugin, .topology = index, .breaker = lambda.breaker});
     plan.of_domain[from.domain].push_back(index);
   }
   return plan;

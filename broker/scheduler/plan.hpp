@@ -20,6 +20,7 @@ struct LambdaSpec {
   std::string name;
   std::string plugin;
   TopologyIndex topology = 0;
+  BreakerPolicy breaker = {};
 };
 
 struct TopologySpec {
@@ -33,7 +34,8 @@ struct TopologySpec {
   std::uint64_t batch_bytes = 256u << 10;
   std::uint32_t events_per_s = 0;  // 0: no bound
   std::uint32_t jobs_max = 0;      // in flight at once; 0: no bound
-  LambdaIndex first_lambda = 0;  // in SchedulerPlan::lambdas; the others of the topology follow it
+  std::uint32_t weight = 1;        // its share of a host's jobs_max
+  LambdaIndex first_lambda = 0;    // in SchedulerPlan::lambdas; the others of the topology follow it
   std::uint32_t lambda_count = 0;
 };
 

@@ -18,6 +18,13 @@ std::vector<std::uint32_t> lanes_by_lambda(const SchedulerPlan& plan,
   return lane_of;
 }
 
+Breaker::Policy breaker_policy(const SchedulerPlan& plan, const LambdaSpec& lambda) {
+  const std::int64_t first_ms = plan.topologies[lambda.topology].retry.first_ms;
+  return {.subjects = lambda.breaker.enabled ? lambda.breaker.subjects : 0,
+          .wait_first_ns = first_ms * ns_per_ms,
+          .wait_max_ns = std::max(first_ms, lambda.breaker.probe_max_ms) * ns_per_ms};
+}
+
 }  // namespace
 
 Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
@@ -31,6 +38,9 @@ Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
       topology_pauses(plan.topologies.size()) {
   for (const TopologySpec& topology : plan.topologies)
     limits.emplace_back(topology.events_per_s, topology.jobs_max);
+  for (const LambdaSpec& lambda : plan.lambdas)
+    circuits.push_back({Breaker(breaker_policy(plan, lambda)), {}});
+  next_lambda.resize(plan.topologies.size());
 }
 
 void Scheduler::State::touch(Subject& s) {
@@ -113,7 +123,11 @@ Actions Scheduler::step(Now now, std::span<const Input> inputs) {
   state.lose_silent_hosts();
   state.fire_timers();
   state.issue_limited();
-  for (std::size_t i = 0; i < state.touched.size(); ++i) state.settle(state.subjects.at(state.touched[i]));
+  state.issue_probes();
+  std::size_t settled = 0;
+  do {
+    for (; settled < state.touched.size(); ++settled) state.settle(state.subjects.at(state.touched[settled]));
+  } while (state.issue_places());
   state.touched.clear();
   if (state.queues.take_walks()) state.actions.push_back(WalkBehind{});
   state.drop_dead_timers();
@@ -126,6 +140,7 @@ std::optional<std::int64_t> Scheduler::next_deadline() const {
   if (const Timer* timer = state_->timers.first()) sooner(timer->at_ns);
   for (const TopologyLimit& limit : state_->limits)
     if (const auto at = limit.next_ns()) sooner(*at);
+  if (const auto at = state_->next_probe_ns()) sooner(*at);
   if (state_->save_retry_ns != 0) sooner(state_->save_retry_ns);
   return next;
 }

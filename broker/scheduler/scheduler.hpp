@@ -74,6 +74,13 @@ struct Preview {
   std::uint32_t jobs_to_cancel = 0;
 };
 
+// Of a lambda's breaker.
+struct CircuitView {
+  bool open = false;
+  std::uint64_t times_opened = 0, probes = 0;
+  std::string reason;  // while it is open: the last failure
+};
+
 struct Counters {
   std::uint64_t jobs_issued = 0, jobs_done = 0, events_done = 0, attempts_failed = 0, parked = 0;
   std::uint64_t stale_statuses = 0, hosts_lost = 0;
@@ -104,6 +111,7 @@ class Scheduler {
   SubjectView view(SubjectId subject, DomainIndex domain, const storage::CursorInfo* stored) const;
   std::vector<Why> why(SubjectId subject, DomainIndex domain, const storage::CursorInfo* stored) const;
   Preview preview(const Command& command) const;
+  CircuitView circuit(LambdaIndex lambda) const;
   Counters counters() const;
 
  private:

@@ -19,7 +19,7 @@ Sequence running_in(const Host& host, const Job& job) {
 }  // namespace
 
 void Scheduler::State::apply(const HostUp& input) {
-  hosts.add(input.host, input.name, now.boot_ns);
+  hosts.add(input.host, input.name, input.jobs_max, now.boot_ns);
 }
 
 void Scheduler::State::apply(const HostGone& input) {
@@ -61,6 +61,7 @@ void Scheduler::State::take_job_back(JobId id, Sequence running, const std::stri
   Lane& lane = s.lanes[job.lane];
   Stretch& stretch = lane.of_job(id);
   limit_of(lane.lambda).on_end();
+  circuits[lane.lambda].breaker.on_end(id);
   stretch.job = 0;
   lane.refused = false;
   drop_waiting(lane, stretch);

@@ -1,8 +1,8 @@
 // broker/scheduler/state.hpp
 // The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
-// theme: requests.cpp and latest.cpp (what an answer changes), issue.cpp (waiting blocks become jobs), statuses.cpp (what
-// jobs come to), acts.cpp (what operators ask), sessions.cpp (hosts and credit), settle.cpp (saves, pings,
-// letting go), view.cpp.
+// theme: requests.cpp and latest.cpp (what an answer changes), issue.cpp (waiting blocks become jobs),
+// statuses.cpp (what jobs come to), acts.cpp (what operators ask), sessions.cpp (hosts and credit),
+// settle.cpp (saves, pings, letting go), view.cpp.
 //
 // Inputs change lanes and issue jobs at once. What a subject needs besides (a save, a ping, to be let go) is
 // decided once a step, in settle(), from what the lanes then look like: so nothing can be forgotten on a
@@ -24,6 +24,7 @@
 #include "broker/scheduler/timers.hpp"
 #include "broker/scheduler/topology_limit.hpp"
 #include "broker/scheduler/verdict.hpp"
+#include "core/breaker.hpp"
 
 namespace cape::scheduler {
 
@@ -53,6 +54,16 @@ struct Scheduler::State {
   };
   std::vector<TopologyPause> topology_pauses;  // by TopologyIndex
   std::vector<TopologyLimit> limits;           // by TopologyIndex
+  struct Circuit {
+    Breaker breaker;
+    std::string reason;      // of the last failure
+    bool held_turn = false;  // of those that it held back
+  };
+  std::vector<Circuit> circuits;  // by LambdaIndex
+  // Of hosts that take a number of jobs in all, places wait to be given out.
+  bool places_wanted = false;
+  std::vector<std::uint32_t> next_lambda;  // by TopologyIndex: whose turn it is, counted from its first one
+  TopologyIndex next_topology = 0;         // whose turn it is among equals
 
   Actions actions;  // of the running step
   std::vector<SubjectSlot> touched;
@@ -107,7 +118,8 @@ struct Scheduler::State {
 
   // ---- latest.cpp
   Sequence aim(const Subject& s, const Lane& lane, const Stretch& stretch) const;
-  void serve_latest(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence proven_to, Sequence most);
+  void serve_latest(Subject& s, Lane& lane, const SchedulingRequest& request, Sequence proven_to,
+                    Sequence most);
   void note_passed_by(Lane& lane, const Stretch& stretch, const EventRange& ran);
   void note_passed(Lane& lane, Sequence first, Sequence last);
 
@@ -115,14 +127,28 @@ struct Scheduler::State {
   void offer(Subject& s, Lane& lane);  // what waits in it and may run is queued
   Stretch* first_ready(Lane& lane) const;
   void issue_ready(LambdaIndex lambda);
-  void issue_limited();  // what a limit held back and does no more
-  void issue(Subject& s, Lane& lane, Stretch& ready, Host& host);
+  bool issue_next(LambdaIndex lambda);  // false: nothing of it may be issued now
+  void issue_limited();                 // what a limit held back and does no more
+  JobId issue(Subject& s, Lane& lane, Stretch& ready, Host& host);
   Stretch& cut_off(Lane& lane, Sequence end);
   void drop_waiting(Lane& lane, Stretch& stretch);
   void drop_waiting_behind(Lane& lane, const Stretch& parked);
   void drop_all_waiting(Lane& lane);
   void leave_behind(Subject& s, Lane& lane);
   void clear_left(Lane& lane);
+
+  // ---- places.cpp
+  bool issue_places();  // of hosts that take a number of jobs in all; false: none was given out
+  std::optional<LambdaIndex> lambda_to_issue(TopologyIndex topology);
+
+  // ---- circuits.cpp
+  Subject* next_in_line(LambdaIndex lambda);  // null: none, or none that the breaker lets through
+  bool is_fresh(Lane& lane) const;            // its next events have not failed
+  void note_probe(LambdaIndex lambda, JobId job, bool fresh);
+  void note_end(const Subject& s, const Lane& lane, const Job& job, const Verdict& verdict);
+  void issue_probes();
+  std::optional<std::int64_t> next_probe_ns() const;
+  bool explain_circuit(const Lane& lane, Why& why) const;
 
   // ---- statuses.cpp
   void apply(const Status& input);

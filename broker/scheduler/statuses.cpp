@@ -23,12 +23,16 @@ void Scheduler::State::apply(const Status& input) {
   Subject& s = subjects.at(job.slot);
   Lane& lane = s.lanes[job.lane];
   Stretch& stretch = lane.of_job(job.id);
-  if (Host* host = hosts.find(job.host)) --host->credits[lane.lambda].jobs_out;
+  if (Host* host = hosts.find(job.host)) {
+    --host->credits[lane.lambda].jobs_out;
+    --host->jobs_out;
+  }
   limit_of(lane.lambda).on_end();
   const Verdict verdict = judge(job.events, input.status);
   stretch.job = 0;
   lane.refused = false;
   touch(s);
+  note_end(s, lane, job, verdict);
   ++counters.jobs_done;
   counters.events_done += verdict.events_done;
   if (verdict.events_done > 0) stretch.unstarted = 0;

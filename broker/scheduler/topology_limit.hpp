@@ -30,6 +30,7 @@ class TopologyLimit {
     next_ns_ = from_ns + static_cast<std::int64_t>(events) * ns_per_s / events_per_s_;
   }
   void on_end() { --jobs_; }
+  std::uint32_t jobs() const { return jobs_; }
 
   // Something of the topology could not be issued for its limit.
   void block() { blocked_ = true; }

@@ -34,7 +34,8 @@ std::string text_of(const storage::CursorInfo& info) {
       if (at.attempts > 0)
         add(out, " attempts {} of {} next {}", at.attempts, at.failed_sequence, at.next_try_wall_ns);
       if (at.parked) out += " parked";
-      for (const storage::SequenceRange& range : at.passed) add(out, " passed {}..{}", range.first, range.last);
+      for (const storage::SequenceRange& range : at.passed)
+        add(out, " passed {}..{}", range.first, range.last);
       if (!at.reason.empty()) out += " " + quoted(at.reason);
     }
   for (const storage::TopologyCursor& topology : info.topologies)
@@ -56,6 +57,10 @@ const char* name_of(Notice::Kind kind) {
       return "source_went_back";
     case Notice::Kind::unreadable:
       return "unreadable";
+    case Notice::Kind::circuit_opened:
+      return "circuit_opened";
+    case Notice::Kind::circuit_closed:
+      return "circuit_closed";
   }
   return "unknown";
 }
@@ -67,13 +72,16 @@ struct InputText {
                                   r.block->proven_to, r.block->entries.size());
     if (r.inbox_generation > 0) add(out, " inbox {}", r.inbox_generation);
     if (!r.last) out += " more";
+    if (!r.whole) out += " partial";
     if (r.gone) out += " gone";
     if (!r.unreadable.empty()) add(out, " unreadable {}", quoted(r.unreadable));
     if (r.stored) add(out, " stored [{}]", text_of(*r.stored));
     return out;
   }
   std::string operator()(const HostUp& h) const {
-    return fmt::format("host_up {} {}", h.host, quoted(h.name));
+    std::string out = fmt::format("host_up {} {}", h.host, quoted(h.name));
+    if (h.jobs_max > 0) add(out, " jobs {}", h.jobs_max);
+    return out;
   }
   std::string operator()(const HostGone& h) const {
     return fmt::format("host_gone {}{}", h.host, h.clean ? " clean" : "");
@@ -122,7 +130,8 @@ struct ActionText {
         fmt::format("save subject {} {} version {}{}{} inbox {} [{}]", s.subject, quoted(s.name), s.version,
                     s.behind ? " behind" : "", s.sync ? " sync" : "", s.inbox_generation, text_of(s.info));
     for (const storage::AuditEntry& entry : s.audit)
-      add(out, " audit {} {} {}..{} {}", entry.act, entry.topology, entry.from, entry.to, quoted(entry.reason));
+      add(out, " audit {} {} {}..{} {}", entry.act, entry.topology, entry.from, entry.to,
+          quoted(entry.reason));
     return out;
   }
   std::string operator()(const CancelJob& j) const {

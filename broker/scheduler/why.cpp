@@ -24,6 +24,8 @@ const char* name_of(Cause cause) {
       return "queued_for_credit";
     case Cause::rate_limited:
       return "rate_limited";
+    case Cause::circuit_open:
+      return "circuit_open";
     case Cause::no_host:
       return "no_host";
     case Cause::in_flight:
@@ -74,6 +76,7 @@ void Scheduler::State::explain_wait(const Subject& s, const TopologyPlace& place
   if (waits_for_credit(lane)) {
     const std::string trouble = hosts.trouble(lane.lambda);
     const bool taken = hosts.takes(lane.lambda);
+    if (taken && explain_circuit(lane, why)) return;
     if (const TopologyLimit& bound = limits[place.topology]; taken && bound.is_blocked()) {
       why.cause = Cause::rate_limited;
       why.detail = bound.has_job_room() ? fmt::format("the topology may run {} events a second",

@@ -18,6 +18,7 @@ enum class Cause : std::uint8_t {
   waiting_after,      // a topology that it comes after has not come so far
   queued_for_credit,  // every child that may run it is busy
   rate_limited,       // the topology's events_per_s or jobs_max is reached
+  circuit_open,       // whatever its lambda is given fails, and it waits for its turn to try
   no_host,            // no host takes jobs of the lambda
   in_flight,          // a job of it is out
   backing_off,        // an attempt failed; it is tried again

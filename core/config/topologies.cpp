@@ -43,8 +43,8 @@ void read_mode(Section& section, Mode& mode) {
   else if (*name == "latest")
     mode = Mode::latest;
   else
-    section.mistake("mode",
-                    fmt::format("expected \"strict\", \"pipelined\" or \"latest\", found \"{}\"", printable(*name, 64)));
+    section.mistake("mode", fmt::format("expected \"strict\", \"pipelined\" or \"latest\", found \"{}\"",
+                                        printable(*name, 64)));
 }
 
 void read_start(Section& section, StartPosition& start) {
@@ -95,6 +95,14 @@ void read_timeouts(Section& section, LambdaConfig& lambda) {
                                 duration_text(lambda.timeout_ms), duration_text(lambda.timeout_max_ms)));
 }
 
+void read_breaker(Section& lambda, BreakerPolicy& breaker) {
+  Section section = lambda.table("breaker");
+  section.flag("enabled", breaker.enabled);
+  section.integer("subjects", breaker.subjects, {.min = 2, .max = 1000});
+  section.duration_ms("probe_max", breaker.probe_max_ms, {.min = 10, .max = day_ms});
+  section.finish();
+}
+
 LambdaConfig read_lambda(const std::string& name, Section section, const Config& config) {
   LambdaConfig lambda;
   lambda.name = name;
@@ -107,6 +115,7 @@ LambdaConfig read_lambda(const std::string& name, Section section, const Config&
   lambda.limits = keys.limits;
   read_children(section, lambda);
   read_timeouts(section, lambda);
+  read_breaker(section, lambda.breaker);
   section.finish();
   return lambda;
 }
@@ -125,6 +134,7 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
   section.integer("batch_events", topology.batch_events, {.min = 1, .max = 4096});
   section.integer("events_per_s", topology.events_per_s, {.min = 1, .max = 100'000'000});
   section.integer("jobs_max", topology.jobs_max, {.min = 1, .max = 1'000'000});
+  section.integer("weight", topology.weight, {.min = 1, .max = 1000});
   section.size("batch_bytes", topology.batch_bytes, {.min = 1, .max = 16 << 20});
   Section lambdas = section.table("lambda");
   for_each_named(lambdas, [&](const std::string& lambda, Section inner) {

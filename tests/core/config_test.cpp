@@ -244,6 +244,36 @@ TEST(Config, HostConnectsToTheBrokersSocketUnlessToldOtherwise) {
   EXPECT_EQ(config.host.connect, "ipc:///etc/cape/b.sock");
 }
 
+TEST(Config, ReadsWhatBoundsTheFlow) {
+  const Config plain =
+      good("[domain.d]\nsource = \"s\"\n[topology.t]\ndomain = \"d\"\nlambda.l.plugin = \"p\"\n");
+  EXPECT_EQ(plain.host.jobs_max, 0u);
+  EXPECT_EQ(plain.domains[0].queries_per_s, 0u);
+  EXPECT_EQ(plain.topologies[0].weight, 1u);
+  EXPECT_TRUE(plain.topologies[0].lambdas[0].breaker.enabled);
+  EXPECT_EQ(plain.topologies[0].lambdas[0].breaker.subjects, 5u);
+  EXPECT_EQ(plain.topologies[0].lambdas[0].breaker.probe_max_ms, 10'000);
+
+  const Config config = good(R"(host = { jobs_max = 40 }
+[domain.d]
+source = "s"
+queries_per_s = 300
+[topology.t]
+domain = "d"
+weight = 7
+[topology.t.lambda.l]
+plugin = "p"
+breaker = { enabled = false, subjects = 9, probe_max = "1m" }
+)");
+  EXPECT_EQ(config.host.jobs_max, 40u);
+  EXPECT_EQ(config.domains[0].queries_per_s, 300u);
+  EXPECT_EQ(config.topologies[0].weight, 7u);
+  const BreakerPolicy& breaker = config.topologies[0].lambdas[0].breaker;
+  EXPECT_FALSE(breaker.enabled);
+  EXPECT_EQ(breaker.subjects, 9u);
+  EXPECT_EQ(breaker.probe_max_ms, 60'000);
+}
+
 TEST(Config, KeysAllowEndpointsOfOtherMachines) {
   const Config config = good(R"(keys = { dir = "keys" }
 listen = { hosts = "tcp://0.0.0.0:7071", ping = "tcp://[::]:7072" }

@@ -19,6 +19,7 @@ host::SessionOptions session_options(const HostSpec& spec) {
   return {.host = spec.name,
           .home = spec.home,
           .lambdas = spec.lambdas,
+          .jobs_max = spec.jobs_max,
           .lease_ns = spec.lease_ns,
           .new_session = [next = spec.first_session]() mutable { return next++; }};
 }

@@ -29,6 +29,7 @@ struct HostSpec {
   std::vector<wire::HostLambda> lambdas;  // of its config
   std::vector<LambdaIndex> lambda_of;     // the run's, by its own
   host::WorkerPlan plan;
+  std::uint32_t jobs_max = 0;  // of all lambdas at once; 0: no bound
   std::int64_t lease_ns = 0, kill_ns = 0;
   std::string hash;                 // of the plugin that serves; empty: none does
   std::uint64_t first_session = 1;  // later ones follow it

@@ -56,6 +56,7 @@ sim::HostSpec Simulation::host_spec(const Place& place, sim::PlaceId number) {
                      .lambdas = {},
                      .lambda_of = {},
                      .plan = worker_plan(all_.lambdas.size(), options_.jobs_per_host),
+                     .jobs_max = options_.jobs_in_all,
                      .lease_ns = all_.lease_ns,
                      .kill_ns = all_.kill_ns,
                      .hash = place.hash,
@@ -110,6 +111,7 @@ void Simulation::change_plugin(sim::PlaceId number) {
 void Simulation::disturb_hosts() {
   if (!in_trouble()) return;
   at(some(10 * ms, 500 * ms), [this] { disturb_hosts(); });
+  if (chance(0.2)) break_downstream();
   if (chance(0.15)) return crash_broker();
   if (places_.size() < places_max && chance(0.2)) return add_place();
   std::vector<sim::PlaceId> alive;
@@ -178,6 +180,15 @@ void Simulation::claim_elsewhere(const IssueJob& job) {
 
 // ---- what events come to
 
+// What a lambda calls is down for a while: whatever it is given fails.
+void Simulation::break_downstream() {
+  ++met_.outages;
+  const auto lambda = static_cast<LambdaIndex>(fate_.below(all_.lambdas.size()));
+  const std::int64_t time = some(50 * ms, 500 * ms);
+  down_until_ns_[lambda] = fate_.now_ns() + time;
+  note(fmt::format("what lambda {} calls is down for {} ms", lambda, time / ms));
+}
+
 sim::EventFate Simulation::on_start(const sim::EventStart& started) {
   sim::EventStart start = started;
   start.of_this_life = start.job >> 40 == epoch_;
@@ -188,7 +199,7 @@ sim::EventFate Simulation::on_start(const sim::EventStart& started) {
     fate.beats = chance(0.5);
     if (chance(0.008)) fate.takes_ns = some(12 * ms, 600 * ms);
     if (chance(0.02)) fate.end = OutcomeKind::signaled;
-    if (chance(0.05)) fate.end = OutcomeKind::retry;
+    if (chance(0.05) || fate_.now_ns() < down_until_ns_[start.lambda]) fate.end = OutcomeKind::retry;
   }
   if (fate.end == OutcomeKind::ok && chance(0.05)) fate.end = OutcomeKind::skipped;
   const TopologyIndex topology = all_.lambdas[start.lambda].topology;

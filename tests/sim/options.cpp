@@ -39,6 +39,7 @@ SimulationOptions options_for(std::uint64_t seed) {
   options.park_after = (bits & 192) == 0;
   // What stops a lane there is not its oldest event, as the checkers take it to be.
   if (options.shape == PlanShape::latest) options.poison = options.park_after = false;
+  options.jobs_in_all = (bits & 768) == 0 ? 3 : 0;
   return options;
 }
 
@@ -52,6 +53,7 @@ std::string to_text(const SimulationOptions& options) {
   if (options.config_changes) text += ", config changes";
   if (options.late_events) text += ", late events";
   if (options.lying_source) text += ", a lying source";
+  if (options.jobs_in_all > 0) text += ", hosts shared by weight";
   return text;
 }
 

@@ -22,6 +22,7 @@ struct SimulationOptions {
   bool late_events = false;   // become visible below others
   bool lying_source = false;  // denies subjects, tells of events it does not give, forgets its last ones
   std::uint32_t jobs_per_host = 2;  // of each lambda
+  std::uint32_t jobs_in_all = 0;    // that a host takes; 0: what it takes of each lambda
   SubjectId subjects = 12;
   std::int64_t trouble_ns = 4 * second;  // how long things fail
   std::size_t waiting_bytes_max = 4096;

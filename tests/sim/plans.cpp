@@ -88,6 +88,8 @@ SchedulerPlan plan_of(const SimulationOptions& options) {
     topology.retry = {.first_ms = 20, .factor = 2, .max_ms = 200};
     if (options.park_after) topology.retry.park_after = 3;
   }
+  for (LambdaSpec& lambda : plan.lambdas) lambda.breaker = {.subjects = 3, .probe_max_ms = 200};
+  for (TopologyIndex i = 0; i < plan.topologies.size(); ++i) plan.topologies[i].weight = 1 + i;
   plan.domains = {"events"};
   plan.lease_ns = second;
   plan.kill_ns = 200 * ms;

@@ -195,6 +195,7 @@ void Simulation::perform(const WalkBehind&) {
 }
 
 void Simulation::perform(const Notice& notice) {
+  if (notice.kind == Notice::Kind::circuit_opened) ++met_.circuits_opened;
   if (notice.kind == Notice::Kind::host_lost) {
     ++met_.hosts_lost;
     broker_->hosts.on_lost(notice.host);
@@ -249,6 +250,8 @@ void Simulation::check_bounds() {
     violate(Promise::bounds, "too many bytes wait");
   if (counters.timers > life_.plan.lambdas.size() * all_.timers_max)
     violate(Promise::bounds, "too many timers");
+  if (options_.jobs_in_all > 0 && counters.jobs_in_flight > counters.hosts * options_.jobs_in_all)
+    violate(Promise::bounds, "more jobs are out than the hosts take in all");
 }
 
 // Everything that no event holds up has succeeded, and of the rest it is told that it is stopped. The first
@@ -300,6 +303,7 @@ void Met::add(const Met& o) {
   hung += o.hung, parked += o.parked, overtaken += o.overtaken, acts_done += o.acts_done,
       configs += o.configs;
   late += o.late, lies += o.lies, went_back += o.went_back, unreadable += o.unreadable;
+  outages += o.outages, circuits_opened += o.circuits_opened;
   store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
   hosts.add(o.hosts);
   network.messages += o.network.messages, network.lost += o.network.lost,
@@ -324,6 +328,8 @@ std::vector<std::uint64_t> Met::of_each() const {
           store.failed,
           store.unanswered,
           crashed,
+          outages,
+          circuits_opened,
           hosts.fenced,
           hosts.take_backs,
           hosts.drained,
@@ -341,17 +347,18 @@ std::string to_text(const Met& met) {
       "hung, "
       "{} parked, {} unreadable, {} acts done, {} late events, {} lies of the source, {} parked by them, {} "
       "saves "
-      "failed, {} unanswered, {} events overtaken; hosts: {} sessions, {} children started, {} killed, {} "
+      "failed, {} unanswered, {} events overtaken, {} outages, {} breakers opened; hosts: {} sessions, {} "
+      "children started, {} killed, {} "
       "fenced, {} "
       "events crashed, {} take-backs, {} cancels, {} drained, {} jobs refused by a ring; network: {} "
       "messages, {} lost, {} "
       "doubled, {} not taken, {} breaks",
       met.steps, met.events, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung, met.parked,
       met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
-      met.store.unanswered, met.overtaken, met.hosts.sessions, met.hosts.child_starts, met.hosts.kills,
-      met.hosts.fenced, met.crashed, met.hosts.take_backs, met.hosts.cancels, met.hosts.drained,
-      met.hosts.ring_full, met.network.messages, met.network.lost, met.network.doubled, met.network.refused,
-      met.network.breaks);
+      met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
+      met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
+      met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
+      met.network.doubled, met.network.refused, met.network.breaks);
 }
 
 Met Simulation::met() const {

@@ -41,7 +41,7 @@ namespace cape::scheduler {
 // What a run met, to see that it did meet what it is there to meet.
 struct Met {
   std::uint64_t steps = 0, events = 0, crashes = 0, walks = 0, hosts_lost = 0, hung = 0, parked = 0,
-                overtaken = 0, crashed = 0;  // hung and crashed: events
+                overtaken = 0, crashed = 0, outages = 0, circuits_opened = 0;  // hung and crashed: events
   std::uint64_t acts_done = 0, configs = 0, late = 0, lies = 0, went_back = 0, unreadable = 0;
   sim::StoreMet store;
   sim::HostMet hosts;
@@ -162,6 +162,7 @@ class Simulation final : public sim::Outside {
   void disturb(sim::PlaceId place);
   void from_host(wire::FromHost message);
   void perform(const IssueJob& job);
+  void break_downstream();
   void claim_elsewhere(const IssueJob& job);
   sim::EventFate on_start(const sim::EventStart& start) override;
   void on_end(const sim::EventStart& start, OutcomeKind end, bool is_known) override;
@@ -194,6 +195,7 @@ class Simulation final : public sim::Outside {
   std::uint32_t epoch_ = 0;  // also the broker's life: what was meant for an older one is lost
   std::int64_t tick_ns_ = 0;
   std::uint64_t reads_ = 0;
+  std::map<LambdaIndex, std::int64_t> down_until_ns_;
   std::set<SubjectId> lied_about_;
   std::map<sim::PlaceId, Place> places_;
   sim::PlaceId last_place_ = 0;

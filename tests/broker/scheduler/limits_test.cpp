@@ -122,6 +122,7 @@ TEST(SchedulerLimits, ReadingAheadDoesNotKeepOutSubjectsThatCouldRun) {
 TEST(SchedulerLimits, SubjectsThatWaitForATimeAreBoundedToo) {
   SchedulerPlan plan = one_topology();
   plan.timers_max = 3;
+  plan.lambdas[0].breaker.enabled = false;
   World w(plan);
   w.host(1, 64);
   std::vector<storage::CursorInfo> records;

@@ -220,6 +220,7 @@ TEST(SchedulerRetry, AStatusThatDoesNotFitTheJobIsAFailedAttemptWithoutProgress)
 TEST(SchedulerRetry, JitterStaysBetweenHalfAndTheWholeAndDiffersBetweenSubjects) {
   SchedulerPlan plan = one_topology();
   plan.topologies[0].retry = {.first_ms = 100, .factor = 2, .max_ms = 300};
+  plan.lambdas[0].breaker.enabled = false;
   World w(plan);
   w.host(1, 1000);
   std::set<std::int64_t> delays;

@@ -1,0 +1,50 @@
+// Who gets the places of hosts that take a number of jobs in all.
+//
+// A freed place goes to the topology that has fewest jobs in flight for its weight, of those that have work
+// for it. Not to each in turn (deficit round robin): a topology whose jobs take long would then come to hold
+// all places, for it gives none back while others do. So in the end each has places in proportion to its
+// weight, however long its jobs take, and what one does not use the others have.
+#include "broker/scheduler/state.hpp"
+
+namespace cape::scheduler {
+
+// Its lambdas take turns.
+std::optional<LambdaIndex> Scheduler::State::lambda_to_issue(TopologyIndex topology) {
+  const TopologySpec& spec = plan.topologies[topology];
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+    const LambdaIndex lambda = spec.first_lambda + (next_lambda[topology] + i) % spec.lambda_count;
+    if (queues.is_empty(lambda) || next_in_line(lambda) == nullptr || hosts.with_room(lambda) == nullptr)
+      continue;
+    if (limits[topology].may_issue(now.boot_ns)) return lambda;
+    limits[topology].block();
+  }
+  return std::nullopt;
+}
+
+bool Scheduler::State::issue_places() {
+  if (!std::exchange(places_wanted, false)) return false;
+  const auto count = static_cast<TopologyIndex>(limits.size());
+  std::vector<std::optional<LambdaIndex>> wants(count);
+  for (TopologyIndex t = 0; t < count; ++t) wants[t] = lambda_to_issue(t);
+  bool issued = false;
+  for (;;) {
+    std::optional<TopologyIndex> best;
+    for (TopologyIndex i = 0; i < count; ++i) {
+      const TopologyIndex t = (next_topology + i) % count;
+      if (!wants[t]) continue;
+      const auto share = [&](TopologyIndex of, TopologyIndex against) {
+        return std::uint64_t{limits[of].jobs() + 1} * plan.topologies[against].weight;
+      };
+      if (!best || share(t, *best) < share(*best, t)) best = t;
+    }
+    if (!best) return issued;
+    const TopologySpec& spec = plan.topologies[*best];
+    issued |= issue_next(*wants[*best]);
+    next_lambda[*best] = (*wants[*best] - spec.first_lambda + 1) % spec.lambda_count;
+    next_topology = (*best + 1) % count;
+    for (TopologyIndex t = 0; t < count; ++t)  // the place may have been the last one
+      if (wants[t]) wants[t] = lambda_to_issue(t);
+  }
+}
+
+}  // namespace cape::scheduler
