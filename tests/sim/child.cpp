@@ -8,8 +8,7 @@
 namespace cape::sim {
 namespace {
 
-constexpr std::int64_t ms = ns_per_ms;
-constexpr std::size_t ring_jobs_max = 3;
+constexpr std::size_t ring_jobs_max = 2;
 
 }  // namespace
 

@@ -15,6 +15,8 @@
 
 namespace cape::sim {
 
+inline constexpr std::int64_t ms = ns_per_ms;
+
 class Fate {
  public:
   // Things fail for the first `trouble_ns`.

@@ -10,7 +10,6 @@ namespace {
 
 using scheduler::Promise;
 
-constexpr std::int64_t ms = ns_per_ms;
 constexpr std::int64_t look_every_ns = 40 * ms;
 constexpr std::int64_t slack_ns = 2 * ms;  // what a wake-up may take, and more
 constexpr std::int64_t send_again_ns = ms, send_again_most_ns = 100 * ms;

@@ -133,11 +133,11 @@ def main():
     parser.add_argument("--seeds", default="1..150", help="the seeds, A..B, of which one has to fail")
     parser.add_argument("--pick", type=int, default=0, help="only so many mutants")
     parser.add_argument("--pick-seed", type=int, help="of the choice; else a new one each time, printed")
-    parser.add_argument("--only", help="those whose name contains this")
+    parser.add_argument("--only", help="those whose name or file contains this")
     args = parser.parse_args()
     mutants = read_mutants(args.source / "tests/sim/mutants.txt")
     if args.only:
-        mutants = [mutant for mutant in mutants if args.only in mutant["name"]]
+        mutants = [mutant for mutant in mutants if args.only in mutant["name"] or args.only in mutant["file"]]
     if args.pick:
         seed = args.pick_seed if args.pick_seed is not None else random.randrange(1 << 32)
         print(f"chosen with --pick {args.pick} --pick-seed {seed}", flush=True)

@@ -6,8 +6,6 @@
 namespace cape::sim {
 namespace {
 
-constexpr std::int64_t ms = ns_per_ms;
-
 // What the protocol survives of one message, beyond the end of its connection.
 struct Survives {
   bool loss = false;

@@ -3,12 +3,6 @@
 #include <utility>
 
 namespace cape::sim {
-namespace {
-
-constexpr std::int64_t ms = ns_per_ms;
-
-}  // namespace
-
 SimStore::SimStore(Fate& fate, std::uint32_t epoch, StoreMet& met, Commit commit, std::function<void()> wake)
     : fate_(fate), epoch_(epoch), met_(met), commit_(std::move(commit)), wake_(std::move(wake)) {}
 
