@@ -329,14 +329,16 @@ void Host::check_isolation() {
   }
 }
 
-// Another child could be started, or has nothing to do.
+// Another child could be started, or has nothing to do, as far as was heard of it: its doorbell may be lost.
 bool Host::is_free_beside(const Child& slow) const {
   std::uint32_t count = 0;
   bool idle = false;
   for (const auto& [id, other] : children_) {
     if (other->lambda() != slow.lambda()) continue;
     ++count;
-    idle |= other.get() != &slow && other->lives_on() && !other->has_jobs() && other->hash() == spec_.hash;
+    const auto is_its = [child = id](const auto& entry) { return entry.second.child == child; };
+    idle |= other.get() != &slow && other->lives_on() && other->hash() == spec_.hash &&
+            std::ranges::none_of(held_, is_its);
   }
   return idle || count < spec_.plan.lambdas[0].children_max;
 }
