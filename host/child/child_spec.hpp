@@ -44,7 +44,8 @@ struct ChildSpec {
   fs::path state_dir;                    // absolute; used with grant.state; made and owned for the child
   Limits limits;
   std::uint64_t payload_bytes_max = 1u << 20;
-  std::uint64_t ring_bytes = 0;          // of each direction; 0: as payload_bytes_max needs
+  std::uint64_t inputs_bytes_max = 0;    // of the outputs of other lambdas that come with one event
+  std::uint64_t ring_bytes = 0;          // of each direction; 0: as payload_bytes_max and inputs_bytes_max need
   char require_level = 'B';              // a child that reaches less ends with SETUP
   std::int64_t start_timeout_ms = 5'000; // load, init and create together
   // What the child tells the plugin of a call's deadline; its owner does the killing. 0: none.

@@ -35,9 +35,15 @@ struct EventRow {
 };
 inline constexpr std::uint32_t job_may_repeat = 1;
 inline constexpr std::uint32_t job_singly = 2;  // one event a call, one event a batch
-struct RunJobFrame {                            // then EventRow[count], the subject, types and payloads
+struct InputRow {
+  std::uint32_t offset, bytes;
+};
+// Then EventRow[count], InputRow[input_count] with the names of the lambdas needed, InputRow[count *
+// input_count] with their outputs, event by event; then the subject and all other bytes.
+struct RunJobFrame {
   std::uint64_t job, first_number;
-  std::uint32_t attempt, flags, count, subject_bytes;
+  std::uint64_t outputs_bytes_max;  // behind the event that brings the outputs to it the job ends; 0: none
+  std::uint32_t attempt, flags, count, subject_bytes, input_count, reserved;
 };
 struct QueryRow {
   std::int64_t start;

@@ -20,6 +20,7 @@ void GivenJobs::add(const wire::RunJob& job, std::uint32_t count, bool singly, s
   given.first_number = next_number_;
   given.count = count;
   given.singly = singly;
+  given.wants_outputs = job.outputs_bytes_max > 0;
   given.given_ns = now_ns;
   given.subject = job.subject;
   given.events = job.events;
@@ -76,9 +77,9 @@ Result<std::optional<ChildJobDone>> GivenJobs::take_done(const JobDoneView& view
     jobs_.pop_front();
     return std::nullopt;
   }
-  ChildJobDone done{.status = status_of(given, frame.events_done), .outputs = std::move(given.outputs)};
-  for (const std::string& output : done.outputs) output_bytes_ -= output.size();
-  if (!done.outputs.empty()) done.outputs.resize(frame.events_done);
+  ChildJobDone done{.status = status_of(given, frame.events_done), .outputs = {}};
+  for (const std::string& output : given.outputs) output_bytes_ -= output.size();
+  hand_over(given, done);
   const auto kind = static_cast<OutcomeKind>(frame.end);
   if (kind != OutcomeKind::ok) {
     done.status.end = {kind, reason_text(view.text, kind)};
@@ -91,6 +92,23 @@ Result<std::optional<ChildJobDone>> GivenJobs::take_done(const JobDoneView& view
   jobs_.pop_front();
   --unsettled_;
   return done;
+}
+
+// The outputs of the events that are done: in the status if the job asked for them, else beside it.
+void GivenJobs::hand_over(Given& given, ChildJobDone& done) {
+  if (given.outputs.empty()) return;
+  given.outputs.resize(done.status.events_done);
+  if (given.wants_outputs)
+    done.status.outputs = shared(std::move(given.outputs), done.status.events_done);
+  else
+    done.outputs = std::move(given.outputs);
+}
+
+std::vector<OutputPtr> GivenJobs::shared(std::vector<std::string>&& outputs, std::uint32_t events_done) {
+  std::vector<OutputPtr> made(outputs.empty() ? 0 : events_done);
+  for (std::size_t i = 0; i < std::min(made.size(), outputs.size()); ++i)
+    if (!outputs[i].empty()) made[i] = std::make_shared<const std::string>(std::move(outputs[i]));
+  return made;
 }
 
 // What is known without the child: OK up to there, and what was not given or not reached is CANCELLED.
@@ -177,9 +195,12 @@ GivenJobs::Left GivenJobs::settle(ChildWords words, bool has_flush, const Outcom
     wire::JobStatus status =
         status_of(given, unflushed ? 0 : static_cast<std::uint32_t>(settled - given.first_number));
     if (status.end.kind == OutcomeKind::ok) {
-      result.done.push_back({.status = std::move(status), .outputs = std::move(given.outputs)});
+      ChildJobDone& done = result.done.emplace_back(ChildJobDone{.status = std::move(status), .outputs = {}});
+      hand_over(given, done);
       continue;
     }
+    // An output is published before its event counts as finished, so those of the events done are here.
+    if (given.wants_outputs) status.outputs = shared(std::move(given.outputs), status.events_done);
     if (blame && *blame == given.first_number + status.events_done) {
       status.end = end;
       status.started = true;

@@ -67,13 +67,15 @@ class GivenJobs {
     JobId job = 0;
     std::uint64_t first_number = 0;
     std::uint32_t count = 0;  // events the child got; the others of the job did not fit
-    bool singly = false, taken_back = false;
+    bool singly = false, taken_back = false, wants_outputs = false;
     std::int64_t given_ns = 0;
     std::string subject;
     EventRange events;
     std::vector<std::string> outputs;
     std::uint64_t end_number() const { return first_number + count; }
   };
+  static void hand_over(Given& given, ChildJobDone& done);
+  static std::vector<OutputPtr> shared(std::vector<std::string>&& outputs, std::uint32_t events_done);
   wire::JobStatus status_of(const Given& given, std::uint32_t events_done) const;
   Result<void> check_done(const Given& given, const JobDoneFrame& frame, std::uint64_t progress) const;
   const Given* find(std::uint64_t number) const;

@@ -8,6 +8,7 @@
 #include "host/child/child_link.hpp"
 #include "host/child/frames.hpp"
 #include "host/child/given_jobs.hpp"
+#include "host/child/job_request.hpp"
 #include "host/child/over_process.hpp"
 #include "host/child/responses.hpp"
 
@@ -15,50 +16,6 @@ namespace cape::child {
 namespace {
 
 constexpr std::int64_t stalled_ns = ns_per_s;
-
-std::uint64_t bytes_of(const EventBlock::Entry& entry) {
-  return sizeof(EventRow) + entry.type_bytes + entry.payload_bytes;
-}
-
-std::uint64_t base_bytes(const wire::RunJob& job) {
-  return sizeof(RunJobFrame) + job.subject.size();
-}
-
-// How many of a job's events go into a body of `body_max` bytes, and how large it gets.
-struct Fit {
-  std::uint32_t count = 0;
-  std::uint64_t body_bytes = 0;
-};
-Fit fit_events(const wire::RunJob& job, std::uint64_t body_max) {
-  Fit fit{.body_bytes = base_bytes(job)};
-  for (; fit.count < job.events.count; ++fit.count) {
-    const std::uint64_t more = bytes_of(job.events[fit.count]);
-    if (fit.body_bytes + more > body_max) break;
-    fit.body_bytes += more;
-  }
-  return fit;
-}
-
-void write_run_job(const wire::RunJob& job, const RunJobFrame& frame, std::uint8_t* at) {
-  BodyWriter rows(at);
-  BodyWriter bytes(at + sizeof frame + frame.count * sizeof(EventRow));
-  rows.write(frame);
-  bytes.write_text(job.subject);
-  std::uint32_t offset = frame.subject_bytes;
-  for (std::uint32_t i = 0; i < frame.count; ++i) {
-    const EventBlock::Entry& e = job.events[i];
-    rows.write(EventRow{.sequence = e.sequence,
-                        .time_ns = e.time_ns,
-                        .type_offset = offset,
-                        .payload_offset = offset + e.type_bytes,
-                        .payload_bytes = e.payload_bytes,
-                        .type_bytes = e.type_bytes,
-                        .reserved = 0});
-    bytes.write_text(job.events.block->type_of(e));
-    bytes.write_text(job.events.block->payload_of(e));
-    offset += e.type_bytes + e.payload_bytes;
-  }
-}
 
 class LambdaChildOverProcess final : public LambdaChild {
  public:
@@ -165,13 +122,7 @@ bool LambdaChildOverProcess::submit(const wire::RunJob& job, bool singly) {
   }
   std::uint8_t* at = link_.open_request(FrameKind::run_job, fit.body_bytes);
   if (at == nullptr) return false;
-  const RunJobFrame frame{.job = job.job,
-                          .first_number = jobs_.next_number(),
-                          .attempt = job.attempt,
-                          .flags = (job.may_repeat ? job_may_repeat : 0u) | (singly ? job_singly : 0u),
-                          .count = fit.count,
-                          .subject_bytes = static_cast<std::uint32_t>(job.subject.size())};
-  write_run_job(job, frame, at);
+  write_run_job(job, {.first_number = jobs_.next_number(), .count = fit.count, .singly = singly}, at);
   if (jobs_.unsettled() == 0) seen_words_.reset();  // the time it was idle is no event's
   jobs_.add(job, fit.count, singly, boot_ns());
   link_.publish_request();
@@ -185,8 +136,8 @@ void LambdaChildOverProcess::refuse(const wire::RunJob& job) {
   done.status.failed_sequence = job.events.first_sequence();
   done.status.started = true;
   done.status.end = {OutcomeKind::limit,
-                     fmt::format("its {} bytes do not fit the ring; raise payload_bytes_max in cape.toml",
-                                 bytes_of(job.events[0]))};
+                     fmt::format("its {} bytes{} do not fit the ring; raise payload_bytes_max in cape.toml",
+                                 event_body_bytes(job, 0), job.inputs.empty() ? "" : " with its inputs")};
   own_.push_back(std::move(done));
 }
 

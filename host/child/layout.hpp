@@ -19,7 +19,7 @@ namespace cape::child {
 
 inline constexpr std::uint32_t header_bytes = 4096;
 inline constexpr std::size_t metrics_max = 64;
-inline constexpr std::uint64_t layout_magic = 0x3130'4550'4143'0002;  // also the layout's version
+inline constexpr std::uint64_t layout_magic = 0x3130'4550'4143'0003;  // also the layout's version
 
 // Descriptors the runner finds open; every other one is closed before the plugin is loaded.
 enum RunnerFd : int {

@@ -108,7 +108,7 @@ struct Parts {
 
 Result<Parts> prepare(const ChildSpec& spec, const MachineFacts& facts, std::uint8_t setup_kind) {
   Parts parts;
-  Result<SharedMemory> memory = SharedMemory::make(ring_bytes_for(spec.ring_bytes, spec.payload_bytes_max));
+  Result<SharedMemory> memory = SharedMemory::make(ring_bytes_for(spec.ring_bytes, spec.payload_bytes_max + spec.inputs_bytes_max));
   if (!memory) return std::unexpected(memory.error());
   parts.memory = std::move(*memory);
   const Result<Identity> identity = choose_identity(spec, salt_of(parts.memory.response_fd()));

@@ -49,6 +49,7 @@ void LambdaWorker::take_judged(std::vector<BytesJudged>& out) {
 
 void LambdaWorker::arrived(wire::RunJob job) {
   HeldJob held{.job = std::move(job), .before = {}};
+  held.outputs_bytes_max = held.job.outputs_bytes_max;
   const EventRange& events = held.job.events;
   if (!events.block || events.count == 0 ||
       std::uint64_t{events.first} + events.count > events.block->entries.size()) {
@@ -72,6 +73,7 @@ void LambdaWorker::wait_again(HeldJob held) {
 
 void LambdaWorker::end_job(const HeldJob& held, wire::JobStatus status) {
   status.job = held.job.job;
+  if (held.outputs_bytes_max > 0) bound_outputs(held, status);
   ended_.push_back(std::move(status));
 }
 
@@ -124,8 +126,9 @@ void LambdaWorker::is_done(WorkerChild& child, wire::JobStatus& status, std::int
     status.started = true;
     return end_job(*held, whole_status(*held, std::move(status)));
   }
-  if (keep_progress(*held, status)) return wait_again(std::move(*held));
-  end_job(*held, whole_status(*held, {}));
+  if (!keep_progress(*held, status)) return end_job(*held, whole_status(*held, {}));
+  if (outputs_are_full(*held)) return end_job(*held, not_started(*held, std::move(status.end)));
+  wait_again(std::move(*held));
 }
 
 void LambdaWorker::count_success(const WorkerChild& child) {
@@ -174,10 +177,12 @@ void LambdaWorker::settle_left(WorkerChild& child, child::ChildEnded& ended, std
     held->singly = held->singly || i < ended.rerun_singly;
     held->may_have_run = held->may_have_run || i < ended.rerun_singly;
     held->job.may_repeat = held->job.may_repeat || i < ended.rerun_singly;
-    if (keep_progress(*held, status))
-      wait_again(std::move(*held));
-    else
+    if (!keep_progress(*held, status))
       end_job(*held, whole_status(*held, {}));
+    else if (outputs_are_full(*held))
+      end_job(*held, not_started(*held, std::move(status.end)));
+    else
+      wait_again(std::move(*held));
   }
 }
 

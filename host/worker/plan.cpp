@@ -82,6 +82,9 @@ child::ChildSpec spec_of(const Config& config, const LambdaPlace& place, child::
   spec.state_dir = config.state_dir(*place.topology, *place.lambda);
   spec.limits = place.lambda->limits;
   spec.payload_bytes_max = config.payload_bytes_max;
+  for (const LambdaConfig& other : place.topology->lambdas)
+    if (std::ranges::find(place.lambda->needs, other.name) != place.lambda->needs.end())
+      spec.inputs_bytes_max += other.limits.output_bytes;
   spec.require_level = config.sandbox_require;
   spec.timeout_ns = place.lambda->timeout_ms * ns_per_ms;
   spec.timeout_max_ns = place.lambda->timeout_max_ms * ns_per_ms;

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <span>
 
 #include "core/clock.hpp"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::int64_t lease_least_ns = 100 * ns_per_ms;
 constexpr std::int64_t lease_most_ns = 3'600 * ns_per_s;
+constexpr std::uint64_t message_outputs_max = 8u << 20;
 
 SessionId random_session() {
   SessionId id = 0;
@@ -19,6 +21,17 @@ SessionId random_session() {
     CAPE_CHECK(got == static_cast<ssize_t>(sizeof id));  // 8 bytes never fail once the machine is up
   }
   return id;
+}
+
+// How many of the statuses, at least one, go into a message that every broker takes.
+std::size_t fitting(std::span<const wire::JobStatus> statuses) {
+  std::size_t count = 0;
+  std::uint64_t bytes = 0;
+  for (; count < statuses.size() && count < wire::statuses_per_message_max; ++count) {
+    for (const OutputPtr& output : statuses[count].outputs) bytes += output ? output->size() : 0;
+    if (count > 0 && bytes > message_outputs_max) break;
+  }
+  return count;
 }
 
 }  // namespace
@@ -67,8 +80,8 @@ void Session::credit(wire::HostCredit credit) {
 }
 
 void Session::report_statuses(std::vector<wire::JobStatus> statuses) {
-  for (std::size_t at = 0; at < statuses.size(); at += wire::statuses_per_message_max) {
-    const std::size_t end = std::min(statuses.size(), at + wire::statuses_per_message_max);
+  for (std::size_t at = 0, end = 0; at < statuses.size(); at = end) {
+    end = at + fitting(std::span(statuses).subspan(at));
     const auto from = std::make_move_iterator(statuses.begin());
     send(wire::JobStatuses{
         .session = id_,

@@ -31,7 +31,9 @@ std::optional<JobView> JobView::read(std::span<const std::uint8_t> body) {
   if (!reader.read(job.frame)) return std::nullopt;
   job.rows = reader.rest();
   std::string_view rows;
-  if (!reader.read_text(std::uint64_t{job.frame.count} * sizeof(EventRow), rows)) return std::nullopt;
+  const std::uint64_t input_rows = job.frame.input_count * (1 + std::uint64_t{job.frame.count});
+  if (!reader.read_text(job.frame.count * sizeof(EventRow) + input_rows * sizeof(InputRow), rows))
+    return std::nullopt;
   job.bytes = {reinterpret_cast<const char*>(reader.rest().data()), reader.rest().size()};
   return job;
 }
@@ -40,6 +42,12 @@ EventRow JobView::row(std::uint32_t index) const {
   EventRow row;
   std::memcpy(&row, rows.data() + index * sizeof row, sizeof row);
   return row;
+}
+
+std::string_view JobView::input_at(std::uint32_t index) const {
+  InputRow row;
+  std::memcpy(&row, rows.data() + frame.count * sizeof(EventRow) + index * sizeof row, sizeof row);
+  return bytes.substr(row.offset, row.bytes);
 }
 
 JobRunner::JobRunner(const Setup& setup, Channel& channel, const cape_lambda& lambda, void* self)
@@ -56,14 +64,15 @@ JobResult JobRunner::run(const JobView& job, std::int64_t now_ns) {
   JobResult result{};
   result.job = job.frame.job;
   job_start_ns_ = now_ns;
+  job_output_bytes_ = 0;
   channel_.set_phase(Phase::process);
   std::uint32_t at = 0;
   while (at < job.frame.count) {
-    const bool full = output_bytes_ > outputs_soft_bytes_max;  // what is left comes again as another job
-    const std::uint32_t events = full ? 0 : start(job.frame.first_number + at, call_size(job, at));
+    const char* full_why = full(job);  // what is left comes again as another job
+    const std::uint32_t events = full_why ? 0 : start(job.frame.first_number + at, call_size(job, at));
     if (events == 0) {
       result.end = OutcomeKind::cancelled;
-      result.text = full ? "the outputs before it fill a batch" : "taken back before it began";
+      result.text = full_why ? full_why : "taken back before it began";
       break;
     }
     if (at == 0) result.first_start_ns = now_ns;
@@ -74,6 +83,13 @@ JobResult JobRunner::run(const JobView& job, std::int64_t now_ns) {
   }
   result.end_ns = boot_ns();
   return result;
+}
+
+// Why no further event of the job may start now; null: one may.
+const char* JobRunner::full(const JobView& job) const {
+  if (output_bytes_ > outputs_soft_bytes_max) return "the outputs before it fill a batch";
+  const bool fills_job = job.frame.outputs_bytes_max > 0 && job_output_bytes_ >= job.frame.outputs_bytes_max;
+  return fills_job ? "the outputs before it are as many as may wait" : nullptr;
 }
 
 std::uint32_t JobRunner::call_size(const JobView& job, std::uint32_t at) const {
@@ -104,6 +120,25 @@ void JobRunner::fill_events(const JobView& job, std::uint32_t at, std::uint32_t 
     e.attempt = at + i == 0 ? job.frame.attempt : 0;
     e.flags = (job.frame.flags & job_may_repeat) != 0 ? CAPE_EVENT_MAY_REPEAT : 0;
     e.struct_size = sizeof e;
+    e.input_count = 0;  // of the job before this one
+    e.inputs = nullptr;
+  }
+  if (job.frame.input_count > 0) fill_inputs(job, at, events);
+}
+
+void JobRunner::fill_inputs(const JobView& job, std::uint32_t at, std::uint32_t events) {
+  const std::uint32_t count = job.frame.input_count;
+  inputs_.resize(std::size_t{events} * count);
+  input_pointers_.resize(inputs_.size());
+  for (std::uint32_t i = 0; i < events; ++i) {
+    for (std::uint32_t k = 0; k < count; ++k) {
+      cape_input& input = inputs_[i * count + k];
+      input.lambda = bytes_of(job.input_name(k));
+      input.output = bytes_of(job.input(at + i, k));
+      input_pointers_[i * count + k] = &input;
+    }
+    events_[i].input_count = count;
+    events_[i].inputs = &input_pointers_[i * count];
   }
 }
 
@@ -158,6 +193,7 @@ void JobRunner::note_failure(std::uint32_t index, OutcomeKind kind, JobResult& r
 void JobRunner::send_output(std::uint64_t job, std::uint32_t event, std::uint32_t index) {
   const std::string_view output = call_.output(index);
   output_bytes_ += output.size();
+  job_output_bytes_ += output.size();
   const OutputFrame frame{
       .job = job, .index = event, .output_bytes = static_cast<std::uint32_t>(output.size())};
   channel_.send(FrameKind::output, sizeof frame + output.size(), [&](BodyWriter& body) {

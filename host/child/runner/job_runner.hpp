@@ -26,9 +26,17 @@ struct JobView {
 
   static std::optional<JobView> read(std::span<const std::uint8_t> body);
   EventRow row(std::uint32_t index) const;
+  // The name of the lambda that the input is of; what it gave for the event.
+  std::string_view input_name(std::uint32_t input) const { return input_at(input); }
+  std::string_view input(std::uint32_t event, std::uint32_t input) const {
+    return input_at((1 + event) * frame.input_count + input);
+  }
   std::string_view subject() const { return bytes.substr(0, frame.subject_bytes); }
   bool singly() const { return (frame.flags & job_singly) != 0; }
   std::uint64_t end_number() const { return frame.first_number + frame.count; }
+
+ private:
+  std::string_view input_at(std::uint32_t row) const;
 };
 
 struct JobResult {
@@ -64,6 +72,8 @@ class JobRunner {
   std::uint32_t call_size(const JobView& job, std::uint32_t at) const;
   std::uint32_t start(std::uint64_t number, std::uint32_t events);
   void fill_events(const JobView& job, std::uint32_t at, std::uint32_t events);
+  void fill_inputs(const JobView& job, std::uint32_t at, std::uint32_t events);
+  const char* full(const JobView& job) const;
   void call(const JobView& job, std::uint64_t progress, std::uint32_t events);
   bool settle(const JobView& job, std::uint32_t at, std::uint32_t events, JobResult& result);
   void note_done(OutcomeKind kind, JobResult& result);
@@ -75,13 +85,15 @@ class JobRunner {
   const cape_lambda& lambda_;
   void* self_;
   LambdaCall call_;
-  LambdaCall flush_call_;  // its own: the outputs of the event before it are still to be sent
+  LambdaCall flush_call_;          // its own: the outputs of the event before it are still to be sent
   std::int64_t job_start_ns_ = 0;  // boot time
-  std::uint64_t output_bytes_ = 0;
+  std::uint64_t output_bytes_ = 0, job_output_bytes_ = 0;
   std::array<cape_event, call_events_max> events_{};
   std::array<const cape_event*, call_events_max> pointers_{};
   std::array<Verdict, call_events_max> verdicts_;
   std::array<cape_status, call_events_max> statuses_{};
+  std::vector<cape_input> inputs_;  // of the events of one call, event by event
+  std::vector<const cape_input*> input_pointers_;
 };
 
 }  // namespace cape::child

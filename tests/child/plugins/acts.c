@@ -112,6 +112,14 @@ static cape_status one(struct cape_call *call, uint32_t index, const cape_event 
              (long long)(later - at));
     return call->emit(call, index, text(line));
   }
+  if (is(e, "inputs")) { /* name=output of each, as its output */
+    int n = 0;
+    for (uint32_t i = 0; i < e->input_count && n < (int)sizeof line; ++i)
+      n += snprintf(line + n, sizeof line - (size_t)n, "%.*s=%.*s;", (int)e->inputs[i]->lambda.len,
+                    (const char *)e->inputs[i]->lambda.ptr, (int)e->inputs[i]->output.len,
+                    (const char *)e->inputs[i]->output.ptr);
+    return call->emit(call, index, text(n == 0 ? "none" : line));
+  }
   if (is(e, "size")) {
     snprintf(line, sizeof line, "%llu", (unsigned long long)e->payload.len);
     return call->emit(call, index, text(line));
