@@ -79,6 +79,7 @@ void read_host(Section& file, Config& config) {
   config.host.connect = config.listen.hosts;
   read_endpoint(host, "connect", config.host.connect, config);
   host.integer("jobs_max", config.host.jobs_max, {.min = 1, .max = 1'000'000});
+  config.host.labels = read_labels(host, "labels");
   host.finish();
 }
 

@@ -37,6 +37,7 @@ void read_top(Section& file, Config& config) {
   file.duration_ms("lease", config.lease_ms, {.min = s_ms, .max = h_ms});
   file.size("payload_bytes_max", config.payload_bytes_max,
             {.min = 1, .max = static_cast<std::int64_t>(payload_bytes_ceiling)});
+  file.size("outputs_bytes_max", config.outputs_bytes_max, {.min = 1 << 20, .max = std::int64_t{64} << 30});
   read_refresh(file, config.refresh);
   read_sandbox(file, config.sandbox_require);
   read_listen(file, config);

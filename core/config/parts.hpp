@@ -21,6 +21,19 @@ struct AfterKey {
 // there, of another domain, given twice, and circles.
 void resolve_after(std::vector<AfterKey>& keys, Config& config);
 
+// The key `needs` of one lambda, as it stands in the file.
+struct NeedsKey {
+  Section section;  // of the lambda, for mistakes
+  std::vector<std::string> names;
+};
+// Fills LambdaConfig::needs, `keys` being those of topology.lambdas in order, and puts each lambda behind those
+// it needs. Refuses names that are not there, given twice, circles, mode latest, and more than one message
+// can carry.
+void resolve_needs(std::vector<NeedsKey>& keys, TopologyConfig& topology);
+
+// A table of labels: `{ zone = "eu" }`.
+HostLabels read_labels(Section& section, std::string_view key);
+
 // The keys a domain and a lambda share.
 struct PluginKeys {
   std::string config_json = "{}";

@@ -103,12 +103,13 @@ void read_breaker(Section& lambda, BreakerPolicy& breaker) {
   section.finish();
 }
 
-LambdaConfig read_lambda(const std::string& name, Section section, const Config& config) {
+LambdaConfig read_lambda(const std::string& name, Section section, const Config& config,
+                         std::vector<NeedsKey>& needs_keys) {
   LambdaConfig lambda;
   lambda.name = name;
   lambda.plugin = section.name("plugin", "plugin = \"audit_log\"");
-  if (!section.texts("needs").empty())
-    not_yet(section, "needs", "take it away, or give each lambda its own topology");
+  std::vector<std::string> needs = section.texts("needs");
+  lambda.where = read_labels(section, "where");
   PluginKeys keys = read_plugin_keys(section, config);
   lambda.config_json = std::move(keys.config_json);
   lambda.grant = std::move(keys.grant);
@@ -117,6 +118,7 @@ LambdaConfig read_lambda(const std::string& name, Section section, const Config&
   read_timeouts(section, lambda);
   read_breaker(section, lambda.breaker);
   section.finish();
+  needs_keys.push_back({std::move(section), std::move(needs)});
   return lambda;
 }
 
@@ -136,10 +138,13 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
   section.integer("jobs_max", topology.jobs_max, {.min = 1, .max = 1'000'000});
   section.integer("weight", topology.weight, {.min = 1, .max = 1000});
   section.size("batch_bytes", topology.batch_bytes, {.min = 1, .max = 16 << 20});
+  section.size("outputs_bytes_max", topology.outputs_bytes_max, {.min = 1 << 10, .max = 1 << 30});
+  std::vector<NeedsKey> needs;  // names that may stand further down
   Section lambdas = section.table("lambda");
   for_each_named(lambdas, [&](const std::string& lambda, Section inner) {
-    topology.lambdas.push_back(read_lambda(lambda, std::move(inner), config));
+    topology.lambdas.push_back(read_lambda(lambda, std::move(inner), config, needs));
   });
+  resolve_needs(needs, topology);
   if (lambdas.entries().entries.empty())
     section.mistake("lambda",
                     fmt::format("missing; add a table [topology.{}.lambda.NAME] with its plugin", name));

@@ -13,6 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 // A domain and the first lines of a lambda, so that a test shows only what is wrong.
 std::string lambda_with(const std::string& keys) {
@@ -106,7 +107,6 @@ TEST(ConfigMistakes, NamesEveryKnownKeyWhenNoneIsNear) {
 TEST(ConfigMistakes, SaysWhichWordsOfTheDesignThisVersionCannotRun) {
   EXPECT_THAT(mistakes_of(topology_with("start = \"latest\"\n")),
               ElementsAre(AllOf(StartsWith("6 topology.t.start: not available in this version"))));
-  EXPECT_THAT(mistakes_of(lambda_with("needs = [\"x\"]\n")), ElementsAre(HasSubstr("not available")));
 }
 
 // Topologies of domain d, each with its key `after`, three lines each: the first key stands in line 5.
@@ -115,6 +115,61 @@ std::string topologies_with(const std::vector<std::pair<std::string, std::string
   for (const auto& [name, key] : after)
     text += "[topology." + name + "]\ndomain = \"d\"\nafter = [" + key + "]\nlambda.l.plugin = \"p\"\n";
   return text;
+}
+
+// Lambdas of one topology, each with its key `needs`, two lines each: the first key stands in line 6.
+std::string lambdas_with(const std::vector<std::pair<std::string, std::string>>& needs,
+                         const std::string& keys = "mode = \"strict\"\n") {
+  std::string text = "[domain.d]\nsource = \"s\"\n[topology.t]\ndomain = \"d\"\n" + keys;
+  for (const auto& [name, key] : needs)
+    text += "lambda." + name + ".needs = [" + key + "]\nlambda." + name + ".plugin = \"p\"\n";
+  return text;
+}
+
+TEST(ConfigMistakes, RefusesToNeedALambdaThatIsNotThere) {
+  EXPECT_THAT(
+      mistakes_of(lambdas_with({{"thumbnail", ""}, {"index", "\"thumbnial\""}})),
+      ElementsAre("8 topology.t.lambda.index.needs: no lambda \"thumbnial\" in this topology; did you "
+                  "mean \"thumbnail\"?"));
+  EXPECT_THAT(
+      mistakes_of(lambdas_with({{"index", "\"something\""}})),
+      ElementsAre("6 topology.t.lambda.index.needs: no lambda \"something\" in this topology; name one "
+                  "that is, or take it away"));
+  EXPECT_THAT(mistakes_of(lambdas_with({{"a", ""}, {"b", "\"a\", \"a\""}})),
+              ElementsAre("8 topology.t.lambda.b.needs: names \"a\" twice; once is enough"));
+}
+
+TEST(ConfigMistakes, RefusesLambdasThatNeedEachOther) {
+  EXPECT_THAT(mistakes_of(lambdas_with({{"a", "\"a\""}})),
+              ElementsAre("6 topology.t.lambda.a.needs: a lambda cannot need itself; take its name away"));
+  // x needs the circle without being in it.
+  EXPECT_THAT(mistakes_of(lambdas_with({{"x", "\"a\""}, {"a", "\"b\""}, {"b", "\"a\""}})),
+              ElementsAre(AllOf(HasSubstr("needs: goes round in a circle"), HasSubstr("a needs b"),
+                                HasSubstr("b needs a"))));
+}
+
+TEST(ConfigMistakes, RefusesNeedsInModeLatest) {
+  EXPECT_THAT(mistakes_of(lambdas_with({{"a", ""}, {"b", "\"a\""}}, "mode = \"latest\"\n")),
+              ElementsAre(AllOf(StartsWith("8 topology.t.lambda.b.needs: not in a topology of mode"),
+                                HasSubstr("use \"strict\" or \"pipelined\""))));
+}
+
+TEST(ConfigMistakes, RefusesInputsThatNoMessageCarries) {
+  std::string text = lambdas_with({{"a", ""}, {"b", ""}, {"c", ""}, {"d", "\"a\", \"b\", \"c\""}});
+  for (const char* name : {"a", "b", "c"})
+    text += std::string("lambda.") + name + ".limits.output = \"16MiB\"\n";
+
+  EXPECT_THAT(mistakes_of(text), ElementsAre(AllOf(StartsWith("12 topology.t.lambda.d.needs: "),
+                                                   HasSubstr("48MiB; 32MiB are allowed"))));
+}
+
+TEST(ConfigMistakes, RefusesLabelsThatAreNone) {
+  EXPECT_THAT(mistakes_of(lambda_with("where = { Zone = \"eu\", rack = 7, room = \"\" }\n")),
+              UnorderedElementsAre(HasSubstr("where.Zone: not a name"),
+                                   HasSubstr("where.rack: expected a string, found an integer"),
+                                   HasSubstr("where.room: expected 1 to 255 bytes, found 0")));
+  EXPECT_THAT(mistakes_of("[host]\nlabels = [\"eu\"]\n"),
+              ElementsAre(HasSubstr("host.labels: expected a table")));
 }
 
 TEST(ConfigMistakes, RefusesToComeAfterATopologyThatIsNotThere) {

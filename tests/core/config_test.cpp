@@ -102,6 +102,42 @@ TEST(Config, HandsThePluginItsTableAsJsonWithPathsAsWritten) {
             R"({"deep":{"day":"2026-01-31","flags":[true,false]},"depth":3,"ratio":0.5,"root":"tree"})");
 }
 
+TEST(Config, PutsEachLambdaBehindThoseItNeeds) {
+  const Config config = good(R"(outputs_bytes_max = "8MiB"
+[domain.d]
+source = "s"
+[topology.t]
+domain = "d"
+outputs_bytes_max = "64KiB"
+[topology.t.lambda.join]
+plugin = "p"
+needs = ["left", "right"]
+[topology.t.lambda.left]
+plugin = "p"
+needs = ["up"]
+where = { zone = "eu", rack = "7" }
+[topology.t.lambda.alone]
+plugin = "p"
+[topology.t.lambda.right]
+plugin = "p"
+needs = ["up"]
+[topology.t.lambda.up]
+plugin = "p"
+[host]
+labels = { zone = "eu" }
+)");
+
+  EXPECT_EQ(config.outputs_bytes_max, 8u << 20);
+  const TopologyConfig& topology = config.topologies.at(0);
+  EXPECT_EQ(topology.outputs_bytes_max, 64u << 10);
+  std::vector<std::string> names;
+  for (const LambdaConfig& lambda : topology.lambdas) names.push_back(lambda.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"alone", "up", "left", "right", "join"}));
+  EXPECT_EQ(topology.lambdas[4].needs, (std::vector<std::string>{"left", "right"}));
+  EXPECT_EQ(topology.lambdas[2].where, (HostLabels{{"zone", "eu"}, {"rack", "7"}}));
+  EXPECT_EQ(config.host.labels, (HostLabels{{"zone", "eu"}}));
+}
+
 TEST(Config, ReadsTopologiesAndTheirLambdas) {
   const Config config = good(example);
 
