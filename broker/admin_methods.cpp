@@ -86,6 +86,8 @@ json counters_of(BrokerState& b) {
           {"hosts_lost", c.hosts_lost},
           {"subjects_in_memory", c.subjects_in_memory},
           {"waiting_bytes", c.waiting_bytes},
+          {"outputs_bytes", c.outputs_bytes},
+          {"outputs_dropped", c.outputs_dropped},
           {"timers", c.timers},
           {"pings",
            {{"received", f.pings},

@@ -20,6 +20,18 @@ SessionId session_of(const wire::ToBroker& message) {
   return std::visit([](const auto& m) { return m.session; }, message);
 }
 
+// Empty: the host has all of them.
+std::string missing_label(const HostLabels& has, const HostLabels& where) {
+  for (const auto& [name, value] : where) {
+    const auto at = has.find(name);
+    if (at != has.end() && at->second == value) continue;
+    const std::string its =
+        at == has.end() ? "no such label" : fmt::format("\"{}\"", printable(at->second, 64));
+    return fmt::format("the lambda asks for a host with {} = \"{}\", this one has {}", name, value, its);
+  }
+  return {};
+}
+
 }  // namespace
 
 Hosts::Hosts(const scheduler::SchedulerPlan& plan, std::uint32_t epoch, wire::BrokerEnd& transport,
@@ -118,6 +130,7 @@ void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_
   session.jobs_max = hello.jobs_max;
   session.heard_ns = now_ns;
   session.offers = std::move(hello.offers);
+  session.labels = std::move(hello.labels);
   map_lambdas(session, hello.lambdas);
   awaited_.erase(key);
 }
@@ -152,8 +165,11 @@ void Hosts::map_lambdas(Session& session, const std::vector<wire::HostLambda>& l
   }
 }
 
-// Credit for bytes that the host does not offer is none.
+// Credit for a lambda that wants another host, or for bytes that the host does not offer, is none.
 scheduler::Credit Hosts::credit_of(const Session& session, const wire::HostCredit& credit) const {
+  if (std::string missing = missing_label(session.labels, plan_.lambdas[credit.lambda].where);
+      !missing.empty())
+    return {session.id, credit.lambda, 0, "", std::move(missing)};
   const std::string& plugin = plan_.lambdas[credit.lambda].plugin;
   const bool offered =
       credit.hash.empty() || std::ranges::any_of(session.offers, [&](const wire::PluginOffer& offer) {

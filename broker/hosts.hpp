@@ -51,6 +51,7 @@ class Hosts {
     std::vector<std::optional<LambdaIndex>> ours;  // by its index: our lambda of that name
     std::map<LambdaIndex, LambdaIndex> its;        // the other way round
     std::vector<wire::PluginOffer> offers;
+    HostLabels labels;
     std::map<LambdaIndex, wire::HostCredit> credit;  // by our index
     wire::HostReport report;                         // lambdas by our index
   };

@@ -23,6 +23,8 @@ std::size_t fitting(std::span<const wire::RunJob> jobs) {
     const EventRange& range = jobs[count].events;
     events += range.count;
     for (std::uint32_t i = 0; i < range.count; ++i) bytes += range[i].payload_bytes;
+    for (const wire::JobInput& input : jobs[count].inputs)
+      for (const OutputPtr& output : input.outputs) bytes += output ? output->size() : 0;
     if (count > 0 && (events > message_events_max || bytes > message_payload_max)) break;
   }
   return count;
@@ -43,7 +45,9 @@ void Publisher::add(scheduler::IssueJob job) {
                              .attempt = job.attempt,
                              .may_repeat = job.may_repeat,
                              .ping_ns = job.ping_ns,
-                             .events = std::move(job.events)});
+                             .events = std::move(job.events),
+                             .outputs_bytes_max = job.outputs_bytes_max,
+                             .inputs = std::move(job.inputs)});
 }
 
 void Publisher::cancel(const scheduler::CancelJob& job) {

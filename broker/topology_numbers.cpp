@@ -58,12 +58,19 @@ double rounded(double rate) {
   return std::round(rate * 10) / 10;
 }
 
+json names_of(const BrokerState& b, const std::vector<LambdaIndex>& lambdas) {
+  json names = json::array();
+  for (LambdaIndex lambda : lambdas) names.push_back(b.plan.lambdas[lambda].name);
+  return names;
+}
+
 json lambdas_of(const BrokerState& b, const scheduler::TopologySpec& topology) {
   json lambdas = json::array();
   for (LambdaIndex l = topology.first_lambda; l < topology.first_lambda + topology.lambda_count; ++l) {
     const scheduler::CircuitView circuit = b.scheduler.circuit(l);
     lambdas.push_back({{"lambda", b.plan.lambdas[l].name},
                        {"plugin", b.plan.lambdas[l].plugin},
+                       {"needs", names_of(b, b.plan.lambdas[l].needs)},
                        {"circuit", circuit.open ? "open" : "closed"},
                        {"circuit_reason", circuit.reason},
                        {"circuit_opened", circuit.times_opened},

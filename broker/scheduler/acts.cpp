@@ -40,6 +40,8 @@ void collapse(Lane& lane) {
     all.repeat_to = std::max({all.repeat_to, lane[i].repeat_to, lane[i].cursor});
   lane.earlier.clear();
   lane.open = std::move(all);
+  lane.reached = 0;
+  if (lane.outputs) lane.outputs->restart(lane.open.cursor);
 }
 
 }  // namespace
@@ -168,7 +170,16 @@ std::string Scheduler::State::refusal_of(const Subject& s, const Control::Pendin
           std::ranges::any_of(lanes, [](const Lane& lane) { return has_failed(lane.troubled()); }))
         return "events before the one that failed have yet to run: skip it when the cursor has come to it";
       if (failed == 0) return "no event of it is parked or failed: there is nothing to skip";
-      if (act.sequence == 0 || act.sequence == failed) return {};
+      if (act.sequence == 0 || act.sequence == failed) {
+        const auto cannot_keep = [&](const Lane& lane) {
+          return lane.outputs && lane[0].failed_sequence == failed &&
+                 lane.passed.size() >= storage::passed_ranges_max;
+        };
+        if (std::ranges::none_of(lanes, cannot_keep)) return {};
+        return fmt::format(
+            "{} skipped events wait for lambdas that need this one already: let those go on first",
+            storage::passed_ranges_max);
+      }
       return fmt::format("event {} is not the one that is parked or failed, which is {}", act.sequence,
                          failed);
     }
@@ -248,6 +259,7 @@ void Scheduler::State::redrive(Subject& s, Lane& lane) {
     stretch.reason.clear();
     s.dirty = true;
   }
+  if (!is_pipelined(lane) && !lane.earlier.empty()) collapse(lane);  // they are one again
 }
 
 void Scheduler::State::skip(Subject& s, Lane& lane, Sequence to) {
@@ -256,6 +268,7 @@ void Scheduler::State::skip(Subject& s, Lane& lane, Sequence to) {
   clear_timer(lane, first);
   first.parked = false;
   if (runs_latest(lane)) note_passed(lane, first.cursor + 1, to - 1);
+  if (lane.outputs) skip_in(lane, to);
   advance(s, lane, first, to);
 }
 
@@ -265,6 +278,7 @@ void Scheduler::State::rewind(Subject& s, Lane& lane, Sequence to) {
   for (std::size_t i = 0; i < lane.size(); ++i) clear_timer(lane, lane[i]);
   collapse(lane);
   lane.open.cursor = std::min(lane.open.cursor, to);
+  if (lane.outputs) lane.outputs->restart(lane.open.cursor);
   // What lies below stays passed over: nothing of it runs again.
   std::erase_if(lane.passed, [to](const storage::SequenceRange& range) { return range.first > to; });
   if (!lane.passed.empty()) lane.passed.back().last = std::min(lane.passed.back().last, to);

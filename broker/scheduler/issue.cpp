@@ -6,14 +6,16 @@ namespace cape::scheduler {
 namespace {
 
 // The next events of the waiting block: as many as a job takes, at least one.
-EventRange cut(const Stretch& from, const TopologySpec& spec) {
+template <class InputBytes>
+EventRange cut(const Stretch& from, const TopologySpec& spec, std::uint64_t events_max,
+               const InputBytes& input_bytes) {
   EventRange range{.block = from.waiting, .first = from.waiting_first, .count = 0};
   const auto& entries = from.waiting->entries;
   std::uint64_t bytes = 0;
   for (std::size_t i = from.waiting_first; i < entries.size() && entries[i].sequence <= from.waiting_end;
        ++i) {
-    bytes += entries[i].payload_bytes;
-    if (range.count > 0 && (range.count >= spec.batch_events || bytes > spec.batch_bytes)) break;
+    bytes += entries[i].payload_bytes + input_bytes(entries[i].sequence);
+    if (range.count > 0 && (range.count >= events_max || bytes > spec.batch_bytes)) break;
     ++range.count;
   }
   return range;
@@ -59,8 +61,13 @@ bool Scheduler::State::issue_next(LambdaIndex lambda) {
   }
   Lane& lane = queues.lane_of(*s, lambda);
   const bool fresh = is_fresh(lane);
+  const bool has_room = !lane.outputs || has_output_room(*s, lane);
   circuits[lambda].held_turn = !lane.held;
   queues.remove(lane);
+  if (!has_room) {
+    wait_for_room(*s, lane);
+    return true;
+  }
   Stretch* ready = first_ready(lane);
   CAPE_CHECK(ready != nullptr);
   note_probe(lambda, issue(*s, lane, *ready, *host), fresh);
@@ -77,7 +84,15 @@ void Scheduler::State::issue_limited() {
 }
 
 JobId Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host) {
-  EventRange events = cut(ready, spec_of(lane));
+  // What it costs to keep an output counts, too.
+  const std::uint64_t outputs_bytes_max = lane.outputs ? budget_of(lane).job_bytes_max : 0;
+  const std::uint64_t events_max =
+      lane.outputs
+          ? std::min<std::uint64_t>(spec_of(lane).batch_events, outputs_bytes_max / LaneOutputs::entry_bytes)
+          : spec_of(lane).batch_events;
+  const bool has_inputs = !layout_of(s).needs[lane.index].empty();
+  EventRange events = cut(ready, spec_of(lane), events_max,
+                          [&](Sequence sequence) { return has_inputs ? input_bytes(s, lane, sequence) : 0; });
   const bool block_is_used_up = !has_events_after(ready, events);
   const Sequence end = block_is_used_up ? ready.waiting_end : events.last_sequence();
   const std::int64_t ping_ns = ready.waiting_ping_ns;
@@ -85,8 +100,14 @@ JobId Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host
   if (block_is_used_up) drop_waiting(lane, ready);
   Stretch& runs = is_pipelined(lane) && lane.is_open(ready) ? cut_off(lane, end) : ready;
   const Sequence first = events.first_sequence();
-  const JobId id = jobs.add(
-      {.host = host.id, .slot = s.slot, .lane = lane.index, .events = events, .issued_ns = now.boot_ns});
+  std::vector<wire::JobInput> inputs = inputs_of(s, lane, events);
+  const JobId id = jobs.add({.host = host.id,
+                             .slot = s.slot,
+                             .lane = lane.index,
+                             .events = events,
+                             .issued_ns = now.boot_ns,
+                             .outputs_bytes_max = outputs_bytes_max});
+  if (lane.outputs) reserve_outputs(s, lane, outputs_bytes_max);
   HostCredit& credit = host.credits[lane.lambda];
   ++credit.jobs_out;
   ++host.jobs_out;
@@ -103,7 +124,9 @@ JobId Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host
                              .attempt = first == runs.failed_sequence ? runs.attempts : 0,
                              .may_repeat = first <= runs.repeat_to,
                              .ping_ns = ping_ns,
-                             .events = std::move(events)});
+                             .events = std::move(events),
+                             .outputs_bytes_max = outputs_bytes_max,
+                             .inputs = std::move(inputs)});
   touch(s);
   return id;
 }

@@ -20,6 +20,7 @@ struct Job {
   std::uint32_t lane = 0;
   EventRange events;
   std::int64_t issued_ns = 0;  // boot time
+  std::uint64_t outputs_bytes_max = 0;
 };
 
 class JobTable {

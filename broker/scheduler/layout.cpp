@@ -7,6 +7,17 @@
 namespace cape::scheduler {
 namespace {
 
+void connect(DomainLayout& layout, TopologyPlace& place) {
+  for (std::uint32_t lane = place.first_lane; lane < place.first_lane + place.lane_count; ++lane)
+    for (std::uint32_t needed : layout.needs[lane]) layout.needed_by[needed].push_back(lane);
+  for (std::uint32_t lane = place.first_lane + place.lane_count; lane-- > place.first_lane;) {
+    if (layout.needed_by[lane].empty()) continue;
+    ++place.needed_count;
+    place.first_needed = lane;
+    layout.has_needs = true;
+  }
+}
+
 DomainLayout make_layout(const SchedulerPlan& plan, const std::vector<TopologyIndex>& topologies) {
   DomainLayout layout;
   for (TopologyIndex index : topologies) {
@@ -23,7 +34,14 @@ DomainLayout make_layout(const SchedulerPlan& plan, const std::vector<TopologyIn
     for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
       layout.lambda_of.push_back(spec.first_lambda + i);
       layout.topology_of.push_back(static_cast<std::uint32_t>(layout.topologies.size()));
+      layout.needs.emplace_back();
+      layout.needed_by.emplace_back();
+      for (LambdaIndex needed : plan.lambdas[spec.first_lambda + i].needs) {
+        CAPE_CHECK(needed >= spec.first_lambda && needed < spec.first_lambda + i);  // the config sorts them
+        layout.needs.back().push_back(place.first_lane + needed - spec.first_lambda);
+      }
     }
+    connect(layout, place);
     layout.topologies.push_back(std::move(place));
   }
   return layout;

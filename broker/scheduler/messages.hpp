@@ -140,6 +140,8 @@ struct IssueJob {
   bool may_repeat = false;
   std::int64_t ping_ns = 0;
   EventRange events;
+  std::uint64_t outputs_bytes_max = 0;      // as in wire::RunJob
+  std::vector<wire::JobInput> inputs = {};
 };
 struct SaveCursor {
   SubjectId subject = 0;

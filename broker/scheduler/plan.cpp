@@ -19,11 +19,20 @@ std::uint32_t batch_of(const TopologyConfig& topology) {
   return std::min(topology.batch_events, std::max(1u, topology.events_per_s / 10));
 }
 
+std::vector<LambdaIndex> lambdas_of(const std::vector<std::string>& names, const TopologyConfig& topology,
+                                    LambdaIndex first) {
+  std::vector<LambdaIndex> found;
+  for (LambdaIndex i = 0; i < topology.lambdas.size(); ++i)
+    if (std::ranges::find(names, topology.lambdas[i].name) != names.end()) found.push_back(first + i);
+  return found;
+}
+
 }  // namespace
 
 SchedulerPlan make_plan(const Config& config) {
   SchedulerPlan plan;
   plan.lease_ns = config.lease_ms * ns_per_ms;
+  plan.outputs_bytes_max = config.outputs_bytes_max;
   plan.of_domain.resize(config.domains.size());
   for (const DomainConfig& domain : config.domains) plan.domains.push_back(domain.name);
   for (const TopologyConfig& from : config.topologies) {
@@ -39,11 +48,17 @@ SchedulerPlan make_plan(const Config& config) {
                                .events_per_s = from.events_per_s,
                                .jobs_max = from.jobs_max,
                                .weight = from.weight,
+                               .outputs_bytes_max = from.outputs_bytes_max,
                                .first_lambda = static_cast<LambdaIndex>(plan.lambdas.size()),
                                .lambda_count = static_cast<std::uint32_t>(from.lambdas.size())});
     for (const LambdaConfig& lambda : from.lambdas)
-      plan.lambdas.push_back(
-          {.name = lambda.name, .plugin = lambda.plugin, .topology = index, .breaker = lambda.breaker});
+      plan.lambdas.push_back({.name = lambda.name,
+                              .plugin = lambda.plugin,
+                              .topology = index,
+                              .needs = lambdas_of(lambda.needs, from, plan.topologies.back().first_lambda),
+                              .where = lambda.where,
+                              .output_bytes_max = lambda.limits.output_bytes,
+                              .breaker = lambda.breaker});
     plan.of_domain[from.domain].push_back(index);
   }
   return plan;

@@ -20,6 +20,9 @@ struct LambdaSpec {
   std::string name;
   std::string plugin;
   TopologyIndex topology = 0;
+  std::vector<LambdaIndex> needs = {};        // of the same topology, all before this one
+  HostLabels where = {};                      // only hosts with all of these labels run it
+  std::uint64_t output_bytes_max = 1u << 20;  // of one event
   BreakerPolicy breaker = {};
 };
 
@@ -32,10 +35,11 @@ struct TopologySpec {
   RetryPolicy retry;
   std::uint32_t batch_events = 256;
   std::uint64_t batch_bytes = 256u << 10;
-  std::uint32_t events_per_s = 0;  // 0: no bound
-  std::uint32_t jobs_max = 0;      // in flight at once; 0: no bound
-  std::uint32_t weight = 1;        // its share of a host's jobs_max
-  LambdaIndex first_lambda = 0;    // in SchedulerPlan::lambdas; the others of the topology follow it
+  std::uint32_t events_per_s = 0;              // 0: no bound
+  std::uint32_t jobs_max = 0;                  // in flight at once; 0: no bound
+  std::uint32_t weight = 1;                    // its share of a host's jobs_max
+  std::uint64_t outputs_bytes_max = 4u << 20;  // kept for the dependants of one subject
+  LambdaIndex first_lambda = 0;  // in SchedulerPlan::lambdas; the others of the topology follow it
   std::uint32_t lambda_count = 0;
 };
 
@@ -48,7 +52,9 @@ struct SchedulerPlan {
   std::int64_t kill_ns = 2'000'000'000;       // how long after its lease a host's children may take to die
   std::size_t waiting_bytes_max = 32u << 20;  // of blocks that wait to run, per lambda
   std::size_t timers_max = 100'000;           // subjects that wait for a time, per lambda
-  std::uint64_t seed = 1;                     // of the backoff jitter
+  std::uint64_t outputs_bytes_max = 256u
+                                    << 20;  // of all topologies whose lambdas need others, in equal parts
+  std::uint64_t seed = 1;                   // of the backoff jitter
 };
 
 SchedulerPlan make_plan(const Config& config);

@@ -62,6 +62,14 @@ void load_topology(Subject& subject, std::uint32_t index, const SchedulerPlan& p
     if (at) load_stretch(lane.open, *at);
     if (at) lane.passed = at->passed;
     if (at) subject.saved_behind |= at->parked || at->cursor < subject.latest;
+    // It failed while it ran again for the sake of its outputs.
+    const bool failed_again = lane.open.failed_sequence > 0 && lane.open.failed_sequence <= lane.open.cursor;
+    lane.reached = failed_again ? lane.open.cursor : 0;
+    if (failed_again) lane.open.cursor = lane.open.failed_sequence - 1;
+    if (!layout.needed_by[i].empty()) {
+      lane.outputs = std::make_unique<LaneOutputs>();
+      lane.outputs->from = lane.at();
+    }
     lane.saved_cursor = lane.cursor();
   }
   if (!stored) return;

@@ -59,6 +59,7 @@ Subject& Scheduler::State::hold(const NamesSubject& input) {
   s.domain = input.domain;
   s.name = input.name;
   load_record(s, plan, layout_of(s), input.stored ? &*input.stored : nullptr);
+  if (layout_of(s).has_needs) send_back_loaded(s);
   return s;
 }
 template Subject& Scheduler::State::hold(const SchedulingRequest&);
@@ -170,15 +171,19 @@ void Scheduler::State::serve(Subject& s, Lane& lane, Stretch& stretch, const Sch
   if (runs_latest(lane)) return serve_latest(s, lane, request, proven_to, most);
   const EventBlock& block = *request.block;
   const Sequence next = stretch.position() + 1;
-  const Sequence end = std::min(proven_to, most);
+  Sequence end = std::min(proven_to, most);
   if (next < block.proven_from || next > end) {
     if (request.asked_for(next)) note_unserved(s, lane, stretch);
     return;
   }
+  if (!layout_of(s).needs[lane.index].empty()) end = end_of_inputs(s, lane, block, next, end);
+  if (lane.outputs && !lane.passed.empty()) end = pass_over_skipped(lane, block, next, end);
+  if (next > end) return;
   stretch.unserved = 0;
   clear_timer(lane, stretch);
   const std::size_t first = block.first_after(next - 1);
-  const bool has_events = first < block.entries.size() && block.entries[first].sequence <= end;
+  const bool has_events = first < block.entries.size() && block.entries[first].sequence <= end &&
+                          !(lane.outputs && was_skipped(lane, block.entries[first].sequence));
   if (has_events) return take_block(s, lane, stretch, request, next, end);
   if (stretch.job != 0)
     stretch.job_end = end;  // nothing lies between the job and there

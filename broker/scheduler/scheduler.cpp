@@ -25,6 +25,23 @@ Breaker::Policy breaker_policy(const SchedulerPlan& plan, const LambdaSpec& lamb
           .wait_max_ns = std::max(first_ms, lambda.breaker.probe_max_ms) * ns_per_ms};
 }
 
+std::vector<OutputBudget> make_budgets(const SchedulerPlan& plan, const std::vector<DomainLayout>& layouts) {
+  std::vector<OutputBudget> budgets(plan.topologies.size());
+  std::uint64_t parts = 0;
+  for (const DomainLayout& layout : layouts)
+    for (const TopologyPlace& place : layout.topologies) parts += place.needed_count > 0;
+  if (parts == 0) return {};
+  for (const DomainLayout& layout : layouts)
+    for (const TopologyPlace& place : layout.topologies) {
+      if (place.needed_count == 0) continue;
+      OutputBudget& budget = budgets[place.topology];
+      budget.bytes_max = plan.outputs_bytes_max / parts;
+      budget.lane_bytes_max = plan.topologies[place.topology].outputs_bytes_max / place.needed_count;
+      budget.job_bytes_max = std::max<std::uint64_t>(1, budget.lane_bytes_max / 8);
+    }
+  return budgets;
+}
+
 }  // namespace
 
 Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
@@ -41,6 +58,7 @@ Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
   for (const LambdaSpec& lambda : plan.lambdas)
     circuits.push_back({Breaker(breaker_policy(plan, lambda)), {}});
   next_lambda.resize(plan.topologies.size());
+  budgets = make_budgets(plan, layouts);
 }
 
 void Scheduler::State::touch(Subject& s) {
@@ -75,13 +93,22 @@ Sequence Scheduler::State::trusted_cursor(const Subject& s, std::uint32_t place)
 Sequence Scheduler::State::parked_end(const Lane& lane) const {
   Sequence end = INT64_MAX;
   for (std::size_t i = 0; i < lane.size(); ++i)
-    if (lane[i].parked) end = std::min(end, is_pipelined(lane) ? lane[i].failed_sequence - 1 : -1);
+    if (lane[i].parked)
+      end = std::min(end, is_pipelined(lane) || !lane.earlier.empty() ? lane[i].failed_sequence - 1 : -1);
   return end;
 }
 
-Sequence Scheduler::State::end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const {
-  if (is_held(s, lane)) return -1;
+Sequence Scheduler::State::end_without_inputs(const Subject& s, const Lane& lane,
+                                              const Stretch& stretch) const {
+  if (is_held(s, lane) || (lane.outputs && (lane.outputs->goes_back || is_full_for(lane, stretch))))
+    return -1;
   return std::min({limit(s, lane), parked_end(lane), stretch.to});
+}
+
+Sequence Scheduler::State::end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const {
+  const Sequence end = end_without_inputs(s, lane, stretch);
+  return layout_of(s).needs[lane.index].empty() ? end
+                                                : std::min(end, inputs_end(s, lane, stretch.position()));
 }
 
 bool Scheduler::State::is_paused(const Subject& s, std::uint32_t place) const {
@@ -105,6 +132,7 @@ bool Scheduler::State::wants_events(const Subject& s, const Lane& lane, const St
 
 bool Scheduler::State::may_issue(const Lane& lane, const Stretch& stretch) const {
   if (stretch.job != 0) return false;
+  if (lane.outputs && is_full_for(lane, stretch)) return false;
   return !is_pipelined(lane) || !lane.is_open(stretch) || lane.earlier.size() < pipelined_jobs_max;
 }
 
@@ -127,7 +155,7 @@ Actions Scheduler::step(Now now, std::span<const Input> inputs) {
   std::size_t settled = 0;
   do {
     for (; settled < state.touched.size(); ++settled) state.settle(state.subjects.at(state.touched[settled]));
-  } while (state.issue_places());
+  } while (state.issue_with_room() || state.issue_places());
   state.touched.clear();
   if (state.queues.take_walks()) state.actions.push_back(WalkBehind{});
   state.drop_dead_timers();

@@ -60,7 +60,7 @@ void Scheduler::State::take_job_back(JobId id, Sequence running, const std::stri
   Subject& s = subjects.at(job.slot);
   Lane& lane = s.lanes[job.lane];
   Stretch& stretch = lane.of_job(id);
-  limit_of(lane.lambda).on_end();
+  end_job(lane, job);
   circuits[lane.lambda].breaker.on_end(id);
   stretch.job = 0;
   lane.refused = false;

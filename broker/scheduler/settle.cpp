@@ -79,10 +79,16 @@ void Scheduler::State::drop_dead_timers() {
 
 void Scheduler::State::settle(Subject& s) {
   perform_acts(s);
+  const bool has_needs = layout_of(s).has_needs;
+  if (has_needs) settle_needs(s);
   ask_for_more(s);
+  if (has_needs) drop_waiting_if_full(s);
   save(s);
   s.touched = false;
-  if (can_leave(s)) leave(s);
+  if (can_leave(s)) return leave(s);
+  if (!has_needs) return;
+  for (const TopologyPlace& place : layout_of(s).topologies)
+    if (place.needed_count > 0) note_idle(s, place);
 }
 
 void Scheduler::State::ask_for_more(Subject& s) {
@@ -136,6 +142,7 @@ void Scheduler::State::leave(Subject& s) {
     settled[s.id] = clean && (!s.unread || settled[s.id]);  // an unread one leaves what was known as it was
   }
   for (Lane& lane : s.lanes) clear_left(lane);
+  if (layout_of(s).has_needs) let_go_of_outputs(s);
   let_go.push_back(s.id);
   subjects.erase(s.slot);
 }

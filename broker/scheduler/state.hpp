@@ -1,8 +1,9 @@
 // broker/scheduler/state.hpp
 // The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
 // theme: requests.cpp and latest.cpp (what an answer changes), issue.cpp (waiting blocks become jobs),
-// statuses.cpp (what jobs come to), acts.cpp (what operators ask), sessions.cpp (hosts and credit),
-// settle.cpp (saves, pings, letting go), view.cpp.
+// outputs.cpp, output_room.cpp and rerun.cpp (lambdas that need each other), statuses.cpp (what jobs come
+// to), acts.cpp (what operators ask), sessions.cpp (hosts and credit), settle.cpp (saves, pings, letting go),
+// view.cpp.
 //
 // Inputs change lanes and issue jobs at once. What a subject needs besides (a save, a ping, to be let go) is
 // decided once a step, in settle(), from what the lanes then look like: so nothing can be forgotten on a
@@ -64,6 +65,7 @@ struct Scheduler::State {
   bool places_wanted = false;
   std::vector<std::uint32_t> next_lambda;  // by TopologyIndex: whose turn it is, counted from its first one
   TopologyIndex next_topology = 0;         // whose turn it is among equals
+  std::vector<OutputBudget> budgets;       // by TopologyIndex
 
   Actions actions;  // of the running step
   std::vector<SubjectSlot> touched;
@@ -83,10 +85,11 @@ struct Scheduler::State {
   Sequence cursor_of(const Subject& s, const TopologyPlace& place) const;
   Sequence trusted_cursor(const Subject& s, std::uint32_t place) const;
   // Nor may one of the lane above this: an event of it is parked. Of a pipelined lane the events before that
-  // one may run: after a restart they may have to.
+  // one may run: after a restart they may have to. So may those of a strict one that went back behind it.
   Sequence parked_end(const Lane& lane) const;
   // Nor may one of the stretch that is above this, which is all of that and its own end.
   Sequence end_of(const Subject& s, const Lane& lane, const Stretch& stretch) const;
+  Sequence end_without_inputs(const Subject& s, const Lane& lane, const Stretch& stretch) const;
   // Nothing of the lane may be issued: an operator paused it, or an act waits for its jobs or its save.
   bool is_held(const Subject& s, const Lane& lane) const;
   bool is_paused(const Subject& s, std::uint32_t place) const;
@@ -149,6 +152,58 @@ struct Scheduler::State {
   void issue_probes();
   std::optional<std::int64_t> next_probe_ns() const;
   bool explain_circuit(const Lane& lane, Why& why) const;
+  // ---- outputs.cpp
+  OutputBudget& budget_of(const Lane& lane) { return budgets[plan.lambdas[lane.lambda].topology]; }
+  const OutputBudget& budget_of(const Lane& lane) const {
+    return budgets[plan.lambdas[lane.lambda].topology];
+  }
+  // As far as the outputs go that the lambda needs; -1: not even its next event has them all.
+  Sequence inputs_end(const Subject& s, const Lane& lane, Sequence position) const;
+  // Of the block's events from `next` to `end` those that have them: a lower end if some do not.
+  Sequence end_of_inputs(Subject& s, const Lane& lane, const EventBlock& block, Sequence next, Sequence end);
+  std::uint64_t input_bytes(const Subject& s, const Lane& lane, Sequence sequence) const;
+  std::vector<wire::JobInput> inputs_of(const Subject& s, const Lane& lane, const EventRange& events) const;
+  bool outputs_full(const Lane& lane) const;
+  bool has_only_ahead(const Lane& lane, const Stretch& stretch) const;
+  bool is_full_for(const Lane& lane, const Stretch& stretch) const;
+  // The next events that were skipped are passed over: `end`, or the end of the stretch that may be served.
+  Sequence pass_over_skipped(Lane& lane, const EventBlock& block, Sequence next, Sequence end);
+  bool was_skipped(const Lane& lane, Sequence sequence) const;
+  void skip_in(Lane& lane, Sequence sequence);
+  const TopologyPlace& place_of_lane(const Subject& s, const Lane& lane) const {
+    return layout_of(s).topologies[layout_of(s).topology_of[lane.index]];
+  }
+  void take_outputs(Subject& s, Lane& lane, const Job& job, const wire::JobStatus& status,
+                    std::uint32_t events_done);
+  void end_job(Lane& lane, const Job& job);
+
+  // ---- output_room.cpp
+  void reserve_outputs(Subject& s, Lane& lane, std::uint64_t bytes);
+  std::uint64_t charge_for(const Subject& s, const TopologyPlace& place) const;
+  void charge(Subject& s, const TopologyPlace& place);
+  std::uint64_t charge_with_job(const Subject& s, Lane& lane) const;
+  bool is_charged_for(const Subject& s, Lane& lane) const;
+  bool has_output_room(Subject& s, Lane& lane);
+  void wait_for_room(const Subject& s, Lane& lane);
+  void end_wait_for_room(Lane& lane);
+  bool issue_with_room();  // to those that waited for it; false: none was there
+  bool evict_one(OutputBudget& budget);
+  void drop_outputs(Subject& s, const TopologyPlace& place);
+
+  // ---- rerun.cpp
+  void settle_needs(Subject& s);
+  void settle_needs(Subject& s, const TopologyPlace& place);
+  bool waits_for_room(Lane& lane) const;
+  bool goes_on(Subject& s, const TopologyPlace& place) const;
+  void drop_waiting_if_full(Subject& s);
+  void note_idle(Subject& s, const TopologyPlace& place);
+  void trim(Subject& s, Lane& lane);
+  std::optional<Sequence> back_to(const Subject& s, const Lane& lane) const;
+  void go_back(Lane& lane, Sequence to) const;
+  void send_back(Subject& s, Lane& lane);
+  void go_forward(const Subject& s, Lane& lane);
+  void send_back_loaded(Subject& s) const;
+  void let_go_of_outputs(Subject& s);
 
   // ---- statuses.cpp
   void apply(const Status& input);
@@ -219,6 +274,9 @@ struct Scheduler::State {
   std::string wait_of(const Subject& s, const TopologyPlace& place) const;
   Why why_of(const Subject& s, const TopologyPlace& place) const;
   void explain_wait(const Subject& s, const TopologyPlace& place, const Lane& lane, Why& why) const;
+  const Lane* awaited_input(const Subject& s, const Lane& lane) const;
+  bool explain_outputs(const Subject& s, const Lane& lane, Why& why) const;
+  std::string input_wait_of(const Subject& s, const Lane& lane, const Lane& needed) const;
   std::string pause_reason(const Subject& s, const TopologyPlace& place) const;
   TopologyView view_of(const Subject& s, const TopologyPlace& place) const;
 };

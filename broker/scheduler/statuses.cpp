@@ -27,8 +27,9 @@ void Scheduler::State::apply(const Status& input) {
     --host->credits[lane.lambda].jobs_out;
     --host->jobs_out;
   }
-  limit_of(lane.lambda).on_end();
-  const Verdict verdict = judge(job.events, input.status);
+  end_job(lane, job);
+  const OutputBounds bounds{job.outputs_bytes_max, plan.lambdas[lane.lambda].output_bytes_max};
+  const Verdict verdict = judge(job.events, input.status, bounds);
   stretch.job = 0;
   lane.refused = false;
   touch(s);
@@ -36,11 +37,14 @@ void Scheduler::State::apply(const Status& input) {
   ++counters.jobs_done;
   counters.events_done += verdict.events_done;
   if (verdict.events_done > 0) stretch.unstarted = 0;
+  if (lane.outputs) take_outputs(s, lane, job, input.status, verdict.events_done);
   if (runs_latest(lane) && verdict.events_done > 0) note_passed_by(lane, stretch, job.events);
   if (verdict.what == FailureClass::done) {
     advance(s, lane, stretch, stretch.job_end);
   } else {
     if (verdict.events_done > 0) advance(s, lane, stretch, job.events[verdict.events_done - 1].sequence);
+    // Nothing lies between: those that need it may come as far.
+    if (lane.outputs && verdict.failed_sequence > 0) advance(s, lane, stretch, verdict.failed_sequence - 1);
     end_failed(s, lane, stretch, verdict);
   }
   offer(s, lane);

@@ -3,6 +3,7 @@
 // values without rules; the rules are in state.hpp.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,14 +11,12 @@
 #include <vector>
 
 #include "broker/scheduler/control.hpp"
+#include "broker/scheduler/lane_outputs.hpp"
 #include "core/event.hpp"
 #include "core/types.hpp"
 #include "storage/cursor_info.hpp"
 
 namespace cape::scheduler {
-
-using SubjectSlot = std::uint32_t;  // place in the SubjectTable; used again after the subject left
-inline constexpr SubjectSlot no_slot = UINT32_MAX;
 
 // Why a lane waits for a time.
 enum class Rest : std::uint8_t {
@@ -75,10 +74,17 @@ struct Stretch {
 //     │ earlier[0]  done  earlier[1]  done         open
 //   ──●═════════════┼─────●═══════════┼────────────●═════▶ sequence
 //
-// A lane of mode latest has its open stretch alone, too, but takes of it the newest event at a time.
+// A lane of mode latest has its open stretch alone, too, but takes of it the newest event at a time. A strict lane
+// with a parked event that went back for the sake of its outputs has one stretch before the open one, up to
+// that event.
 struct Lane {
   LambdaIndex lambda = 0;
   std::uint32_t index = 0;  // in Subject::lanes
+
+  // Up to here everything was processed once, though it stands before that: it runs again for the sake of
+  // its outputs. 0, or anything up to at(): it does not.
+  Sequence reached = 0;
+  std::unique_ptr<LaneOutputs> outputs;  // null: no lambda needs this one
 
   Sequence saved_cursor = 0;   // what the store has confirmed
   Sequence saving_cursor = 0;  // what the save that is out carries
@@ -102,7 +108,8 @@ struct Lane {
   // The stretch in which `job` runs. Requires: there is one.
   Stretch& of_job(JobId job);
 
-  Sequence cursor() const { return (*this)[0].cursor; }
+  Sequence at() const { return (*this)[0].cursor; }  // it runs on from here
+  Sequence cursor() const { return std::max(at(), reached); }
   bool idle() const;
   bool has_jobs() const;  // in flight
   bool parked() const;

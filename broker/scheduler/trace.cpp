@@ -92,8 +92,10 @@ struct InputText {
   }
   std::string operator()(const Status& s) const {
     const wire::JobStatus& j = s.status;
-    return fmt::format("status host {} job {} done_to {} {} failed {}{}", s.host, j.job, j.done_to,
-                       text_of(j.end), j.failed_sequence, j.started ? " started" : "");
+    std::string out = fmt::format("status host {} job {} done_to {} {} failed {}{}", s.host, j.job, j.done_to,
+                                  text_of(j.end), j.failed_sequence, j.started ? " started" : "");
+    for (const OutputPtr& output : j.outputs) add(out, " {}", output ? quoted(*output) : "-");
+    return out;
   }
   std::string operator()(const Heartbeat& h) const {
     std::string out = fmt::format("heartbeat host {}", h.host);
@@ -121,9 +123,16 @@ struct InputText {
 
 struct ActionText {
   std::string operator()(const IssueJob& j) const {
-    return fmt::format("issue job {} host {} lambda {} subject {} {} events {} attempt {}{} hash {} ping {}",
-                       j.job, j.host, j.lambda, j.subject, quoted(j.name), text_of(j.events), j.attempt,
-                       j.may_repeat ? " may_repeat" : "", quoted(j.hash), j.ping_ns);
+    std::string out =
+        fmt::format("issue job {} host {} lambda {} subject {} {} events {} attempt {}{} hash {} ping {}",
+                    j.job, j.host, j.lambda, j.subject, quoted(j.name), text_of(j.events), j.attempt,
+                    j.may_repeat ? " may_repeat" : "", quoted(j.hash), j.ping_ns);
+    if (j.outputs_bytes_max > 0) add(out, " outputs {}", j.outputs_bytes_max);
+    for (const wire::JobInput& input : j.inputs) {
+      add(out, " from {}", quoted(input.lambda));
+      for (const OutputPtr& output : input.outputs) add(out, " {}", output ? quoted(*output) : "-");
+    }
+    return out;
   }
   std::string operator()(const SaveCursor& s) const {
     std::string out =

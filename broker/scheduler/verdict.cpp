@@ -35,11 +35,29 @@ Outcome bounded(const Outcome& outcome) {
   return {outcome.kind, shortened(outcome.reason, reason_bytes_max)};
 }
 
+// Empty: they may be taken.
+std::string outputs_mistake(const wire::JobStatus& status, std::uint32_t events_done, OutputBounds bounds) {
+  if (bounds.job == 0 || status.outputs.empty()) return {};
+  if (status.outputs.size() != events_done)
+    return fmt::format("{} outputs of {} events", status.outputs.size(), events_done);
+  std::uint64_t before = 0, bytes = 0;
+  for (const OutputPtr& output : status.outputs) {
+    before = bytes;
+    const std::uint64_t size = output ? output->size() : 0;
+    if (size > bounds.event) return fmt::format("an output of {} bytes, {} are allowed", size, bounds.event);
+    bytes += size;
+    if (before >= bounds.job) return fmt::format("outputs over the {} bytes that were asked for", bounds.job);
+  }
+  return {};
+}
+
 }  // namespace
 
-Verdict judge(const EventRange& events, const wire::JobStatus& status) {
+Verdict judge(const EventRange& events, const wire::JobStatus& status, OutputBounds bounds) {
   const auto done = count_done(events, status.done_to);
   if (!done) return broken(events, fmt::format("done_to {} is none of its events", status.done_to));
+  if (std::string mistake = outputs_mistake(status, *done, bounds); !mistake.empty())
+    return broken(events, std::move(mistake));
   if (is_done(status.end.kind)) {
     if (*done != events.count) return broken(events, fmt::format("OK with done_to {}", status.done_to));
     return {.events_done = *done, .outcome = {status.end.kind, {}}};

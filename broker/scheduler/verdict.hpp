@@ -19,6 +19,12 @@ struct Verdict {
   Outcome outcome;
 };
 
-Verdict judge(const EventRange& events, const wire::JobStatus& status);
+// What a job's outputs may come to: `job` is passed by no more than one output, of at most `event`. 0: none
+// are taken.
+struct OutputBounds {
+  std::uint64_t job = 0, event = 0;
+};
+
+Verdict judge(const EventRange& events, const wire::JobStatus& status, OutputBounds bounds = {});
 
 }  // namespace cape::scheduler

@@ -35,6 +35,7 @@ Subject Scheduler::State::subject_of(SubjectId id, DomainIndex domain,
   s.id = id;
   s.domain = domain;
   load_record(s, plan, layouts[domain], stored);
+  if (layouts[domain].has_needs) send_back_loaded(s);
   for (Lane& lane : s.lanes)
     if (lane.open.attempts > 0 && lane.open.next_try_wall_ns > now.wall_ns)
       lane.open.rest = Rest::backing_off;
@@ -63,7 +64,8 @@ SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) cons
   if (backing_off) return SubjectState::backing_off;
   if (in_flight) return SubjectState::in_flight;
   if (lane.cursor() >= s.latest) return SubjectState::done;
-  return lane.cursor() >= limit(s, lane) ? SubjectState::waiting : SubjectState::ready;
+  const bool waits = lane.cursor() >= limit(s, lane) || awaited_input(s, lane) != nullptr;
+  return waits ? SubjectState::waiting : SubjectState::ready;
 }
 
 // Of a topology's lanes the one that needs a person's eye most.
@@ -83,7 +85,7 @@ bool Scheduler::State::is_stopped(const Subject& s, const TopologyPlace& place) 
   const Lane& lane = heaviest(s, place);
   const SubjectState state = state_of(s, lane);
   const bool is_parked = state == SubjectState::parked;
-  if (is_parked && lane.cursor() >= parked_end(lane)) return true;
+  if (is_parked && lane.at() >= parked_end(lane)) return true;
   if (state == SubjectState::paused) return true;
   // Events before a parked one may wait as well.
   if (state != SubjectState::waiting && !(is_parked && lane.cursor() >= limit(s, lane))) return false;
@@ -123,7 +125,10 @@ TopologyView Scheduler::State::view_of(const Subject& s, const TopologyPlace& pl
   view.reason = lane.troubled().reason;
   view.stopped = is_stopped(s, place);
   if (view.state == SubjectState::paused) view.reason = pause_reason(s, place);
-  if (view.state == SubjectState::waiting) view.reason = wait_of(s, place);
+  if (view.state == SubjectState::waiting) {
+    const Lane* needed = awaited_input(s, lane);
+    view.reason = needed ? input_wait_of(s, lane, *needed) : wait_of(s, place);
+  }
   if (view.reason.empty() && view.state == SubjectState::ready) view.reason = hosts.trouble(lane.lambda);
   return view;
 }
@@ -158,6 +163,7 @@ Counters Scheduler::counters() const {
   counters.waiting_bytes = state_->queues.bytes();
   counters.timers = state_->queues.timers();
   counters.hosts = state_->hosts.size();
+  for (const OutputBudget& budget : state_->budgets) counters.outputs_bytes += budget.charged;
   return counters;
 }
 

@@ -20,6 +20,10 @@ const char* name_of(Cause cause) {
       return "source_went_back";
     case Cause::waiting_after:
       return "waiting_after";
+    case Cause::waiting_input:
+      return "waiting_input";
+    case Cause::outputs_full:
+      return "outputs_full";
     case Cause::queued_for_credit:
       return "queued_for_credit";
     case Cause::rate_limited:
@@ -57,6 +61,15 @@ const Stretch* first_rest(const Lane& lane) {
   return soonest;
 }
 
+// For a lambda of which no host has said anything.
+std::string label_wait_of(const LambdaSpec& spec) {
+  if (spec.where.empty()) return {};
+  std::string labels;
+  for (const auto& [name, value] : spec.where)
+    labels += fmt::format("{}{} = \"{}\"", labels.empty() ? "" : ", ", name, value);
+  return fmt::format("no host has the labels that lambda '{}' asks for: {}", spec.name, labels);
+}
+
 }  // namespace
 
 // What a lane waits for that is neither parked nor paused, and has no job out.
@@ -73,8 +86,10 @@ void Scheduler::State::explain_wait(const Subject& s, const TopologyPlace& place
     why.until_ns = rest->timer_ns > 0 ? rest->timer_ns : now.boot_ns + rest->next_try_wall_ns - now.wall_ns;
     return;
   }
+  if (explain_outputs(s, lane, why)) return;
   if (waits_for_credit(lane)) {
-    const std::string trouble = hosts.trouble(lane.lambda);
+    std::string trouble = hosts.trouble(lane.lambda);
+    if (trouble.empty()) trouble = label_wait_of(plan.lambdas[lane.lambda]);
     const bool taken = hosts.takes(lane.lambda);
     if (taken && explain_circuit(lane, why)) return;
     if (const TopologyLimit& bound = limits[place.topology]; taken && bound.is_blocked()) {
@@ -98,7 +113,51 @@ void Scheduler::State::explain_wait(const Subject& s, const TopologyPlace& place
     why.detail = wait_of(s, place);
     return;
   }
+  if (const Lane* needed = awaited_input(s, lane)) {
+    // What it waits for may itself wait for something that a person can change.
+    if (first_rest(*needed) || waits_for_credit(*needed)) {
+      why.lambda = needed->lambda;
+      return explain_wait(s, place, *needed, why);
+    }
+    why.cause = Cause::waiting_input;
+    why.detail = input_wait_of(s, lane, *needed);
+    return;
+  }
   why.cause = s.ping_out || s.more_answers ? Cause::being_read : Cause::not_read;
+}
+
+// The lambda whose output the lane needs for its next event and has not; null: there is none.
+const Lane* Scheduler::State::awaited_input(const Subject& s, const Lane& lane) const {
+  for (std::uint32_t needed : layout_of(s).needs[lane.index]) {
+    const Lane& up = s.lanes[needed];
+    if (up.outputs->from > lane.at() || up.at() <= lane.at()) return &up;
+  }
+  return nullptr;
+}
+
+std::string Scheduler::State::input_wait_of(const Subject& s, const Lane& lane, const Lane& needed) const {
+  return fmt::format("lambda '{}' waits behind {} for what lambda '{}' gives, which is {} and stands at {}{}",
+                     plan.lambdas[lane.lambda].name, lane.at(), plan.lambdas[needed.lambda].name,
+                     name_of(state_of(s, needed)), needed.at(),
+                     needed.at() < needed.cursor() ? ": it runs again, since its outputs were not kept" : "");
+}
+
+bool Scheduler::State::explain_outputs(const Subject& s, const Lane& lane, Why& why) const {
+  if (!lane.outputs) return false;
+  const bool is_full = outputs_full(lane) && lane.at() < s.latest;
+  if (!is_full && (lane.outputs->ticket == 0 || !waits_for_credit(lane))) return false;
+  const OutputBudget& budget = budget_of(lane);
+  why.cause = Cause::outputs_full;
+  why.detail = is_full
+                   ? fmt::format(
+                         "lambda '{}' has given {} bytes for events that other lambdas have yet to "
+                         "run, {} may wait (outputs_bytes_max)",
+                         plan.lambdas[lane.lambda].name, lane.outputs->used(), budget.lane_bytes_max)
+                   : fmt::format(
+                         "outputs of other subjects take all {} bytes that those of the topology may "
+                         "take (outputs_bytes_max)",
+                         budget.bytes_max);
+  return true;
 }
 
 Why Scheduler::State::why_of(const Subject& s, const TopologyPlace& place) const {

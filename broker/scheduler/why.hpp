@@ -16,6 +16,8 @@ enum class Cause : std::uint8_t {
   source_failed,      // the source tells of events and does not give them
   source_went_back,   // parked: the source has less than was processed
   waiting_after,      // a topology that it comes after has not come so far
+  waiting_input,      // a lambda that it needs runs again: its outputs were dropped, or went with a broker
+  outputs_full,       // what its outputs may take is taken by others that wait for their dependants
   queued_for_credit,  // every child that may run it is busy
   rate_limited,       // the topology's events_per_s or jobs_max is reached
   circuit_open,       // whatever its lambda is given fails, and it waits for its turn to try

@@ -274,6 +274,50 @@ TEST_F(HostsTest, CreditForBytesThatItDoesNotOfferIsNone) {
   EXPECT_FALSE(credits[0].trouble.empty());
 }
 
+TEST_F(HostsTest, CreditForALambdaIsNoneWithoutTheLabelsThatItAsksFor) {
+  plan.lambdas[1].where = {{"zone", "eu"}, {"rack", "7"}};
+  start({});
+  const auto credit_of = [&](SessionId session, HostLabels labels) {
+    wire::HostHello hello = hello_of("a", session);
+    hello.labels = std::move(labels);
+    say(1, hello);
+    commit();
+    return only<scheduler::Credit>(
+               say(1, wire::HostCredit{.session = session, .lambda = 1, .jobs_max = 5, .hash = "qq"}))
+        .at(0);
+  };
+
+  EXPECT_EQ(credit_of(7, {{"zone", "eu"}, {"rack", "7"}, {"more", "x"}}).jobs_max, 5u);
+
+  const scheduler::Credit without = credit_of(8, {{"zone", "eu"}});
+  EXPECT_EQ(without.jobs_max, 0u);
+  EXPECT_EQ(without.trouble, "the lambda asks for a host with rack = \"7\", this one has no such label");
+  EXPECT_EQ(credit_of(9, {{"zone", "us"}, {"rack", "7"}}).trouble,
+            "the lambda asks for a host with zone = \"eu\", this one has \"us\"");
+}
+
+TEST_F(HostsTest, JobsOfOneMessageFitWithTheirInputs) {
+  say(1, hello_of("a", 7));
+  const auto up = only<scheduler::HostUp>(commit());
+  auto block = std::make_shared<EventBlock>();
+  block->add(1, 0, "", "x");
+  const auto input = std::make_shared<const std::string>(3u << 20, 'x');
+
+  for (JobId job = 1; job <= 3; ++job)
+    publisher->add({.host = up[0].host,
+                    .job = job,
+                    .lambda = 0,
+                    .subject = 1,
+                    .name = "s",
+                    .events = {block, 0, 1},
+                    .inputs = {{.lambda = "up", .outputs = {input}}}});
+  std::vector<Input> not_sent;
+  publisher->flush(not_sent);
+
+  ASSERT_EQ(end.all<wire::RunJobs>(1).size(), 2u);
+  EXPECT_EQ(end.all<wire::RunJobs>(1)[0].jobs.at(0).inputs.at(0).outputs.at(0), input) << "not copied";
+}
+
 TEST_F(HostsTest, NewSessionOfAHostEndsItsOldOne) {
   say(1, hello_of("a", 7));
   const auto up = only<scheduler::HostUp>(commit());

@@ -68,6 +68,33 @@ void Checkers::on_start(const EventStart& start, std::int64_t now_ns) {
                                            source_.events(start.subject)[done].sequence));
   }
   if (start.of_this_life) check_after(start, place);
+  check_inputs(start, place);
+}
+
+std::string output_of(LambdaIndex lambda, SubjectId subject, Sequence sequence) {
+  if (sequence % 5 == 0) return {};
+  return fmt::format("{}/{}/{}", lambda, subject, sequence) +
+         std::string(static_cast<std::size_t>(sequence % 7) * 20, '.');
+}
+
+// One for each lambda that it needs, which was through with the event, and gave just this.
+void Checkers::check_inputs(const EventStart& start, std::size_t place) {
+  const std::vector<LambdaIndex>& needs = all_.lambdas[start.lambda].needs;
+  if (start.inputs.size() != needs.size())
+    return violate_(Promise::data,
+                    fmt::format("{} starts with {} inputs", to_text(start), start.inputs.size()));
+  for (std::size_t i = 0; i < needs.size(); ++i) {
+    const Seen& seen = lane_of(needs[i], start.subject).seen[place];
+    const auto& [lambda, output] = start.inputs[i];
+    const std::string text = output ? *output : "";
+    if (!seen.passed)
+      violate_(Promise::data, fmt::format("{} starts before {} is through with it", to_text(start),
+                                          all_.lambdas[needs[i]].name));
+    const bool is_right = (seen.gave && text == output_of(needs[i], start.subject, start.sequence)) ||
+                          (seen.gave_nothing && text.empty());
+    if (lambda != all_.lambdas[needs[i]].name || !is_right)
+      violate_(Promise::data, fmt::format("{} starts with '{}' of {}", to_text(start), text, lambda));
+  }
 }
 
 // Nothing of a lane runs once a later job of it began; in a pipelined one no event does.
@@ -146,6 +173,8 @@ void Checkers::on_end(const EventStart& start, OutcomeKind end, bool is_known) {
   Seen& seen = lane.seen[place];
   if (start.of_this_life) --of_topology_[all_.lambdas[start.lambda].topology].jobs_running;
   --(spec_of(start.lambda).mode == Mode::pipelined ? seen.running : lane.running);
+  seen.gave |= end == OutcomeKind::ok;
+  seen.gave_nothing |= end == OutcomeKind::skipped;
   if (is_done(end)) {
     seen.succeeded = seen.ran = seen.passed = true;
     lane.top = std::max(lane.top, place + 1);
@@ -173,7 +202,7 @@ void Checkers::on_skip(TopologyIndex topology, SubjectId subject, Sequence seque
                                       &storage::LambdaCursor::lambda);
     if (at == to.lambdas.end() || at->cursor < sequence) continue;
     Seen& seen = lane_of(spec.first_lambda + i, subject).seen[place];
-    seen.succeeded = seen.passed = true;
+    seen.succeeded = seen.passed = seen.gave_nothing = true;
     Lane& lane = lanes_[spec.first_lambda + i][subject];
     lane.top = std::max(lane.top, place + 1);
   }

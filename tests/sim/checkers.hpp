@@ -19,6 +19,9 @@ namespace cape::scheduler {
 
 using sim::EventStart;
 
+// What a lambda of the simulation gives for an event, each time that it succeeds on it.
+std::string output_of(LambdaIndex lambda, SubjectId subject, Sequence sequence);
+
 class Checkers {
  public:
   using Violate = std::function<void(Promise, std::string)>;
@@ -52,10 +55,12 @@ class Checkers {
   std::uint64_t overtaken() const { return overtaken_; }  // events that ran first after a later one had begun
 
  private:
-  struct Seen {              // of one event by one lambda
-    bool succeeded = false;  // or skipped, since the last rewind to below it
-    bool ran = false;        // successfully, once
-    bool passed = false;     // ran or skipped, once
+  struct Seen {                 // of one event by one lambda
+    bool succeeded = false;     // or skipped, since the last rewind to below it
+    bool ran = false;           // successfully, once
+    bool passed = false;        // ran or skipped, once
+    bool gave = false;          // its output, once
+    bool gave_nothing = false;  // SKIPPED, or skipped by an operator, once
     JobId last_job = 0;
     JobId failed_in = 0;   // the last job that it failed in
     JobId counted_in = 0;  // the last job in which it counted as an event of its topology's rate
@@ -87,6 +92,7 @@ class Checkers {
   void check_fence(Lane& lane, const EventStart& start, std::size_t place);
   void check_alone(Lane& lane, const EventStart& start, std::size_t place);
   void check_after(const EventStart& start, std::size_t place);
+  void check_inputs(const EventStart& start, std::size_t place);
   void check_cursor(TopologyIndex topology, SubjectId subject, const storage::LambdaCursor& at,
                     const storage::LambdaCursor* before);
   const TopologySpec* named(const std::string& topology) const;

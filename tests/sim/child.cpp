@@ -66,6 +66,8 @@ void Child::begin_next() {
                                .may_repeat = given.job.may_repeat},
                      .fate = {},
                      .started_ns = fate_.now_ns()};
+  for (const wire::JobInput& input : given.job.inputs)
+    running_->start.inputs.emplace_back(input.lambda, input.outputs.at(given.ran));
   had_started_ = true;
   if (given.ran == 0) job_began_ns_ = fate_.now_ns();
   ++event_;
@@ -83,6 +85,7 @@ void Child::end_event(OutcomeKind end) {
   if (end == OutcomeKind::signaled) return die({end, "it crashed"});
   const EventStart ended = running_->start;
   const std::int64_t started_ns = running_->started_ns;
+  std::string output = end == OutcomeKind::ok ? std::move(running_->fate.output) : "";
   running_.reset();
   outside_.on_end(ended, end, true);
   Given& given = jobs_.front();
@@ -93,11 +96,12 @@ void Child::end_event(OutcomeKind end) {
     report_done({end, "it said so"}, true);
   } else {
     ++given.ran;
+    give(given, std::move(output));
     if (!given.in_one_call) note_progress(given);
     if (given.ran == given.job.events.count) {
       note_progress(given);
       report_done({}, true);
-    } else if (given.ran == given.fitting() || owes_answer_) {
+    } else if (given.ran == given.fitting() || owes_answer_ || (given.is_full() && !given.in_one_call)) {
       note_progress(given);
       report_done({OutcomeKind::cancelled, "had not begun"}, false);
     }
@@ -110,6 +114,12 @@ void Child::note_progress(Given& given) {
   if (given.ran == 0) return;
   given.status.events_done = given.ran;
   given.status.done_to = given.job.events[given.ran - 1].sequence;
+  if (given.job.outputs_bytes_max > 0) given.status.outputs = given.outputs;
+}
+
+void Child::give(Given& given, std::string output) {
+  given.output_bytes += output.size();
+  given.outputs.push_back(output.empty() ? nullptr : std::make_shared<const std::string>(std::move(output)));
 }
 
 void Child::report_done(Outcome end, bool started) {

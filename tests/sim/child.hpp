@@ -54,6 +54,9 @@ class Child {
     bool in_one_call = false;  // what its events came to is known when all of them have ended
     bool cut = false;          // the ring had no room for its last events
     std::uint32_t ran = 0;
+    std::vector<OutputPtr> outputs;  // of those that ran
+    std::uint64_t output_bytes = 0;
+    bool is_full() const { return job.outputs_bytes_max > 0 && output_bytes >= job.outputs_bytes_max; }
     wire::JobStatus status;
     std::uint32_t fitting() const { return cut ? job.events.count - 1 : job.events.count; }
   };
@@ -69,6 +72,7 @@ class Child {
   void begin_next();
   void end_event(OutcomeKind end);
   void note_progress(Given& given);
+  static void give(Given& given, std::string output);
   void report_done(Outcome end, bool started);
   void give_back_from(std::size_t first);
   void die_soon(Outcome end, std::int64_t most_ns);

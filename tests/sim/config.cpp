@@ -59,6 +59,8 @@ Life make_life(const SchedulerPlan& all, const SimConfig& config) {
       life.lambda_of.push_back(lambda);
       life.plan.lambdas.push_back(all.lambdas[lambda]);
       life.plan.lambdas.back().topology = here;
+      for (LambdaIndex& needed : life.plan.lambdas.back().needs)
+        needed = needed - all.topologies[topology].first_lambda + spec.first_lambda;
     }
     life.plan.topologies.push_back(std::move(spec));
   }

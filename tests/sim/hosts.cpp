@@ -201,6 +201,7 @@ sim::EventFate Simulation::on_start(const sim::EventStart& started) {
     if (chance(0.02)) fate.end = OutcomeKind::signaled;
     if (chance(0.05) || fate_.now_ns() < down_until_ns_[start.lambda]) fate.end = OutcomeKind::retry;
   }
+  fate.output = output_of(start.lambda, start.subject, start.sequence);
   if (fate.end == OutcomeKind::ok && chance(0.05)) fate.end = OutcomeKind::skipped;
   const TopologyIndex topology = all_.lambdas[start.lambda].topology;
   if (!checkers_.is_poison(topology, start.subject, start.sequence) || fate.end == OutcomeKind::signaled)

@@ -31,6 +31,7 @@ Exit codes. Of several failures the first counts:
   17  told    what is told of a subject is wrong: parked without a cause, no hint that an event runs again
   18  spin    steps without end while time hardly passes
   19  isolation  a job waited behind a slow event of another subject for nothing
+  20  data       an event began without what the lambdas it needs gave for it
   30  check   a CAPE_CHECK of the code under test failed, or it crashed
 )";
 

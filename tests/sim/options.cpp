@@ -40,11 +40,13 @@ SimulationOptions options_for(std::uint64_t seed) {
   // What stops a lane there is not its oldest event, as the checkers take it to be.
   if (options.shape == PlanShape::latest) options.poison = options.park_after = false;
   options.jobs_in_all = (bits & 768) == 0 ? 3 : 0;
+  if ((bits & 0x3000) == 0) options.shape = PlanShape::needs;
   return options;
 }
 
 std::string to_text(const SimulationOptions& options) {
-  static constexpr const char* names[] = {"strict", "pipelined", "chain", "join", "latest", "limits"};
+  static constexpr const char* names[] = {"strict", "pipelined", "chain", "join",
+                                          "latest", "limits",    "needs"};
   std::string text = fmt::format("seed {}: plan {}, {} subjects", options.seed,
                                  names[static_cast<std::size_t>(options.shape)], options.subjects);
   if (options.operators) text += ", operators";

@@ -10,7 +10,7 @@
 
 namespace cape::scheduler {
 
-enum class PlanShape : std::uint8_t { strict, pipelined, chain, join, latest, limits };
+enum class PlanShape : std::uint8_t { strict, pipelined, chain, join, latest, limits, needs };
 
 struct SimulationOptions {
   std::uint64_t seed = 1;

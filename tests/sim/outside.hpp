@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "core/event.hpp"
 #include "core/types.hpp"
 #include "tests/sim/promise.hpp"
 
@@ -20,7 +23,8 @@ struct EventStart {
   std::uint32_t attempt = 0;
   bool is_first = true;  // of its job: `attempt` is about it
   bool may_repeat = false;
-  bool of_this_life = true;  // else its broker may have had another config
+  bool of_this_life = true;                                    // else its broker may have had another config
+  std::vector<std::pair<std::string, OutputPtr>> inputs = {};  // by lambda
 };
 
 // What becomes of an event, decided when it begins.
@@ -29,6 +33,7 @@ struct EventFate {
   OutcomeKind end = OutcomeKind::ok;  // what it returns; signaled: it takes its child along
   bool hangs = false;                 // until it is killed
   bool beats = false;                 // sends heartbeats while it runs
+  std::string output = {};            // what it gives if it returns ok
 };
 
 class Outside {

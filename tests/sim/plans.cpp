@@ -59,6 +59,21 @@ void limits_of_topologies(SchedulerPlan& plan) {
   mail.after = {0};
 }
 
+// A lambda that two need which a fourth needs, and two beside them in the other mode. Room for the outputs of
+// few events, and of few subjects.
+void fork_and_join_within(SchedulerPlan& plan) {
+  add_topology(plan, "audit", {"up", "left", "right", "join"}).outputs_bytes_max = 4000;
+  plan.lambdas[1].needs = {0};
+  plan.lambdas[2].needs = {0};
+  plan.lambdas[3].needs = {1, 2};
+  TopologySpec& index = add_topology(plan, "index", {"a", "b"});
+  index.mode = Mode::pipelined;
+  index.outputs_bytes_max = 2000;
+  index.after = {0};
+  plan.lambdas[5].needs = {4};
+  plan.outputs_bytes_max = 4000;
+}
+
 }  // namespace
 
 SchedulerPlan plan_of(const SimulationOptions& options) {
@@ -81,6 +96,9 @@ SchedulerPlan plan_of(const SimulationOptions& options) {
       break;
     case PlanShape::limits:
       limits_of_topologies(plan);
+      break;
+    case PlanShape::needs:
+      fork_and_join_within(plan);
       break;
   }
   for (TopologySpec& topology : plan.topologies) {

@@ -24,6 +24,8 @@ const char* name_of(Promise promise) {
       return "spin";
     case Promise::isolation:
       return "isolation";
+    case Promise::data:
+      return "data";
   }
   return "unknown";
 }

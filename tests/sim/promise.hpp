@@ -18,12 +18,13 @@ enum class Promise : std::uint8_t {
   told,       // what is told of a subject is wrong: parked without a cause, no hint that an event runs again
   spin,       // steps without end while time hardly passes
   isolation,  // a job waited behind a slow event of another subject for nothing (G5)
+  data,       // an event began without what the lambdas it needs gave for it, or with something else (G4)
 };
 const char* name_of(Promise promise);
 
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_check_failed = 30;  // a CAPE_CHECK of the code under test, or a crash of it
-// 10 to 19, in the order above.
+// 10 to 20, in the order above.
 int exit_code_of(Promise promise);
 
 struct Violation {

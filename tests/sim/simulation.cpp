@@ -124,6 +124,7 @@ void Simulation::start_broker() {
   note(
       fmt::format("the broker starts its epoch {} with {} topologies", epoch_, life_.plan.topologies.size()));
   tick_ns_ = 0;
+  outputs_dropped_ = 0;
   for (auto& [subject, stored] : store_) stored.is_known = false;
   went_back_.clear();
   commands_.clear();  // of the life before: whoever asked sees that the broker is gone
@@ -152,6 +153,8 @@ void Simulation::step(std::vector<Input> inputs) {
   const Actions actions = broker_->scheduler.step(now, inputs);
   ++met_.steps;
   check_spin();
+  const std::uint64_t dropped = broker_->scheduler.counters().outputs_dropped;
+  met_.outputs_dropped += dropped - std::exchange(outputs_dropped_, dropped);
   if (on_step_) on_step_({epoch_, life_.plan, now, inputs, actions});
   check_bounds();
   for (const Action& action : actions) {
@@ -248,6 +251,11 @@ void Simulation::check_bounds() {
   const Counters counters = broker_->scheduler.counters();
   if (counters.waiting_bytes > life_.plan.lambdas.size() * all_.waiting_bytes_max)
     violate(Promise::bounds, "too many bytes wait");
+  // A subject whose outputs are the only ones may have all that one may have.
+  std::uint64_t outputs_max = all_.outputs_bytes_max;
+  for (const TopologySpec& topology : life_.plan.topologies) outputs_max += topology.outputs_bytes_max + 1000;
+  if (counters.outputs_bytes > outputs_max)
+    violate(Promise::bounds, fmt::format("{} bytes of outputs are kept", counters.outputs_bytes));
   if (counters.timers > life_.plan.lambdas.size() * all_.timers_max)
     violate(Promise::bounds, "too many timers");
   if (options_.jobs_in_all > 0 && counters.jobs_in_flight > counters.hosts * options_.jobs_in_all)
@@ -265,10 +273,12 @@ std::string Simulation::unfinished() {
       // One that came further while its config let it has nothing to wait for.
       const bool is_told = !stops || view.stopped || view.state == SubjectState::done;
       if (checkers_.is_through(topology, subject) && is_told) continue;
+      const auto whys = broker_->scheduler.why(subject, 0, stored(subject));
+      const Why& why = *std::ranges::find(whys, life_.topology_here[topology], &Why::topology);
       return fmt::format(
-          "subject {} in {}: {} {}", subject, all_.topologies[topology].name,
+          "subject {} in {}: {} {}: {} of lambda {} {}", subject, all_.topologies[topology].name,
           is_told ? "not everything was processed, of events below place" : "not told to be stopped at place",
-          stop);
+          stop, name_of(why.cause), why.lambda, why.detail);
     }
   return {};
 }
@@ -280,6 +290,8 @@ void Simulation::check_end() {
     violate(Promise::bounds,
             fmt::format("left in the end: {} jobs, {} bytes, {} timers, {} subjects", counters.jobs_in_flight,
                         counters.waiting_bytes, counters.timers, counters.subjects_in_memory));
+  if (counters.outputs_bytes > 0)
+    violate(Promise::bounds, fmt::format("left in the end: {} bytes of outputs", counters.outputs_bytes));
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
     for (TopologyIndex topology : life_.topology_of) {
       const TopologySpec& spec = all_.topologies[topology];
@@ -305,6 +317,7 @@ void Met::add(const Met& o) {
   late += o.late, lies += o.lies, went_back += o.went_back, unreadable += o.unreadable;
   outages += o.outages, circuits_opened += o.circuits_opened;
   store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
+  outputs_dropped += o.outputs_dropped;
   hosts.add(o.hosts);
   network.messages += o.network.messages, network.lost += o.network.lost,
       network.doubled += o.network.doubled;
@@ -325,6 +338,7 @@ std::vector<std::uint64_t> Met::of_each() const {
           lies,
           went_back,
           unreadable,
+          outputs_dropped,
           store.failed,
           store.unanswered,
           crashed,
@@ -352,13 +366,13 @@ std::string to_text(const Met& met) {
       "fenced, {} "
       "events crashed, {} take-backs, {} cancels, {} drained, {} jobs refused by a ring; network: {} "
       "messages, {} lost, {} "
-      "doubled, {} not taken, {} breaks",
+      "doubled, {} not taken, {} breaks; {} times outputs were dropped",
       met.steps, met.events, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung, met.parked,
       met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
       met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
-      met.network.doubled, met.network.refused, met.network.breaks);
+      met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped);
 }
 
 Met Simulation::met() const {

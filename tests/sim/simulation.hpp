@@ -42,7 +42,8 @@ namespace cape::scheduler {
 struct Met {
   std::uint64_t steps = 0, events = 0, crashes = 0, walks = 0, hosts_lost = 0, hung = 0, parked = 0,
                 overtaken = 0, crashed = 0, outages = 0, circuits_opened = 0;  // hung and crashed: events
-  std::uint64_t acts_done = 0, configs = 0, late = 0, lies = 0, went_back = 0, unreadable = 0;
+  std::uint64_t acts_done = 0, configs = 0, outputs_dropped = 0, late = 0, lies = 0, went_back = 0,
+                unreadable = 0;
   sim::StoreMet store;
   sim::HostMet hosts;
   sim::NetworkMet network;
@@ -196,6 +197,7 @@ class Simulation final : public sim::Outside {
   std::int64_t tick_ns_ = 0;
   std::uint64_t reads_ = 0;
   std::map<LambdaIndex, std::int64_t> down_until_ns_;
+  std::uint64_t outputs_dropped_ = 0;  // as this life counts
   std::set<SubjectId> lied_about_;
   std::map<sim::PlaceId, Place> places_;
   sim::PlaceId last_place_ = 0;

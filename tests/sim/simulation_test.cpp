@@ -34,7 +34,7 @@ TEST_P(Seeds, HoldEveryPromiseThroughFailuresCrashesAndLies) {
 class Replay : public testing::TestWithParam<PlanShape> {};
 INSTANTIATE_TEST_SUITE_P(Shapes, Replay,
                          testing::Values(PlanShape::strict, PlanShape::pipelined, PlanShape::chain,
-                                         PlanShape::join));
+                                         PlanShape::join, PlanShape::needs));
 
 TEST_P(Replay, TheSameInputsGiveTheSameActionsByteForByte) {
   Simulation simulation(

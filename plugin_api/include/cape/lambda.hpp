@@ -55,7 +55,7 @@ class Event {
   bool is_replay() const { return has(CAPE_EVENT_REPLAY); }
   bool is_late() const { return has(CAPE_EVENT_LATE); }
 
-  // Output of an upstream lambda (`needs`) for this event; nullopt: it has none.
+  // What a lambda that this one `needs` gave for this event; empty: nothing. nullopt: `needs` does not name it.
   std::optional<std::string_view> input(std::string_view lambda) const {
     for (std::uint32_t i = 0; i < event_->input_count; ++i) {
       if (text_of(event_->inputs[i]->lambda) == lambda) return text_of(event_->inputs[i]->output);
