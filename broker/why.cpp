@@ -42,8 +42,8 @@ Told told_of_hosts(const BrokerState& b, const Why& why) {
     if (trouble.empty()) trouble = credit->second.trouble;
     if (credit->second.trouble.find("set aside") != std::string::npos)
       return told("plugin_set_aside", fmt::format("host {}: {}", session.name, credit->second.trouble));
-    if (why.cause == Cause::no_host && credit->second.jobs_max == 0 && credit->second.trouble.empty() &&
-        !credit->second.hash.empty())
+    const bool drains = credit->second.trouble.find("is draining") != std::string::npos;  // in the worker's words
+    if (why.cause == Cause::no_host && credit->second.jobs_max == 0 && drains)
       return told("host_draining",
                   fmt::format("host {} takes no more jobs: it is being stopped", session.name));
   }

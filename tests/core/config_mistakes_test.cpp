@@ -101,7 +101,7 @@ TEST(ConfigMistakes, RefusesKeysNestedWithoutEnd) {
 TEST(ConfigMistakes, NamesEveryKnownKeyWhenNoneIsNear) {
   EXPECT_THAT(
       mistakes_of("[domain.d]\nsource = \"s\"\nwhatever = 1\n"),
-      ElementsAre("3 domain.d.whatever: unknown key; known here: source, config, grant, limits, timeout"));
+      ElementsAre("3 domain.d.whatever: unknown key; known here: source, config, grant, limits, queries_per_s, timeout"));
 }
 
 TEST(ConfigMistakes, SaysWhichWordsOfTheDesignThisVersionCannotRun) {

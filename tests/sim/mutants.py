@@ -17,7 +17,7 @@ CAUGHT = {10: "order", 11: "after", 12: "fence", 13: "cursor", 14: "acts", 15: "
           18: "spin", 19: "isolation", 20: "data", 30: "check"}  # as cape-sim says them
 RUN_SECONDS_MAX = 300
 # What is compiled together for a mutant of one of its files: folder, and its sources; none named: all of them.
-UNITS = {"broker/scheduler": [], "broker/tracker": ["vicinity", "read_book"], "broker": ["hosts", "publisher", "saver"],
+UNITS = {"broker/scheduler": [], "broker/tracker": ["vicinity", "query_plan", "read_book"], "broker": ["hosts", "publisher", "saver"],
          "host/worker": ["crash_record", "hang_watch", "held_job", "lambda_children", "lambda_decide", "lambda_inputs",
                          "session", "worker"]}
 

@@ -19,7 +19,7 @@ constexpr const char* sleeping = R"(lease = "5s"
 source = "journal"
 [topology.seen]
 domain = "history"
-lambda.run = { plugin = "sleepy", config = { sleep_ms = 60000 } }
+lambda.record = { plugin = "record", config = { sleep_us = 60000000, slow_subject = "first" }, grant = { state = true } }
 )";
 
 class WhyOfHosts : public testing::Test {
@@ -39,10 +39,12 @@ class WhyOfHosts : public testing::Test {
         seconds(20));
   }
   void start() {
-    cluster_.add_host("a", {"sleepy"});
+    cluster_.add_host("a", {"record"});
     ASSERT_TRUE(cluster_.start_broker()) << cluster_.logs();
     ASSERT_TRUE(cluster_.start_host("a")) << cluster_.logs();
     ASSERT_EQ(cluster_.site().cape({"append", "history", "first"}).exit, 0);
+    // It has begun, so a host that is stopped waits for its end.
+    ASSERT_TRUE(Site::eventually([&] { return cluster_.count("record") == 1; }, seconds(20))) << cluster_.logs();
     ASSERT_TRUE(comes_to("first", "in_flight")) << last_ << cluster_.logs();
   }
 
