@@ -165,6 +165,10 @@ void Simulation::perform(const IssueJob& issued) {
   if (held.paused || held.parked || paused_whole_.contains(topology) ||
       went_back_.contains({topology, job.subject}))
     violate(Promise::acts, fmt::format("{} although it is held", to_text(Action{issued})));
+  const broker::Hosts::Session* session = broker_->hosts.find(issued.host);
+  if (session && !leases_.contains(session->key))
+    violate(Promise::fence,
+            fmt::format("{} before the lease of its host is stored", to_text(Action{issued})));
   if (in_trouble() && chance(0.005)) claim_elsewhere(job);
   broker_->publisher.add(issued);
   if (in_trouble() && chance(0.1)) flush();  // else with the others of its step
