@@ -24,6 +24,7 @@ BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease
       tracker(options.config, scheduler, subjects, links, pinged_subjects_max),
       refresh(options.config, scheduler, subjects, options.store, links, tracker),
       saver(options.config, options.store),
+      baselines(options.config, links, saver),
       operators(options.config, plan, scheduler, subjects, options.store, saver),
       hosts(plan, options.store.epoch(), options.transport, saver, std::move(recorded), now_ns),
       publisher(plan, hosts, options.transport),

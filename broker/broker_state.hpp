@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/admin_server.hpp"
+#include "broker/baselines.hpp"
 #include "broker/dispatcher.hpp"
 #include "broker/failure_log.hpp"
 #include "broker/frontend.hpp"
@@ -46,6 +47,7 @@ struct BrokerState {
   tracker::Tracker tracker;
   Refresh refresh;
   Saver saver;
+  Baselines baselines;
   Operators operators;
   Hosts hosts;
   Publisher publisher;

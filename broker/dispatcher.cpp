@@ -41,6 +41,7 @@ class DispatcherLoop final : public Dispatcher {
   void take_saves();
   void take_requests();
   void load_pauses();
+  Result<void> load_baselines();
   void lose_store(const Error& error);
   void every_second();
   void step(std::vector<scheduler::Input> inputs);
@@ -97,6 +98,7 @@ Result<void> DispatcherLoop::open() {
 
 Result<RunEnd> DispatcherLoop::run() {
   load_pauses();
+  if (auto loaded = load_baselines(); !loaded) return std::unexpected(loaded.error());
   ping_inbox();
   b_.refresh.walk_behind();
   if (b_.options.on_ready) b_.options.on_ready();
@@ -125,6 +127,7 @@ void DispatcherLoop::turn() {
   step(std::exchange(inputs_, {}));
   b_.publisher.flush(inputs_);  // what could not be sent comes back in the next turn
   for (SourceLink& link : b_.links) link.step(now_.boot_ns);
+  b_.baselines.step(now_.boot_ns);
   b_.refresh.step(now_.boot_ns);
   b_.tracker.pump(now_.boot_ns);
   b_.saver.flush(now_.boot_ns);
@@ -178,6 +181,17 @@ void DispatcherLoop::load_pauses() {
                                  .reason = std::move(row.reason)});
   }
   step(std::move(inputs));
+}
+
+// Where topologies begin is known, or scanned for, before the first event is read.
+Result<void> DispatcherLoop::load_baselines() {
+  auto stored = b_.options.store.baselines();
+  if (!stored) return std::unexpected(stored.error());
+  std::vector<scheduler::Input> inputs;
+  for (TopologyIndex topology : b_.baselines.open(std::move(*stored)))
+    inputs.push_back(scheduler::BaselineDone{topology});
+  step(std::move(inputs));
+  return {};
 }
 
 void DispatcherLoop::take_stop() {
@@ -248,6 +262,7 @@ void DispatcherLoop::take_source_report(DomainIndex domain, child::SourceReport&
       b_.saver.clear_inbox({b_.config().domains[domain].name, next.gone_subject, next.gone_generation}, now_.boot_ns);
   } else if (auto* scan = std::get_if<child::ScanAnswer>(&report)) {
     source_failed_ |= scan->status != OutcomeKind::ok;
+    if (b_.baselines.on_scan(domain, *scan, now_.boot_ns)) return;
     b_.refresh.on_scan(domain, std::move(*scan), now_.boot_ns);
   } else if (auto* ping = std::get_if<child::SourcePing>(&report)) {
     b_.tracker.ping({.domain = domain, .subject = ping->subject, .ping_ns = now_.boot_ns});
@@ -257,6 +272,7 @@ void DispatcherLoop::take_source_report(DomainIndex domain, child::SourceReport&
     source_failed_ = true;
     b_.tracker.on_source_lost(domain, now_.boot_ns);
     b_.refresh.on_source_lost(domain, now_.boot_ns);
+    b_.baselines.on_source_lost(domain, now_.boot_ns);
     b_.whys.on_source_lost(domain);
   }
 }
@@ -278,6 +294,9 @@ void DispatcherLoop::take_saves() {
   for (AckId ack : done.refused) b_.frontend->answer(ack, {wire::PingAnswer::busy, done.error->message});
   for (std::uint64_t token : done.pauses)
     b_.operators.on_pause_saved(token, done.pauses_failed ? done.error : std::nullopt);
+  for (const Saver::Done::Baseline& page : done.baselines)
+    for (TopologyIndex topology : b_.baselines.on_saved(page.id, page.is_stored, now_.boot_ns))
+      inputs_.push_back(scheduler::BaselineDone{topology});
   for (const std::string& host : done.leases) b_.hosts.on_lease_saved(host, now_.boot_ns, inputs_);
   if (done.broken && !store_lost_) lose_store(*done.error);
   if (done.error && !store_lost_ && b_.store_trouble != done.error->message)
@@ -336,12 +355,12 @@ void DispatcherLoop::look_for_idle() {
                             .jobs_in_flight = counters.jobs_in_flight});
   const bool scheduler_quiet =
       counters.jobs_in_flight == 0 && counters.waiting_bytes == 0 && counters.timers == 0 && counters.subjects_in_memory == 0;
-  const IdleFacts facts{
-      .quiet = scheduler_quiet && b_.tracker.idle() && b_.saver.idle() && !b_.refresh.walking_behind() && inputs_.empty(),
-      .activity = counters.jobs_issued + b_.tracker.counters().pings,
-      .sweep_complete = b_.refresh.sweep().complete,
-      .sweep_behind = b_.refresh.sweep().behind,
-      .sweep_stopped = b_.refresh.sweep().stopped};
+  const IdleFacts facts{.quiet = scheduler_quiet && b_.tracker.idle() && b_.saver.idle() &&
+                                 !b_.refresh.walking_behind() && !b_.baselines.running() && inputs_.empty(),
+                        .activity = counters.jobs_issued + b_.tracker.counters().pings,
+                        .sweep_complete = b_.refresh.sweep().complete,
+                        .sweep_behind = b_.refresh.sweep().behind,
+                        .sweep_stopped = b_.refresh.sweep().stopped};
   switch (idle_.step(facts)) {
     case IdleStep::wait: break;
     case IdleStep::start_sweep: b_.refresh.start_at_once(); break;
@@ -362,6 +381,7 @@ std::int64_t DispatcherLoop::next_deadline() const {
   sooner(b_.scheduler.next_deadline());
   sooner(b_.tracker.next_deadline());
   sooner(b_.refresh.next_deadline());
+  sooner(b_.baselines.next_deadline());
   sooner(b_.saver.next_deadline());
   sooner(b_.hosts.next_deadline());
   sooner(b_.whys.next_deadline());

@@ -180,10 +180,11 @@ Result<void> Operators::add_subject(Request& request, const std::string& subject
   const DomainIndex domain = plan_.topologies[asked.topology].domain;
   auto found = subjects_.find(domain, subject);
   if (!found) return std::unexpected(found.error());
-  if (found->id == 0)
+  if (found->id == 0 && !found->stored)
     return fail(ErrorCode::not_found,
                 fmt::format("nothing is known of subject '{}' in domain '{}' yet: look at its spelling",
                             printable(subject, 255), config_.domains[domain].name));
+  if (found->id == 0) found->id = store_.new_subject_id();  // a baseline alone knows it
   for (TopologyIndex topology : asked.topologies) {
     scheduler::Command command{.id = 0,
                                .act = asked.act,

@@ -33,10 +33,13 @@ void put_block(Packer& out, const EventBlock& block) {
 }
 
 void put_stored(Packer& out, const std::optional<storage::CursorInfo>& stored) {
-  if (stored)
-    out.pack(storage::encode(*stored));
-  else
+  if (!stored) {
     out.pack_nil();
+    return;
+  }
+  out.pack_array(static_cast<std::uint32_t>(1 + 2 * stored->starts.size()));
+  out.pack(storage::encode(*stored));
+  for (const storage::FixedStart& start : stored->starts) put(out, start.topology, start.cursor);
 }
 
 struct PutInput {
@@ -99,6 +102,10 @@ struct PutInput {
     head(10, 3);
     put(out, p.topology, p.paused, p.reason);
   }
+  void operator()(const scheduler::BaselineDone& b) const {
+    head(11, 1);
+    put(out, b.topology);
+  }
 };
 
 // Reads the elements of one array in order; msgpack throws on a wrong type or a missing element.
@@ -149,8 +156,13 @@ EventBlockPtr get_block(const msgpack::object& object) {
 
 std::optional<storage::CursorInfo> get_stored(const msgpack::object& object) {
   if (object.is_nil()) return std::nullopt;
-  auto info = storage::decode_cursor_info(object.as<std::string>());
+  Fields in(object);
+  auto info = storage::decode_cursor_info(in.get<std::string>());
   if (!info) throw msgpack::type_error();
+  for (std::size_t i = 1; i + 1 < in.size(); i += 2) {
+    auto topology = in.get<std::string>();
+    info->starts.push_back({std::move(topology), in.get<Sequence>()});
+  }
   return std::move(*info);
 }
 
@@ -241,6 +253,8 @@ Input get_input(const msgpack::object& object) {
       return get_command(in);
     case 10:
       return scheduler::PauseTopology{in.get<TopologyIndex>(), in.get<bool>(), in.get<std::string>()};
+    case 11:
+      return scheduler::BaselineDone{in.get<TopologyIndex>()};
     default:
       throw msgpack::type_error();
   }

@@ -92,10 +92,11 @@ void Refresh::on_scan(DomainIndex domain, child::ScanAnswer answer, std::int64_t
 
 Refresh::Standing Refresh::standing(DomainIndex domain, const child::ScannedSubject& seen,
                                     const storage::StoredSubject* stored) {
-  const SubjectId id = stored ? stored->id : subjects_.named(domain, seen.subject);
+  const SubjectId id = stored && stored->id != 0 ? stored->id : subjects_.named(domain, seen.subject);
   const scheduler::SubjectView view = scheduler_.view(id, domain, stored ? &stored->info : nullptr);
   bool behind = false, stopped = true;
   for (const scheduler::TopologyView& topology : view.topologies) {
+    if (topology.unplaced) continue;  // a baseline is on its way
     // Above what was ever told of it a cursor stands by a start position alone.
     const bool went_back = topology.cursor > seen.latest && topology.cursor <= view.latest;
     if (topology.cursor >= seen.latest && !went_back) continue;

@@ -63,6 +63,11 @@ void Saver::put_pause(storage::PausedTopology topology, storage::AuditEntry audi
   pending_pauses_.push_back(token);
 }
 
+void Saver::put_baseline(storage::BaselinePage page) {
+  pending_baselines_.push_back(page.baseline.id);
+  pending_.baselines.push_back(std::move(page));
+}
+
 void Saver::sync() {
   sync_asked_ = true;
 }
@@ -76,6 +81,7 @@ void Saver::flush(std::int64_t now_ns) {
               .rows = std::exchange(pending_rows_, {}),
               .acks = std::exchange(pending_acks_, {}),
               .pauses = std::exchange(pending_pauses_, {}),
+              .baselines = std::exchange(pending_baselines_, {}),
               .leases = pending_.leases,
               .clears = pending_.inbox_clears};
   group.ticket = store_.submit(std::exchange(pending_, {}));
@@ -108,6 +114,7 @@ Saver::Done Saver::poll(std::int64_t now_ns) {
     auto& acks = ok ? done.acknowledged : done.refused;
     acks.insert(acks.end(), group.acks.begin(), group.acks.end());
     done.pauses.insert(done.pauses.end(), group.pauses.begin(), group.pauses.end());
+    for (std::uint64_t id : group.baselines) done.baselines.push_back({id, ok});
     done.pauses_failed |= !ok && !group.pauses.empty();
     if (ok) {
       for (storage::HostLease& lease : group.leases) done.leases.push_back(std::move(lease.host));

@@ -29,6 +29,8 @@ class Saver {
   void remove_lease(std::string host);
   // Synced, with its audit; Done::pauses has the token when it is on disk, or could not be stored.
   void put_pause(storage::PausedTopology topology, storage::AuditEntry audit, std::uint64_t token);
+  // Synced; Done::baselines has its id when it is on disk, or could not be stored. One at a time.
+  void put_baseline(storage::BaselinePage page);
   void sync();  // everything given so far is on disk when it is done
 
   void flush(std::int64_t now_ns);  // submits what is due
@@ -41,6 +43,11 @@ class Saver {
     std::vector<std::string> leases;      // hosts whose lease is on disk
     std::vector<std::uint64_t> pauses;    // tokens
     bool pauses_failed = false;           // `error` says how
+    struct Baseline {
+      std::uint64_t id = 0;
+      bool is_stored = false;
+    };
+    std::vector<Baseline> baselines;
     std::optional<Error> error;
     bool broken = false;  // nothing can be stored any more
   };
@@ -63,12 +70,13 @@ class Saver {
     storage::Ticket ticket;
     std::vector<SavedRow> rows;
     std::vector<AckId> acks;
-    std::vector<std::uint64_t> pauses;
+    std::vector<std::uint64_t> pauses, baselines;
     std::vector<storage::HostLease> leases;
     std::vector<storage::InboxClear> clears;
   };
   bool urgent() const {
-    return !pending_.inbox.empty() || !pending_.leases.empty() || !pending_.audit.empty() || sync_asked_;
+    return !pending_.inbox.empty() || !pending_.leases.empty() || !pending_.audit.empty() ||
+           !pending_.baselines.empty() || sync_asked_;
   }
 
   const Config& config_;
@@ -76,7 +84,7 @@ class Saver {
   storage::WriteBatch pending_;
   std::vector<SavedRow> pending_rows_;
   std::vector<AckId> pending_acks_;
-  std::vector<std::uint64_t> pending_pauses_;
+  std::vector<std::uint64_t> pending_pauses_, pending_baselines_;
   bool sync_asked_ = false;
   std::int64_t due_ns_ = INT64_MAX;  // of the oldest pending row
   std::deque<Group> groups_;

@@ -7,11 +7,11 @@ Subjects::Subjects(const Config& config, const scheduler::Scheduler& scheduler, 
 
 Result<Subjects::Found> Subjects::find(DomainIndex domain, std::string_view subject) {
   const SubjectId id = named(domain, subject);
-  if (id != 0 && scheduler_.holds(id)) return Found{.id = id, .stored = {}};
+  if (id != 0 && scheduler_.holds(id) && !scheduler_.needs_start(id)) return Found{.id = id, .stored = {}};
   auto loaded = store_.load(config_.domains[domain].name, subject);
   if (!loaded) return std::unexpected(loaded.error());
   if (!*loaded) return Found{.id = id, .stored = {}};
-  return Found{.id = (*loaded)->id, .stored = std::move((*loaded)->info)};
+  return Found{.id = (*loaded)->id != 0 ? (*loaded)->id : id, .stored = std::move((*loaded)->info)};
 }
 
 SubjectId Subjects::hold(DomainIndex domain, std::string_view subject, SubjectId id) {

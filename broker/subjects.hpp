@@ -21,7 +21,8 @@ class Subjects {
  public:
   struct Found {
     SubjectId id = 0;                            // 0: neither held nor stored
-    std::optional<storage::CursorInfo> stored;   // empty while the scheduler holds it: it knows better
+    // Empty while the scheduler holds it, which knows better unless it needs_start().
+    std::optional<storage::CursorInfo> stored;
   };
 
   // All of them must outlive it.

@@ -79,6 +79,12 @@ json lambdas_of(const BrokerState& b, const scheduler::TopologySpec& topology) {
   return lambdas;
 }
 
+// Subjects whose start a scan has fixed so far; null: none runs.
+json baseline_number(const BrokerState& b, TopologyIndex topology) {
+  const auto subjects = b.baselines.subjects_so_far(topology);
+  return subjects ? json(*subjects) : json(nullptr);
+}
+
 }  // namespace
 
 json latency_numbers(const LatencyHistogram& h) {
@@ -106,6 +112,7 @@ json topology_numbers(BrokerState& b) {
                     {"latency_us", latency_numbers(traffic.ping_to_start)},
                     {"behind", count.whole ? json(count.behind[i]) : json(nullptr)},
                     {"parked", count.whole ? json(count.parked[i]) : json(nullptr)},
+                    {"baseline", baseline_number(b, i)},
                     {"children", children[i].children},
                     {"sandbox_level", std::string(1, children[i].level)}});
   }

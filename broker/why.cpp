@@ -154,6 +154,9 @@ wire::AdminReply WhyDesk::reply_of(DomainIndex domain, const std::string& subjec
         is = told_of_source(why, view.latest, source.latest,
                             source.trouble.empty() && is_read ? b_.tracker.trouble(domain) : source.trouble, is_read);
         break;
+      case Cause::baseline_running:
+        if (std::string told = b_.baselines.progress_of(domain); !told.empty()) is.detail += ": " + told;
+        break;
       default:
         break;
     }

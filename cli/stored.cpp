@@ -68,7 +68,9 @@ Json row_of(const storage::TopologyCursor& cursor, std::optional<Sequence> lates
 storage::TopologyCursor cursor_of(const storage::CursorInfo& info, const std::string& topology) {
   for (const auto& cursor : info.topologies)
     if (cursor.topology == topology) return cursor;
-  return {.topology = topology, .lambdas = {}};
+  const auto start = std::ranges::find(info.starts, topology, &storage::FixedStart::topology);
+  if (start == info.starts.end()) return {.topology = topology, .lambdas = {}};
+  return {.topology = topology, .lambdas = {{.lambda = {}, .cursor = start->cursor, .reason = {}}}};
 }
 
 struct Counts {

@@ -43,9 +43,19 @@ struct TopologyCursor {
   bool operator==(const TopologyCursor&) const = default;
 };
 
+// Where a topology begins in a subject, as a baseline has fixed it.
+struct FixedStart {
+  std::string topology;
+  Sequence cursor = 0;
+
+  bool operator==(const FixedStart&) const = default;
+};
+
 struct CursorInfo {
   Sequence latest = 0;                     // highest the source has ever told
   std::vector<TopologyCursor> topologies;  // also of topologies that left the config: they may come back
+  // Of topologies that are not among these. The store reads them beside the record; they are no part of it.
+  std::vector<FixedStart> starts;
 
   bool operator==(const CursorInfo&) const = default;
 };

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config/config.hpp"
@@ -21,7 +22,7 @@
 namespace cape::storage {
 
 struct StoredSubject {
-  SubjectId id = 0;
+  SubjectId id = 0;  // 0: it has no record; a baseline alone knows it, and `info` has nothing but starts
   std::string domain;
   std::string subject;
   bool behind = false;  // some topology's cursor is below latest
@@ -64,6 +65,23 @@ struct PausedTopology {
   std::string reason;
 };
 
+// Where the topologies of a domain begin whose start is "latest": at what one scan of the source found,
+// subject by subject. A start that is stored never changes. A subject that a scan did not find begins at 0.
+struct Baseline {
+  std::uint64_t id = 0;  // above 0; rises
+  std::string domain;
+  std::vector<std::string> topologies;
+  std::string token;           // the scan goes on behind this subject
+  std::uint64_t subjects = 0;  // found so far
+  bool done = false;
+
+  bool operator==(const Baseline&) const = default;
+};
+struct BaselinePage {
+  Baseline baseline;                                     // as it is once the page is stored
+  std::vector<std::pair<std::string, Sequence>> latest;  // of the page's subjects
+};
+
 // All of it is applied in one transaction, or none of it. An empty one with `sync` is done when everything
 // submitted before it is on disk.
 struct WriteBatch {
@@ -74,10 +92,11 @@ struct WriteBatch {
   std::vector<std::string> leases_removed;  // host names
   std::vector<AuditEntry> audit;
   std::vector<PausedTopology> paused_topologies;
+  std::vector<BaselinePage> baselines;
   bool sync = false;                        // on disk before it counts as done; otherwise within a second
   bool empty() const {
     return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() &&
-           leases_removed.empty() && audit.empty() && paused_topologies.empty();
+           leases_removed.empty() && audit.empty() && paused_topologies.empty() && baselines.empty();
   }
 };
 
@@ -101,8 +120,11 @@ class CursorStore {
   // An id above every stored one; rises with each call. Costs no I/O.
   virtual SubjectId new_subject_id() = 0;
 
+  // Of load(), range() and behind(): `info.starts` has what baselines say of topologies without a record
+  // there.
   virtual Result<std::optional<StoredSubject>> load(std::string_view domain, std::string_view subject) = 0;
-  // Up to `limit` records of a domain with a subject in (after, upto] in byte order; an empty upto: no end.
+  // Up to `limit` records, and starts without one, of a domain with a subject in (after, upto] in byte order;
+  // an empty upto: no end.
   virtual Result<std::vector<StoredSubject>> range(std::string_view domain, std::string_view after,
                                                    std::string_view upto, std::size_t limit) = 0;
   // Up to `limit` records that are behind, with an id above `after`, by id.
@@ -111,6 +133,7 @@ class CursorStore {
                                               std::string_view after_subject) = 0;
   virtual Result<std::vector<HostLease>> leases() = 0;
   virtual Result<std::vector<PausedTopology>> paused_topologies() = 0;
+  virtual Result<std::vector<Baseline>> baselines() = 0;  // by id
   // Up to `limit` of the newest acts, newest first; of one topology unless it is empty.
   virtual Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) = 0;
 

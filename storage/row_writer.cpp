@@ -82,6 +82,16 @@ Result<RowWriter> RowWriter::open(sqlite::Database& db, SubjectId highest_id) {
       {s.add_audit,
        "INSERT INTO audit(time_ns, act, domain, subject, topology, from_sequence, to_sequence, reason)"
        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
+      {s.put_baseline,
+       "INSERT INTO baseline(id, domain, token, subjects, done) VALUES (?1, ?2, ?3, ?4, ?5)"
+       " ON CONFLICT DO UPDATE SET token = excluded.token, subjects = excluded.subjects, done = "
+       "excluded.done"},
+      // What is fixed stays, whoever asks again.
+      {s.add_baseline_topology,
+       "INSERT INTO baseline_topology(domain, topology, baseline) VALUES (?1, ?2, ?3) ON CONFLICT DO "
+       "NOTHING"},
+      {s.add_baseline_start,
+       "INSERT INTO baseline_start(baseline, subject, latest) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"},
   };
   for (const auto& [statement, sql] : wanted) {
     Result<sqlite::Statement> prepared = db.prepare(sql);
@@ -101,6 +111,8 @@ Result<void> RowWriter::apply(Group group) {
   for (const WriteBatch* batch : group) {
     if (Result<void> done = apply_leases(*batch); !done) return done;
     if (Result<void> done = apply_operators(*batch); !done) return done;
+    for (const BaselinePage& page : batch->baselines)
+      if (Result<void> done = apply_baseline(page); !done) return done;
   }
   return {};
 }
@@ -197,6 +209,35 @@ Result<void> RowWriter::apply_operators(const WriteBatch& batch) {
     add.bind(6, entry.from);
     add.bind(7, entry.to);
     add.bind_text(8, entry.reason);
+    if (const Result<std::int64_t> rows = add.run(); !rows) return std::unexpected(rows.error());
+  }
+  return {};
+}
+
+Result<void> RowWriter::apply_baseline(const BaselinePage& page) {
+  const Baseline& baseline = page.baseline;
+  const Result<std::int64_t> domain = domains_.find_or_add(baseline.domain);
+  if (!domain) return std::unexpected(domain.error());
+  const auto id = static_cast<std::int64_t>(baseline.id);
+  sqlite::Statement& put = statements_.put_baseline;
+  put.bind(1, id);
+  put.bind(2, *domain);
+  put.bind_text(3, baseline.token);
+  put.bind(4, static_cast<std::int64_t>(baseline.subjects));
+  put.bind(5, baseline.done ? 1 : 0);
+  if (const Result<std::int64_t> rows = put.run(); !rows) return std::unexpected(rows.error());
+  for (const std::string& topology : baseline.topologies) {
+    sqlite::Statement& add = statements_.add_baseline_topology;
+    add.bind(1, *domain);
+    add.bind_text(2, topology);
+    add.bind(3, id);
+    if (const Result<std::int64_t> rows = add.run(); !rows) return std::unexpected(rows.error());
+  }
+  for (const auto& [subject, latest] : page.latest) {
+    sqlite::Statement& add = statements_.add_baseline_start;
+    add.bind(1, id);
+    add.bind_text(2, subject);
+    add.bind(3, latest);
     if (const Result<std::int64_t> rows = add.run(); !rows) return std::unexpected(rows.error());
   }
   return {};

@@ -30,7 +30,8 @@ public:
 private:
   struct Statements {
     sqlite::Statement insert_cursor, update_cursor, turn_cursor, upsert_inbox, clear_inbox, upsert_lease,
-        remove_lease, pause_topology, resume_topology, add_audit;
+        remove_lease, pause_topology, resume_topology, add_audit, put_baseline, add_baseline_topology,
+        add_baseline_start;
   };
   explicit RowWriter(DomainNames domains) : domains_(std::move(domains)) {}
 
@@ -43,6 +44,7 @@ private:
   Result<void> apply_inbox_change(const InboxChange& change);
   Result<void> apply_leases(const WriteBatch& batch);
   Result<void> apply_operators(const WriteBatch& batch);
+  Result<void> apply_baseline(const BaselinePage& page);
 
   DomainNames domains_;
   Statements statements_;

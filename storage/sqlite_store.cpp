@@ -31,6 +31,7 @@ public:
   }
   Result<std::vector<HostLease>> leases() override { return reader_->leases(); }
   Result<std::vector<PausedTopology>> paused_topologies() override { return reader_->paused_topologies(); }
+  Result<std::vector<Baseline>> baselines() override { return reader_->baselines(); }
   Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) override {
     return reader_->audit(topology, limit);
   }
@@ -43,8 +44,9 @@ public:
 
 protected:
   void close_reader() { reader_.reset(); }
+  void forget_baselines() { reader_->forget_baselines(); }
 
-private:
+ private:
   std::unique_ptr<StoreReader> reader_;
   std::uint32_t epoch_;
 };
@@ -59,14 +61,26 @@ public:
   ~SqliteStore() override { close_reader(); }
 
   SubjectId new_subject_id() override { return ++last_id_; }
-  Ticket submit(WriteBatch batch) override { return commits_->submit(std::move(batch)); }
-  std::vector<CommitDone> poll() override { return commits_->poll(); }
+  Ticket submit(WriteBatch batch) override {
+    const bool has_baseline = !batch.baselines.empty();
+    const Ticket ticket = commits_->submit(std::move(batch));
+    if (has_baseline) baseline_out_ = ticket;
+    return ticket;
+  }
+  std::vector<CommitDone> poll() override {
+    std::vector<CommitDone> done = commits_->poll();
+    if (baseline_out_ == 0 || done.empty()) return done;
+    forget_baselines();
+    if (done.back().ticket >= baseline_out_) baseline_out_ = 0;
+    return done;
+  }
   int fd() const override { return commits_->fd(); }
   std::size_t queued_rows() const override { return commits_->queued_rows(); }
 
 private:
-  SubjectId last_id_;
-  std::unique_ptr<CommitThread> commits_;
+ Ticket baseline_out_ = 0;  // the last batch with one that is not done; 0: none
+ SubjectId last_id_;
+ std::unique_ptr<CommitThread> commits_;
 };
 
 }  // namespace

@@ -68,6 +68,9 @@ Result<void> StoreReader::prepare() {
   Result<DomainNames> domains = DomainNames::open(db_);
   if (!domains) return std::unexpected(domains.error());
   domains_ = std::move(*domains);
+  Result<StartReader> starts = StartReader::open(db_, *domains_);
+  if (!starts) return std::unexpected(starts.error());
+  starts_ = std::move(*starts);
   return {};
 }
 
@@ -85,7 +88,9 @@ Result<std::optional<StoredSubject>> StoreReader::load(std::string_view domain, 
   load_.bind_text(2, subject);
   Result<std::vector<StoredSubject>> found = collect(load_);
   if (!found) return std::unexpected(found.error());
-  if (found->empty()) return std::nullopt;
+  if (found->empty()) return starts_->without_record(**id, domain, subject);
+  if (Result<void> added = starts_->add_to(**id, found->front()); !added)
+    return std::unexpected(added.error());
   return std::move(found->front());
 }
 
@@ -99,7 +104,11 @@ Result<std::vector<StoredSubject>> StoreReader::range(std::string_view domain, s
   statement.bind_text(2, after);
   statement.bind(3, as_limit(limit));
   if (!upto.empty()) statement.bind_text(4, upto);
-  return collect(statement);
+  Result<std::vector<StoredSubject>> records = collect(statement);
+  if (!records) return records;
+  return starts_->merged_with(
+      std::move(*records),
+      {.domain_id = **id, .domain = domain, .after = after, .upto = upto, .limit = limit});
 }
 
 Result<std::vector<StoredSubject>> StoreReader::behind(SubjectId after, std::size_t limit) {
@@ -107,7 +116,14 @@ Result<std::vector<StoredSubject>> StoreReader::behind(SubjectId after, std::siz
     return std::vector<StoredSubject>();
   behind_.bind(1, static_cast<std::int64_t>(after));
   behind_.bind(2, as_limit(limit));
-  return collect(behind_);
+  Result<std::vector<StoredSubject>> records = collect(behind_);
+  if (!records) return records;
+  for (StoredSubject& record : *records) {
+    const Result<std::optional<std::int64_t>> id = domains_->find(record.domain);
+    if (!id) return std::unexpected(id.error());
+    if (Result<void> added = starts_->add_to(**id, record); !added) return std::unexpected(added.error());
+  }
+  return records;
 }
 
 Result<std::vector<StoredSubject>> StoreReader::collect(sqlite::Statement& statement) {

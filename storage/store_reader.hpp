@@ -15,6 +15,7 @@
 #include "storage/cursor_store.hpp"
 #include "storage/domain_names.hpp"
 #include "storage/sqlite/database.hpp"
+#include "storage/start_reader.hpp"
 
 namespace cape::storage {
 
@@ -32,6 +33,8 @@ public:
                                       std::string_view after_subject);
   Result<std::vector<HostLease>> leases();
   Result<std::vector<PausedTopology>> paused_topologies();
+  Result<std::vector<Baseline>> baselines() { return starts_->all(); }
+  void forget_baselines() { starts_->forget(); }  // another one may have been stored
   Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit);
 
 private:
@@ -42,6 +45,7 @@ private:
 
   sqlite::Database db_;
   std::optional<DomainNames> domains_;
+  std::optional<StartReader> starts_;
   sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, audit_;
 };
 

@@ -71,7 +71,30 @@ CREATE TABLE paused_topology(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array versions = {version_1, version_2, version_3};
+// Where topologies begin whose start is "latest".
+constexpr const char* version_4 = R"sql(
+CREATE TABLE baseline(
+  id       INTEGER PRIMARY KEY,
+  domain   INTEGER NOT NULL,
+  token    TEXT NOT NULL,             -- the scan goes on behind this subject
+  subjects INTEGER NOT NULL,          -- found so far
+  done     INTEGER NOT NULL
+);
+CREATE TABLE baseline_topology(
+  domain   INTEGER NOT NULL,
+  topology TEXT NOT NULL,
+  baseline INTEGER NOT NULL,
+  PRIMARY KEY(domain, topology)
+) WITHOUT ROWID;
+CREATE TABLE baseline_start(
+  baseline INTEGER NOT NULL,
+  subject  TEXT NOT NULL,
+  latest   INTEGER NOT NULL,          -- the source's when it was scanned: the topologies begin behind it
+  PRIMARY KEY(baseline, subject)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array versions = {version_1, version_2, version_3, version_4};
 constexpr sqlite::Schema schema{
     .name = "cursor store", .application_id = 0x43617065, .versions = versions};  // "Cape"
 

@@ -7,6 +7,8 @@
 //   inbox        acknowledged pings that have not led to a stored read yet
 //   host_lease   hosts that may run jobs, with the length of their lease
 //   audit        what operators did, for good;  paused_topology: what they hold
+//   baseline     scans that fix where topologies begin whose start is "latest"; baseline_topology: which;
+//                baseline_start: where, by subject
 //   domain       names to small integers;  meta: the epoch
 #pragma once
 

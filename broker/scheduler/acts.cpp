@@ -144,6 +144,8 @@ void Scheduler::State::perform_acts(Subject& s) {
 std::string Scheduler::State::refusal_of(const Subject& s, const Control::Pending& act) const {
   const TopologyPlace& place = layout_of(s).topologies[act.place];
   const std::span<const Lane> lanes(&s.lanes[place.first_lane], place.lane_count);
+  if (std::ranges::any_of(lanes, &Lane::unplaced))
+    return fmt::format("{}: try again when that is done", awaits_baseline_reason);
   switch (act.act) {
     case Act::pause:
       return s.control && s.control->pause_of(act.place) ? "it is paused already" : "";

@@ -30,7 +30,7 @@ struct SchedulingRequest {
   DomainIndex domain = 0;
   std::string name;  // of the subject
   // The stored record, loaded after the source answered and after the last step(); empty: none is stored.
-  // Ignored when the scheduler holds the subject.
+  // Ignored when the scheduler holds the subject, but for `starts` where it needs_start().
   std::optional<storage::CursorInfo> stored;
   Sequence latest = 0;
   EventBlockPtr block;                 // never null; may prove nothing
@@ -124,8 +124,14 @@ struct PauseTopology {
   std::string reason;
 };
 
+// The baseline of a topology is stored as a whole: from now on loaded records have its starts, and it may
+// run. Before, nothing of a topology with `from_baseline` is issued; at start the caller says it again.
+struct BaselineDone {
+  TopologyIndex topology = 0;
+};
+
 using Input = std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved,
-                           CursorSaveFailed, Tick, Command, PauseTopology>;
+                           CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone>;
 
 // ---- actions
 

@@ -7,8 +7,7 @@
 namespace cape::scheduler {
 namespace {
 
-// `latest` was turned into a stored baseline before it comes here; what the baseline does not name starts
-// at 1.
+// What a baseline does not name starts at 1.
 Sequence first_sequence(const StartPosition& start) {
   return start.kind == StartPosition::Kind::sequence ? start.sequence : 1;
 }
@@ -41,6 +40,7 @@ SchedulerPlan make_plan(const Config& config) {
                                .domain = from.domain,
                                .mode = from.mode,
                                .start = first_sequence(from.start),
+                               .from_baseline = from.start.kind == StartPosition::Kind::latest,
                                .after = from.after,
                                .retry = from.retry,
                                .batch_events = batch_of(from),

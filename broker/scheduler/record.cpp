@@ -26,8 +26,8 @@ bool is_planned(const SchedulerPlan& plan, const DomainLayout& layout, const Top
 
 // Where a lambda without a record of its own begins: at the lowest cursor of those that have one.
 Sequence joining_cursor(const TopologySpec& spec, const SchedulerPlan& plan, const DomainLayout& layout,
-                        const TopologyPlace& place, const TopologyCursor* stored) {
-  if (!stored) return spec.start - 1;
+                        const TopologyPlace& place, const TopologyCursor* stored, Sequence start) {
+  if (!stored) return start;
   std::optional<Sequence> planned, any;
   for (const LambdaCursor& at : stored->lambdas) {
     if (is_planned(plan, layout, place, at.lambda))
@@ -47,15 +47,23 @@ void load_stretch(Stretch& open, const LambdaCursor& stored) {
   open.reason = stored.reason;
 }
 
+constexpr Sequence no_start = -1;
+
 void load_topology(Subject& subject, std::uint32_t index, const SchedulerPlan& plan,
-                   const DomainLayout& layout, const TopologyCursor* stored) {
+                   const DomainLayout& layout, const storage::CursorInfo* info, bool baseline_runs) {
   const TopologyPlace& place = layout.topologies[index];
-  const Sequence joining = joining_cursor(plan.topologies[place.topology], plan, layout, place, stored);
+  const TopologySpec& spec = plan.topologies[place.topology];
+  const TopologyCursor* stored =
+      info ? find_by_name(info->topologies, &TopologyCursor::topology, spec.name) : nullptr;
+  const Sequence start = start_cursor(info, spec.name, baseline_runs ? no_start : spec.start - 1);
+  const bool unplaced = !stored && start == no_start;
+  const Sequence joining = unplaced ? 0 : joining_cursor(spec, plan, layout, place, stored, start);
   for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i) {
     Lane& lane = subject.lanes[i];
     lane.lambda = layout.lambda_of[i];
     lane.index = i;
     lane.open.cursor = joining;
+    lane.unplaced = unplaced;
     const auto* at =
         stored ? find_by_name(stored->lambdas, &LambdaCursor::lambda, plan.lambdas[lane.lambda].name)
                : nullptr;
@@ -110,15 +118,17 @@ LambdaCursor make_lambda(const Lane& lane, const SchedulerPlan& plan) {
 
 }  // namespace
 
+Sequence start_cursor(const storage::CursorInfo* stored, const std::string& topology, Sequence otherwise) {
+  const auto* at = stored ? find_by_name(stored->starts, &storage::FixedStart::topology, topology) : nullptr;
+  return at ? at->cursor : otherwise;
+}
+
 void load_record(Subject& subject, const SchedulerPlan& plan, const DomainLayout& layout,
-                 const storage::CursorInfo* stored) {
+                 const storage::CursorInfo* stored, const std::vector<bool>& baseline_runs) {
   if (stored) subject.latest = subject.saved_latest = stored->latest;
   subject.lanes.resize(layout.lambda_of.size());
-  for (std::uint32_t i = 0; i < layout.topologies.size(); ++i) {
-    const std::string& name = plan.topologies[layout.topologies[i].topology].name;
-    load_topology(subject, i, plan, layout,
-                  stored ? find_by_name(stored->topologies, &TopologyCursor::topology, name) : nullptr);
-  }
+  for (std::uint32_t i = 0; i < layout.topologies.size(); ++i)
+    load_topology(subject, i, plan, layout, stored, baseline_runs[layout.topologies[i].topology]);
   if (stored) load_strange_topologies(subject, plan, layout, *stored);
 }
 
@@ -128,6 +138,7 @@ storage::CursorInfo make_record(const Subject& subject, const SchedulerPlan& pla
   info.topologies.reserve(layout.topologies.size());
   for (std::uint32_t index = 0; index < layout.topologies.size(); ++index) {
     const TopologyPlace& place = layout.topologies[index];
+    if (place.lane_count > 0 && subject.lanes[place.first_lane].unplaced) continue;
     TopologyCursor& topology = info.topologies.emplace_back();
     topology.topology = plan.topologies[place.topology].name;
     topology.lambdas.reserve(place.lane_count);
@@ -138,8 +149,11 @@ storage::CursorInfo make_record(const Subject& subject, const SchedulerPlan& pla
     if (pause) topology.pause_reason = pause->reason;
   }
   if (!subject.strangers) return info;
-  for (const Strangers::LambdaOf& stranger : subject.strangers->lambdas)
-    info.topologies[stranger.topology].lambdas.push_back(stranger.lambda);
+  for (const Strangers::LambdaOf& stranger : subject.strangers->lambdas) {
+    const std::string& name = plan.topologies[layout.topologies[stranger.topology].topology].name;
+    const auto at = std::ranges::find(info.topologies, name, &TopologyCursor::topology);
+    if (at != info.topologies.end()) at->lambdas.push_back(stranger.lambda);
+  }
   for (const TopologyCursor& topology : subject.strangers->topologies) info.topologies.push_back(topology);
   return info;
 }

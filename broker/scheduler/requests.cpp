@@ -54,11 +54,14 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
 
 template <class NamesSubject>
 Subject& Scheduler::State::hold(const NamesSubject& input) {
-  if (Subject* held = subjects.find(input.subject)) return *held;
+  if (Subject* held = subjects.find(input.subject)) {
+    place_late(*held, input.stored ? &*input.stored : nullptr);
+    return *held;
+  }
   Subject& s = subjects.add(input.subject);
   s.domain = input.domain;
   s.name = input.name;
-  load_record(s, plan, layout_of(s), input.stored ? &*input.stored : nullptr);
+  load_record(s, plan, layout_of(s), input.stored ? &*input.stored : nullptr, baseline_runs);
   if (layout_of(s).has_needs) send_back_loaded(s);
   return s;
 }
@@ -138,7 +141,7 @@ void Scheduler::State::park_unreadable(Subject& s, Lane& lane, Stretch& stretch,
 // No event of the lane is at fault, so all of it is parked, by its open stretch: also one with an event that
 // is parked, which would go on as soon as that is skipped.
 bool Scheduler::State::park_went_back(Subject& s, Lane& lane, Sequence latest) {
-  if (lane.is_stopped()) return false;
+  if (lane.unplaced || lane.is_stopped()) return false;
   drop_all_waiting(lane);
   for (std::size_t i = 0; i < lane.size(); ++i) clear_timer(lane, lane[i]);
   lane.open.parked = true;

@@ -53,6 +53,7 @@ Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
       jobs(given_epoch),
       hosts(plan.lambdas.size(), plan.lease_ns + plan.kill_ns),
       topology_pauses(plan.topologies.size()) {
+  for (const TopologySpec& topology : plan.topologies) baseline_runs.push_back(topology.from_baseline);
   for (const TopologySpec& topology : plan.topologies)
     limits.emplace_back(topology.events_per_s, topology.jobs_max);
   for (const LambdaSpec& lambda : plan.lambdas)
@@ -118,7 +119,7 @@ bool Scheduler::State::is_paused(const Subject& s, std::uint32_t place) const {
 
 bool Scheduler::State::is_held(const Subject& s, const Lane& lane) const {
   const std::uint32_t place = layout_of(s).topology_of[lane.index];
-  if (is_paused(s, place)) return true;
+  if (lane.unplaced || baseline_runs[plan.lambdas[lane.lambda].topology] || is_paused(s, place)) return true;
   return s.control && std::ranges::any_of(s.control->acts, [&](const Control::Pending& act) {
            return act.place == place && needs_fence(act.act);
          });
@@ -175,6 +176,10 @@ std::optional<std::int64_t> Scheduler::next_deadline() const {
 
 bool Scheduler::holds(SubjectId subject) const {
   return state_->subjects.find(subject) != nullptr;
+}
+bool Scheduler::needs_start(SubjectId subject) const {
+  const Subject* s = state_->subjects.find(subject);
+  return s != nullptr && state_->needs_start(*s);
 }
 const std::vector<SubjectId>& Scheduler::let_go() const {
   return state_->let_go;

@@ -61,6 +61,7 @@ struct TopologyView {
   std::string reason;
   // An operator alone makes it go on: it is parked or paused, or it comes after a topology that is stopped.
   bool stopped = false;
+  bool unplaced = false;  // where it begins is not known yet; `cursor` says nothing
 };
 struct SubjectView {
   Sequence latest = 0;
@@ -102,6 +103,8 @@ class Scheduler {
   std::optional<std::int64_t> next_deadline() const;
 
   bool holds(SubjectId subject) const;
+  // It is held since before a baseline was done, and its next request or command has to bring what is stored.
+  bool needs_start(SubjectId subject) const;
   // The subjects that left memory in the last step(): from now on their stored record counts.
   const std::vector<SubjectId>& let_go() const;
   // False after Notice::host_lost: the session must say hello anew, whatever it sends is ignored.

@@ -92,7 +92,7 @@ void Scheduler::State::settle(Subject& s) {
 }
 
 void Scheduler::State::ask_for_more(Subject& s) {
-  bool wanted = false;
+  bool wanted = needs_start(s);
   for (Lane& lane : s.lanes)
     for (std::size_t i = 0; i < lane.size(); ++i) {
       if (lane.left != Left::no || !wants_events(s, lane, lane[i])) continue;

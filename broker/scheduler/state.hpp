@@ -1,9 +1,9 @@
 // broker/scheduler/state.hpp
 // The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
-// theme: requests.cpp and latest.cpp (what an answer changes), issue.cpp (waiting blocks become jobs),
-// outputs.cpp, output_room.cpp and rerun.cpp (lambdas that need each other), statuses.cpp (what jobs come
-// to), acts.cpp (what operators ask), sessions.cpp (hosts and credit), settle.cpp (saves, pings, letting go),
-// view.cpp.
+// theme: requests.cpp and latest.cpp (what an answer changes), baseline.cpp (where topologies begin),
+// issue.cpp (waiting blocks become jobs), outputs.cpp, output_room.cpp and rerun.cpp (lambdas that need each
+// other), statuses.cpp (what jobs come to), acts.cpp (what operators ask), sessions.cpp (hosts and credit),
+// settle.cpp (saves, pings, letting go), view.cpp.
 //
 // Inputs change lanes and issue jobs at once. What a subject needs besides (a save, a ping, to be let go) is
 // decided once a step, in settle(), from what the lanes then look like: so nothing can be forgotten on a
@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -66,6 +67,7 @@ struct Scheduler::State {
   std::vector<std::uint32_t> next_lambda;  // by TopologyIndex: whose turn it is, counted from its first one
   TopologyIndex next_topology = 0;         // whose turn it is among equals
   std::vector<OutputBudget> budgets;       // by TopologyIndex
+  std::vector<bool> baseline_runs;         // by TopologyIndex: where it begins is not known yet, or not of all
 
   Actions actions;  // of the running step
   std::vector<SubjectSlot> touched;
@@ -125,6 +127,14 @@ struct Scheduler::State {
                     Sequence most);
   void note_passed_by(Lane& lane, const Stretch& stretch, const EventRange& ran);
   void note_passed(Lane& lane, Sequence first, Sequence last);
+
+  // ---- baseline.cpp
+  void apply(const BaselineDone& input);
+  void place_late(Subject& s, const storage::CursorInfo* stored);  // lanes whose baseline was done meanwhile
+  bool needs_start(const Subject& s) const;                        // there are such lanes
+  bool awaits_baseline(const Subject& s, const TopologyPlace& place) const;
+  static constexpr std::string_view awaits_baseline_reason =
+      "a scan of the source fixes where the topology begins";
 
   // ---- issue.cpp
   void offer(Subject& s, Lane& lane);  // what waits in it and may run is queued

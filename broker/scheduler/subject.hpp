@@ -85,6 +85,7 @@ struct Lane {
   // its outputs. 0, or anything up to at(): it does not.
   Sequence reached = 0;
   std::unique_ptr<LaneOutputs> outputs;  // null: no lambda needs this one
+  bool unplaced = false;  // of a topology whose baseline was not done: its cursor is not known, and not saved
 
   Sequence saved_cursor = 0;   // what the store has confirmed
   Sequence saving_cursor = 0;  // what the save that is out carries
@@ -157,7 +158,7 @@ struct Subject {
   // What a restart must find: something still waits for this subject, be it an operator.
   bool is_behind() const {
     for (const Lane& lane : lanes)
-      if (lane.parked() || lane.cursor() < latest) return true;
+      if (lane.unplaced || lane.parked() || lane.cursor() < latest) return true;
     return false;
   }
 };

@@ -38,6 +38,8 @@ std::string text_of(const storage::CursorInfo& info) {
         add(out, " passed {}..{}", range.first, range.last);
       if (!at.reason.empty()) out += " " + quoted(at.reason);
     }
+  for (const storage::FixedStart& start : info.starts)
+    add(out, ", {} starts at {}", start.topology, start.cursor);
   for (const storage::TopologyCursor& topology : info.topologies)
     if (topology.paused) add(out, ", {} paused {}", topology.topology, quoted(topology.pause_reason));
   return out;
@@ -118,6 +120,9 @@ struct InputText {
   }
   std::string operator()(const PauseTopology& p) const {
     return fmt::format("{} topology {} {}", p.paused ? "pause" : "resume", p.topology, quoted(p.reason));
+  }
+  std::string operator()(const BaselineDone& b) const {
+    return fmt::format("baseline_done topology {}", b.topology);
   }
 };
 

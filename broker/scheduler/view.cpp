@@ -34,7 +34,7 @@ Subject Scheduler::State::subject_of(SubjectId id, DomainIndex domain,
   Subject s;
   s.id = id;
   s.domain = domain;
-  load_record(s, plan, layouts[domain], stored);
+  load_record(s, plan, layouts[domain], stored, baseline_runs);
   if (layouts[domain].has_needs) send_back_loaded(s);
   for (Lane& lane : s.lanes)
     if (lane.open.attempts > 0 && lane.open.next_try_wall_ns > now.wall_ns)
@@ -54,6 +54,7 @@ TopologyPosition Scheduler::State::position_of(const Subject& s, const Lane& lan
 }
 
 SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) const {
+  if (lane.unplaced) return SubjectState::waiting;
   if (lane.parked()) return SubjectState::parked;
   if (!lane.has_jobs() && is_paused(s, layout_of(s).topology_of[lane.index])) return SubjectState::paused;
   bool in_flight = false, backing_off = false;
@@ -64,7 +65,8 @@ SubjectState Scheduler::State::state_of(const Subject& s, const Lane& lane) cons
   if (backing_off) return SubjectState::backing_off;
   if (in_flight) return SubjectState::in_flight;
   if (lane.cursor() >= s.latest) return SubjectState::done;
-  const bool waits = lane.cursor() >= limit(s, lane) || awaited_input(s, lane) != nullptr;
+  const bool waits = baseline_runs[plan.lambdas[lane.lambda].topology] || lane.cursor() >= limit(s, lane) ||
+                     awaited_input(s, lane) != nullptr;
   return waits ? SubjectState::waiting : SubjectState::ready;
 }
 
@@ -97,6 +99,7 @@ bool Scheduler::State::is_stopped(const Subject& s, const TopologyPlace& place) 
 
 // Which topology it waits for: the one whose cursor is lowest.
 std::string Scheduler::State::wait_of(const Subject& s, const TopologyPlace& place) const {
+  if (awaits_baseline(s, place)) return std::string(awaits_baseline_reason);
   const auto& all = layout_of(s).topologies;
   const auto cursor = [&](std::uint32_t earlier) { return cursor_of(s, all[earlier]); };
   const TopologyPlace& earlier = all[*std::ranges::min_element(place.after, {}, cursor)];
@@ -124,6 +127,7 @@ TopologyView Scheduler::State::view_of(const Subject& s, const TopologyPlace& pl
   view.attempt = lane.troubled().attempts;
   view.reason = lane.troubled().reason;
   view.stopped = is_stopped(s, place);
+  view.unplaced = lane.unplaced;
   if (view.state == SubjectState::paused) view.reason = pause_reason(s, place);
   if (view.state == SubjectState::waiting) {
     const Lane* needed = awaited_input(s, lane);

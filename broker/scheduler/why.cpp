@@ -18,6 +18,8 @@ const char* name_of(Cause cause) {
       return "source_failed";
     case Cause::source_went_back:
       return "source_went_back";
+    case Cause::baseline_running:
+      return "baseline_running";
     case Cause::waiting_after:
       return "waiting_after";
     case Cause::waiting_input:
@@ -173,6 +175,11 @@ Why Scheduler::State::why_of(const Subject& s, const TopologyPlace& place) const
     why.cause = Cause::act_waits;
     why.detail = lane.has_jobs() ? "an operator's act waits until its jobs have ended"
                                  : "an operator's act is being stored";
+    return why;
+  }
+  if (awaits_baseline(s, place)) {
+    why.cause = Cause::baseline_running;
+    why.detail = awaits_baseline_reason;
     return why;
   }
   const Stretch& troubled = lane.troubled();

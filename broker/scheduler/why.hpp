@@ -15,6 +15,7 @@ enum class Cause : std::uint8_t {
   being_read,         // it was pinged; its source is asked
   source_failed,      // the source tells of events and does not give them
   source_went_back,   // parked: the source has less than was processed
+  baseline_running,   // a scan fixes where the topology begins
   waiting_after,      // a topology that it comes after has not come so far
   waiting_input,      // a lambda that it needs runs again: its outputs were dropped, or went with a broker
   outputs_full,       // what its outputs may take is taken by others that wait for their dependants

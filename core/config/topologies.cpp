@@ -12,10 +12,6 @@ namespace {
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::uint32_t children_max_ceiling = 256;
 
-void not_yet(Section& section, std::string_view key, std::string_view use) {
-  section.mistake(key, fmt::format("not available in this version; {}", use));
-}
-
 // false: there is no such domain.
 bool read_domain_name(Section& section, const Config& config, TopologyConfig& topology) {
   const std::string name = section.name("domain", "domain = \"history\"");
@@ -49,14 +45,14 @@ void read_mode(Section& section, Mode& mode) {
 
 void read_start(Section& section, StartPosition& start) {
   constexpr std::string_view expected =
-      "expected \"beginning\" or the first sequence to run, an integer from 1";
+      "expected \"beginning\", \"latest\" or the first sequence to run, an integer from 1";
   const Entry* entry = section.take("start");
   if (!entry) return;
   const auto* text = entry->node.as<std::string>();
   const auto* sequence = entry->node.as<std::int64_t>();
   if (text && *text == "beginning") return;
   if (text && *text == "latest")
-    not_yet(section, "start", "write \"beginning\" or the first sequence to run");
+    start.kind = StartPosition::Kind::latest;
   else if (sequence && *sequence >= 1)
     start = {StartPosition::Kind::sequence, *sequence};
   else

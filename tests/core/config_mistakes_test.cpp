@@ -104,11 +104,6 @@ TEST(ConfigMistakes, NamesEveryKnownKeyWhenNoneIsNear) {
       ElementsAre("3 domain.d.whatever: unknown key; known here: source, config, grant, limits, queries_per_s, timeout"));
 }
 
-TEST(ConfigMistakes, SaysWhichWordsOfTheDesignThisVersionCannotRun) {
-  EXPECT_THAT(mistakes_of(topology_with("start = \"latest\"\n")),
-              ElementsAre(AllOf(StartsWith("6 topology.t.start: not available in this version"))));
-}
-
 // Topologies of domain d, each with its key `after`, three lines each: the first key stands in line 5.
 std::string topologies_with(const std::vector<std::pair<std::string, std::string>>& after) {
   std::string text = "[domain.d]\nsource = \"s\"\n";

@@ -169,6 +169,19 @@ TEST(Config, ReadsTopologiesAndTheirLambdas) {
   EXPECT_EQ(late.start.sequence, 100);
 }
 
+TEST(Config, TakesTheSourcesLatestForAStart) {
+  const Config config = good(R"(
+[domain.d]
+source = "journal"
+[topology.t]
+domain = "d"
+start = "latest"
+lambda.l.plugin = "p"
+)");
+
+  EXPECT_EQ(config.topologies[0].start.kind, StartPosition::Kind::latest);
+}
+
 TEST(Config, FillsInWhatTheFileLeavesOut) {
   const Config config = good(R"(
 [domain.d]

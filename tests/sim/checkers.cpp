@@ -23,7 +23,20 @@ Checkers::Checkers(const SchedulerPlan& all, const Source& source, bool poison, 
       violate_(std::move(violate)),
       known_(all.topologies.size(), true),
       lanes_(all.lambdas.size(), std::vector<Lane>(source.subjects() + 1)),
-      lied_about_(source.subjects() + 1) {}
+      lied_about_(source.subjects() + 1) {
+  for (const TopologySpec& topology : all.topologies) baseline_done_.push_back(!topology.from_baseline);
+}
+
+void Checkers::on_baseline(TopologyIndex topology, SubjectId subject, Sequence latest) {
+  if (!baselines_.try_emplace({topology, subject}, latest).second)
+    violate_(Promise::cursor, fmt::format("subject {}: the start in {} was fixed twice", subject,
+                                          all_.topologies[topology].name));
+}
+
+Sequence Checkers::start_of(TopologyIndex topology, SubjectId subject) const {
+  const auto at = baselines_.find({topology, subject});
+  return at == baselines_.end() ? all_.topologies[topology].start : at->second + 1;
+}
 
 void Checkers::on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after,
                          std::int64_t now_ns) {
@@ -42,7 +55,7 @@ Checkers::Lane& Checkers::lane_of(LambdaIndex lambda, SubjectId subject) {
 // Moves the mark up to the first event that has to run and has not. What lowers a mark says so itself.
 std::size_t Checkers::reach(LambdaIndex lambda, SubjectId subject, bool Seen::*flag,
                             std::size_t Lane::*mark) {
-  const Sequence start = spec_of(lambda).start;
+  const Sequence start = start_of(all_.lambdas[lambda].topology, subject);
   const std::vector<SourceEvent>& events = source_.events(subject);
   Lane& lane = lane_of(lambda, subject);
   std::size_t& at = lane.*mark;
@@ -55,7 +68,11 @@ void Checkers::on_start(const EventStart& start, std::int64_t now_ns) {
   Lane& lane = lane_of(start.lambda, start.subject);
   const TopologySpec& spec = spec_of(start.lambda);
   const std::size_t place = source_.place_of(start.subject, start.sequence);
-  if (start.sequence < spec.start) violate_(Promise::order, to_text(start) + " lies before the start");
+  const TopologyIndex topology = all_.lambdas[start.lambda].topology;
+  if (start.sequence < start_of(topology, start.subject))
+    violate_(Promise::order, to_text(start) + " lies before the start");
+  if (!baseline_done_[topology])
+    violate_(Promise::order, to_text(start) + " runs before it is known where to begin");
   check_fence(lane, start, place);
   check_alone(lane, start, place);
   check_limits(start, lane.seen[place], now_ns);
@@ -314,7 +331,8 @@ Sequence Checkers::done_to(LambdaIndex lambda, SubjectId subject) {
       std::min(succeeded(lambda, subject), stop_of(all_.lambdas[lambda].topology, subject));
   // Those that need not run, at the end, need no cursor either.
   for (std::size_t i = done; i-- > 0;)
-    if (events[i].must_run() && events[i].sequence >= spec_of(lambda).start) return events[i].sequence;
+    if (events[i].must_run() && events[i].sequence >= start_of(all_.lambdas[lambda].topology, subject))
+      return events[i].sequence;
   return 0;
 }
 

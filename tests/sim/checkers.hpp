@@ -6,7 +6,9 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "storage/cursor_info.hpp"
@@ -30,6 +32,12 @@ class Checkers {
 
   // A broker starts. From now on topology t comes after those in after[t] that are `known`.
   void on_config(std::vector<bool> known, std::vector<std::vector<TopologyIndex>> after, std::int64_t now_ns);
+  // Of a topology that begins at a baseline: its scan is stored up to the subject, which had this latest; and
+  // it is stored as a whole.
+  void on_baseline(TopologyIndex topology, SubjectId subject, Sequence latest);
+  void on_baseline_done(TopologyIndex topology) { baseline_done_[topology] = true; }
+  // The first event that runs; 1 while a baseline does not say.
+  Sequence start_of(TopologyIndex topology, SubjectId subject) const;
   void on_start(const EventStart& start, std::int64_t now_ns);
   // Whatever it came to; `is_known`: the host hears that it was this event that failed, if it did.
   void on_end(const EventStart& start, OutcomeKind end, bool is_known);
@@ -113,6 +121,8 @@ class Checkers {
   std::vector<OfTopology> of_topology_;
   std::int64_t started_ns_ = 0;
   JobId first_job_ = 0;  // of this life
+  std::vector<bool> baseline_done_;                                    // by topology; true without one
+  std::map<std::pair<TopologyIndex, SubjectId>, Sequence> baselines_;  // the latest then
 };
 
 }  // namespace cape::scheduler

@@ -16,7 +16,7 @@ void Simulation::operate() {
   constexpr Act acts[] = {Act::pause, Act::resume, Act::park, Act::redrive, Act::skip, Act::rewind};
   const Act act = acts[fate_.below(std::size(acts))];
   command(act, topology, subject,
-          act == Act::rewind ? std::max(sequence, all_.topologies[topology].start) : 0);
+          act == Act::rewind ? std::max(sequence, checkers_.start_of(topology, subject)) : 0);
 }
 
 void Simulation::command(Act act, TopologyIndex topology, SubjectId subject, Sequence sequence) {
@@ -49,7 +49,8 @@ void Simulation::pause_whole(TopologyIndex topology, bool paused) {
 
 TopologyView Simulation::view_of(TopologyIndex topology, SubjectId subject) const {
   const TopologyIndex here = life_.topology_here[topology];
-  const SubjectView view = broker_->scheduler.view(subject, 0, stored(subject));
+  const auto info = loaded(subject);
+  const SubjectView view = broker_->scheduler.view(subject, 0, info ? &*info : nullptr);
   return *std::ranges::find(view.topologies, here, &TopologyView::topology);
 }
 
@@ -61,7 +62,7 @@ void Simulation::end_all_acts() {
       const TopologyView view = view_of(topology, subject);
       // Whichever of its lambdas the source stopped: the view tells the trouble of one.
       if (lied_about_.contains(subject) && view.state == SubjectState::parked)
-        command(Act::rewind, topology, subject, std::max(view.cursor, all_.topologies[topology].start));
+        command(Act::rewind, topology, subject, std::max(view.cursor, checkers_.start_of(topology, subject)));
       if (options_.park_after && view.state == SubjectState::parked)
         command(Act::redrive, topology, subject, 0);
       if (!options_.operators) continue;

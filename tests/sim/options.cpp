@@ -41,6 +41,7 @@ SimulationOptions options_for(std::uint64_t seed) {
   if (options.shape == PlanShape::latest) options.poison = options.park_after = false;
   options.jobs_in_all = (bits & 768) == 0 ? 3 : 0;
   if ((bits & 0x3000) == 0) options.shape = PlanShape::needs;
+  options.baseline = (bits & 3072) == 0 && options.shape != PlanShape::latest;
   return options;
 }
 
@@ -54,6 +55,7 @@ std::string to_text(const SimulationOptions& options) {
   if (options.park_after) text += ", park_after";
   if (options.config_changes) text += ", config changes";
   if (options.late_events) text += ", late events";
+  if (options.baseline) text += ", a baseline";
   if (options.lying_source) text += ", a lying source";
   if (options.jobs_in_all > 0) text += ", hosts shared by weight";
   return text;

@@ -101,6 +101,13 @@ SchedulerPlan plan_of(const SimulationOptions& options) {
       fork_and_join_within(plan);
       break;
   }
+  if (options.baseline) {  // of a topology with dependants, and of some without
+    TopologySpec& topology = plan.topologies[options.shape == PlanShape::chain       ? 0
+                                             : options.shape == PlanShape::pipelined ? 1
+                                                                                     : 2];
+    topology.from_baseline = true;
+    topology.start = 1;
+  }
   for (TopologySpec& topology : plan.topologies) {
     topology.batch_events = topology.mode == Mode::pipelined ? 2 : 3;
     topology.retry = {.first_ms = 20, .factor = 2, .max_ms = 200};

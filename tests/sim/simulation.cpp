@@ -51,6 +51,14 @@ void Simulation::watch(std::function<void(const Step&)> on_step,
 }
 
 void Simulation::run() {
+  if (options_.baseline) {
+    for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
+      for (std::int64_t i = chance(0.7) ? some(1, 9) : 0; i > 0; --i)
+        source_.add(subject, some(1, 3), false, false);
+    for (TopologyIndex topology = 0; topology < all_.topologies.size(); ++topology)  // it may come later
+      if (all_.topologies[topology].from_baseline && options_.config_changes && chance(0.5))
+        config_.known[topology] = false;
+  }
   start_broker();
   add_place();
   add_place();
@@ -129,12 +137,11 @@ void Simulation::start_broker() {
   went_back_.clear();
   commands_.clear();  // of the life before: whoever asked sees that the broker is gone
   broker_at(some(0, 50 * ms), [this] { ping_behind(); });
-  std::vector<Input> pauses;
+  std::vector<Input> told = start_baselines();
   for (TopologyIndex topology : paused_whole_)
     if (config_.known[topology])
-      pauses.push_back(
-          PauseTopology{.topology = life_.topology_here[topology], .paused = true, .reason = {}});
-  step(std::move(pauses));
+      told.push_back(PauseTopology{.topology = life_.topology_here[topology], .paused = true, .reason = {}});
+  step(std::move(told));
 }
 
 void Simulation::crash_broker() {
@@ -297,7 +304,7 @@ void Simulation::check_end() {
       const TopologySpec& spec = all_.topologies[topology];
       for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
         const Sequence done_to = checkers_.done_to(spec.first_lambda + i, subject);
-        if (done_to > 0 && view_of(topology, subject).cursor < spec.start - 1)
+        if (done_to > 0 && view_of(topology, subject).cursor < checkers_.start_of(topology, subject) - 1)
           violate(Promise::cursor, "a cursor lies before the start");
         const storage::CursorInfo* info = stored(subject);
         const storage::TopologyCursor* of_topology = nullptr;
@@ -318,6 +325,7 @@ void Met::add(const Met& o) {
   outages += o.outages, circuits_opened += o.circuits_opened;
   store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
   outputs_dropped += o.outputs_dropped;
+  baseline_pages += o.baseline_pages, baselines += o.baselines;
   hosts.add(o.hosts);
   network.messages += o.network.messages, network.lost += o.network.lost,
       network.doubled += o.network.doubled;
@@ -352,7 +360,9 @@ std::vector<std::uint64_t> Met::of_each() const {
           network.lost,
           network.doubled,
           network.refused,
-          network.breaks};
+          network.breaks,
+          baseline_pages,
+          baselines};
 }
 
 std::string to_text(const Met& met) {
@@ -366,13 +376,14 @@ std::string to_text(const Met& met) {
       "fenced, {} "
       "events crashed, {} take-backs, {} cancels, {} drained, {} jobs refused by a ring; network: {} "
       "messages, {} lost, {} "
-      "doubled, {} not taken, {} breaks; {} times outputs were dropped",
+      "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines done",
       met.steps, met.events, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung, met.parked,
       met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
       met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
-      met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped);
+      met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped, met.baseline_pages,
+      met.baselines);
 }
 
 Met Simulation::met() const {

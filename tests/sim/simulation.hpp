@@ -47,6 +47,7 @@ struct Met {
   sim::StoreMet store;
   sim::HostMet hosts;
   sim::NetworkMet network;
+  std::uint64_t baseline_pages = 0, baselines = 0;
 
   void add(const Met& other);
   // What every large enough range of seeds has to meet.
@@ -102,6 +103,11 @@ class Simulation final : public sim::Outside {
   struct Held {
     bool paused = false, parked = false;
   };
+  struct Baseline {  // as it is stored
+    SubjectId scanned_to = 0;
+    bool done = false;
+    std::map<SubjectId, Sequence> latest;
+  };
 
   // ---- simulation.cpp: the run, and the broker
   void at(std::int64_t delay_ns, std::function<void()> what) { fate_.at(delay_ns, std::move(what)); }
@@ -137,6 +143,12 @@ class Simulation final : public sim::Outside {
   void commit_leases(const storage::WriteBatch& batch);
   const storage::CursorInfo* stored(SubjectId subject) const;
   std::optional<storage::CursorInfo> loaded(SubjectId subject) const;
+
+  // ---- baseline.cpp: the broker's scan, and what the store makes of it
+  std::vector<Input> start_baselines();
+  void scan_page(TopologyIndex topology);
+  void save_page(TopologyIndex topology, const Baseline& page);
+  void commit_page(TopologyIndex topology, const Baseline& page);
 
   // ---- tracker.cpp: source and tracker
   void perform(const PingAgain& again) { ping(again.subject, true); }
@@ -198,6 +210,7 @@ class Simulation final : public sim::Outside {
   std::uint64_t reads_ = 0;
   std::map<LambdaIndex, std::int64_t> down_until_ns_;
   std::uint64_t outputs_dropped_ = 0;  // as this life counts
+  std::map<TopologyIndex, Baseline> baselines_;  // by the run's topology
   std::set<SubjectId> lied_about_;
   std::map<sim::PlaceId, Place> places_;
   sim::PlaceId last_place_ = 0;

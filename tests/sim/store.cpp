@@ -12,7 +12,18 @@ const storage::CursorInfo* Simulation::stored(SubjectId subject) const {
 
 std::optional<storage::CursorInfo> Simulation::loaded(SubjectId subject) const {
   const storage::CursorInfo* info = stored(subject);
-  return info ? std::optional(*info) : std::nullopt;
+  std::optional<storage::CursorInfo> with_starts = info ? std::optional(*info) : std::nullopt;
+  for (const auto& [topology, baseline] : baselines_) {
+    const std::string& name = all_.topologies[topology].name;
+    const auto start = baseline.latest.find(subject);
+    const bool has_record =
+        info && std::ranges::find(info->topologies, name, &storage::TopologyCursor::topology) !=
+                    info->topologies.end();
+    if (has_record || start == baseline.latest.end()) continue;
+    if (!with_starts) with_starts.emplace();
+    with_starts->starts.push_back({name, start->second});
+  }
+  return with_starts;
 }
 
 void Simulation::perform(const SaveCursor& save) {

@@ -64,7 +64,8 @@ void Simulation::begin(tracker::ReadId read) {
     return broker_at(10 * ms, [this] { pump(); });
   }
   std::vector<Sequence> cursors;
-  for (const TopologyPosition& at : broker_->scheduler.positions(subject, 0, stored(subject)))
+  const auto info = loaded(subject);
+  for (const TopologyPosition& at : broker_->scheduler.positions(subject, 0, info ? &*info : nullptr))
     if (at.can_run) cursors.push_back(at.position);
   const std::uint64_t turn = splitmix64(++reads_);
   // As few queries as it may be, so that many a read leaves out some that lag.
