@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/coverage_report.hpp"
 #include "broker/json_reply.hpp"
 #include "broker/topology_numbers.hpp"
 #include "core/log.hpp"
@@ -123,6 +124,15 @@ wire::AdminReply topologies_method(BrokerState& b) {
   return reply_with(true, {{"topologies", std::move(list)}});
 }
 
+wire::AdminReply coverage_method(BrokerState& b, const json& body) {
+  const CoverageAsked asked{
+      .topology = body.value("topology", std::string()),
+      .limit = std::clamp<std::size_t>(body.value("limit", std::uint64_t{20}), 1, exceptions_page_max),
+      .after = body.value("after", SubjectId{0})};
+  auto report = coverage_report(b.config(), b.options.store, b.coverage.rows(), asked, wall_ns());
+  return report ? reply_with(true, *report) : refused(report.error());
+}
+
 // Of a lambda plugin that a host offers; `trouble` by lambda.
 const char* state_of(const BrokerState& b, const std::string& plugin, const json& trouble) {
   if (std::ranges::find(b.plan.lambdas, plugin, &scheduler::LambdaSpec::plugin) == b.plan.lambdas.end())
@@ -218,6 +228,7 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
     if (request.method == "subject") return subject_method(b, body);
     if (request.method == "topologies") return topologies_method(b);
     if (request.method == "plugins") return plugins_method(b);
+    if (request.method == "coverage") return coverage_method(b, body);
     if (request.method == "why") return b.whys.begin(body, std::move(ticket), now_ns);
     if (request.method == "act") {
       Operators::Begun begun = b.operators.begin(body, std::move(ticket));
@@ -232,8 +243,9 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
   } catch (const json::exception& e) {
     return refused({ErrorCode::invalid, "method '" + printable(request.method, 64) + "': " + plain(e)});
   }
-  return refused({ErrorCode::not_found, "no method '" + printable(request.method, 64) +
-                                            "'; this broker answers subject, topologies, plugins, why, act, status"});
+  return refused({ErrorCode::not_found,
+                  "no method '" + printable(request.method, 64) +
+                      "'; this broker answers subject, topologies, plugins, coverage, why, act, status"});
 }
 
 std::string stats_message(BrokerState& b) {

@@ -12,6 +12,7 @@
 
 #include "broker/admin_server.hpp"
 #include "broker/baselines.hpp"
+#include "broker/coverage.hpp"
 #include "broker/dispatcher.hpp"
 #include "broker/failure_log.hpp"
 #include "broker/frontend.hpp"
@@ -45,6 +46,7 @@ struct BrokerState {
   Subjects subjects;
   std::vector<SourceLink> links;  // by DomainIndex
   tracker::Tracker tracker;
+  Coverage coverage;
   Refresh refresh;
   Saver saver;
   Baselines baselines;

@@ -98,6 +98,10 @@ Result<void> DispatcherLoop::open() {
 
 Result<RunEnd> DispatcherLoop::run() {
   load_pauses();
+  if (auto known = b_.options.store.coverage())
+    b_.coverage.open(std::move(*known));
+  else
+    log::error("store", "reading what is proven: {}", known.error().message);
   if (auto loaded = load_baselines(); !loaded) return std::unexpected(loaded.error());
   ping_inbox();
   b_.refresh.walk_behind();
@@ -128,7 +132,8 @@ void DispatcherLoop::turn() {
   b_.publisher.flush(inputs_);  // what could not be sent comes back in the next turn
   for (SourceLink& link : b_.links) link.step(now_.boot_ns);
   b_.baselines.step(now_.boot_ns);
-  b_.refresh.step(now_.boot_ns);
+  b_.refresh.step(now_);
+  b_.coverage.step(now_);
   b_.tracker.pump(now_.boot_ns);
   b_.saver.flush(now_.boot_ns);
   b_.options.gate.serve(connections_per_turn);
@@ -210,6 +215,7 @@ void DispatcherLoop::drain(RunEnd end) {
   end_ = end;
   drain_end_ns_ = now_.boot_ns + drain_max_ms * ns_per_ms + goodbye_wait_ns;
   b_.hosts.drain_all();
+  b_.saver.put_coverage(b_.coverage.take_rows(INT64_MAX), now_.boot_ns);
   b_.saver.sync();
 }
 
@@ -263,7 +269,7 @@ void DispatcherLoop::take_source_report(DomainIndex domain, child::SourceReport&
   } else if (auto* scan = std::get_if<child::ScanAnswer>(&report)) {
     source_failed_ |= scan->status != OutcomeKind::ok;
     if (b_.baselines.on_scan(domain, *scan, now_.boot_ns)) return;
-    b_.refresh.on_scan(domain, std::move(*scan), now_.boot_ns);
+    b_.refresh.on_scan(domain, std::move(*scan), now_);
   } else if (auto* ping = std::get_if<child::SourcePing>(&report)) {
     b_.tracker.ping({.domain = domain, .subject = ping->subject, .ping_ns = now_.boot_ns});
   } else if (auto* done = std::get_if<child::CallDone>(&report)) {
@@ -317,6 +323,7 @@ void DispatcherLoop::every_second() {
   for (const std::string& line : b_.failure_log.held_back(now_.boot_ns))
     log::write(log::Level::warning, "broker", line);
   b_.latencies.on_second(now_.boot_ns);
+  b_.saver.put_coverage(b_.coverage.take_rows(now_.boot_ns), now_.boot_ns);
   if (b_.monitor->watched()) b_.monitor->publish("stats", stats_message(b_));
 }
 
@@ -382,6 +389,7 @@ std::int64_t DispatcherLoop::next_deadline() const {
   sooner(b_.tracker.next_deadline());
   sooner(b_.refresh.next_deadline());
   sooner(b_.baselines.next_deadline());
+  sooner(b_.coverage.next_deadline());
   sooner(b_.saver.next_deadline());
   sooner(b_.hosts.next_deadline());
   sooner(b_.whys.next_deadline());

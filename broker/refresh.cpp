@@ -15,13 +15,15 @@ constexpr std::size_t findings_max = 20;
 }  // namespace
 
 Refresh::Refresh(const Config& config, const scheduler::Scheduler& scheduler, Subjects& subjects,
-                 storage::CursorStore& store, std::vector<SourceLink>& links, tracker::Tracker& tracker)
+                 storage::CursorStore& store, std::vector<SourceLink>& links, tracker::Tracker& tracker,
+                 Coverage& coverage)
     : config_(config),
       scheduler_(scheduler),
       subjects_(subjects),
       store_(store),
       links_(links),
       tracker_(tracker),
+      coverage_(coverage),
       walks_(config.domains.size()) {}
 
 // A page a second per domain keeps the rate; many small domains take turns so that rest stays rest.
@@ -30,10 +32,10 @@ std::int64_t Refresh::pause_ns() const {
   return std::max<std::int64_t>(ns_per_s, static_cast<std::int64_t>(walks_.size()) * 250 * ns_per_ms);
 }
 
-void Refresh::step(std::int64_t now_ns) {
-  step_behind(now_ns);
+void Refresh::step(Now now) {
+  step_behind(now.boot_ns);
   if (!config_.refresh.enabled && !hurry_) return;
-  for (DomainIndex domain = 0; domain < walks_.size(); ++domain) step_walk(domain, now_ns);
+  for (DomainIndex domain = 0; domain < walks_.size(); ++domain) step_walk(domain, now);
 }
 
 std::optional<std::int64_t> Refresh::next_deadline() const {
@@ -47,18 +49,23 @@ std::optional<std::int64_t> Refresh::next_deadline() const {
   return next;
 }
 
-void Refresh::step_walk(DomainIndex domain, std::int64_t now_ns) {
+void Refresh::step_walk(DomainIndex domain, Now now) {
   Walk& walk = walks_[domain];
+  const std::int64_t now_ns = now.boot_ns;
   if (walk.call || now_ns < walk.next_ns || !links_[domain].ready() || (hurry_ && walk.whole)) return;
   if (!tracker_.has_room()) return;
   const std::uint32_t rate = hurry_ ? page_max : config_.refresh.subjects_per_s;
-  if (walk.token.empty()) walk.began = true;
+  if (walk.token.empty()) {
+    walk.began = true;
+    coverage_.begin_walk(domain, now);
+  }
   walk.call = links_[domain].child().scan(walk.token, std::clamp(rate, 1u, page_max));
   if (!walk.call) walk.next_ns = now_ns + 10 * ns_per_ms;  // the ring is full of queries: they go first
 }
 
-void Refresh::on_scan(DomainIndex domain, child::ScanAnswer answer, std::int64_t now_ns) {
+void Refresh::on_scan(DomainIndex domain, child::ScanAnswer answer, Now now) {
   Walk& walk = walks_[domain];
+  const std::int64_t now_ns = now.boot_ns;
   if (!walk.call || *walk.call != answer.call) return;
   walk.call.reset();
   walk.next_ns = now_ns + pause_ns();
@@ -80,6 +87,7 @@ void Refresh::on_scan(DomainIndex domain, child::ScanAnswer answer, std::int64_t
     for (const child::ScannedSubject& seen : answer.subjects) {
       while (at != stored->end() && at->subject < seen.subject) ++at;
       const bool known = at != stored->end() && at->subject == seen.subject;
+      coverage_.see(domain, seen.subject, seen.latest, known ? &at->info : nullptr);
       note(domain, seen, standing(domain, seen, known ? &*at : nullptr), now_ns);
     }
   }
@@ -87,6 +95,7 @@ void Refresh::on_scan(DomainIndex domain, child::ScanAnswer answer, std::int64_t
   if (answer.more) return;
   walk.token.clear();
   walk.whole = walk.began;
+  coverage_.end_walk(domain, now);
   sweep_.complete = hurry_ && std::ranges::all_of(walks_, [](const Walk& w) { return w.whole; });
 }
 
@@ -150,6 +159,7 @@ void Refresh::step_behind(std::int64_t now_ns) {
 void Refresh::start_at_once() {
   hurry_ = true;
   sweep_ = {};
+  for (DomainIndex domain = 0; domain < walks_.size(); ++domain) coverage_.abandon_walk(domain);
   for (Walk& walk : walks_) {
     walk.token.clear();
     walk.call.reset();

@@ -2,7 +2,8 @@
 // Refresh finds what no ping told about: it walks every source in subject order at a throttled rate, compares
 // what the source has with what is stored or in work, and pings what is behind, subjects Cape has never heard
 // of included. It also walks the stored records that are behind, after a start and when the scheduler had to
-// let subjects go. It stops while the tracker has no room. Thread: broker loop only.
+// let subjects go. What it sees is what Coverage proves by. It stops while the tracker has no room. Thread:
+// broker loop only.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/coverage.hpp"
 #include "broker/scheduler/scheduler.hpp"
 #include "broker/source_link.hpp"
 #include "broker/subjects.hpp"
@@ -20,13 +22,14 @@ namespace cape::broker {
 
 class Refresh {
  public:
-  Refresh(const Config& config, const scheduler::Scheduler& scheduler, Subjects& subjects, storage::CursorStore& store,
-          std::vector<SourceLink>& links, tracker::Tracker& tracker);
+  Refresh(const Config& config, const scheduler::Scheduler& scheduler, Subjects& subjects,
+          storage::CursorStore& store, std::vector<SourceLink>& links, tracker::Tracker& tracker,
+          Coverage& coverage);
 
-  void step(std::int64_t now_ns);
+  void step(Now now);
   std::optional<std::int64_t> next_deadline() const;
 
-  void on_scan(DomainIndex domain, child::ScanAnswer answer, std::int64_t now_ns);
+  void on_scan(DomainIndex domain, child::ScanAnswer answer, Now now);
   void on_source_lost(DomainIndex domain, std::int64_t now_ns);
   void walk_behind();   // from the first stored record on
   void start_at_once(); // every walk begins again now, unthrottled until stop_hurrying()
@@ -57,7 +60,7 @@ class Refresh {
     bool whole = false;   // since start_at_once()
     bool began = false;
   };
-  void step_walk(DomainIndex domain, std::int64_t now_ns);
+  void step_walk(DomainIndex domain, Now now);
   void step_behind(std::int64_t now_ns);
   enum class Standing : std::uint8_t { up_to_date, behind, stopped };
   Standing standing(DomainIndex domain, const child::ScannedSubject& seen, const storage::StoredSubject* stored);
@@ -70,6 +73,7 @@ class Refresh {
   storage::CursorStore& store_;
   std::vector<SourceLink>& links_;
   tracker::Tracker& tracker_;
+  Coverage& coverage_;
   std::vector<Walk> walks_;  // by domain
   bool hurry_ = false;
   Sweep sweep_;

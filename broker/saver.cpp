@@ -1,6 +1,7 @@
 #include "broker/saver.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/clock.hpp"
@@ -66,6 +67,13 @@ void Saver::put_pause(storage::PausedTopology topology, storage::AuditEntry audi
 void Saver::put_baseline(storage::BaselinePage page) {
   pending_baselines_.push_back(page.baseline.id);
   pending_.baselines.push_back(std::move(page));
+}
+
+// One that is lost is proven again.
+void Saver::put_coverage(std::vector<storage::CoverageRow> rows, std::int64_t now_ns) {
+  if (rows.empty()) return;
+  std::ranges::move(rows, std::back_inserter(pending_.coverage));
+  due_ns_ = std::min(due_ns_, now_ns + gather_ns);
 }
 
 void Saver::sync() {

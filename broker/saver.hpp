@@ -31,6 +31,7 @@ class Saver {
   void put_pause(storage::PausedTopology topology, storage::AuditEntry audit, std::uint64_t token);
   // Synced; Done::baselines has its id when it is on disk, or could not be stored. One at a time.
   void put_baseline(storage::BaselinePage page);
+  void put_coverage(std::vector<storage::CoverageRow> rows, std::int64_t now_ns);
   void sync();  // everything given so far is on disk when it is done
 
   void flush(std::int64_t now_ns);  // submits what is due

@@ -5,6 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/exceptions.hpp"
+#include "core/clock.hpp"
+
 namespace cape::broker {
 namespace {
 
@@ -13,7 +16,7 @@ using nlohmann::json;
 constexpr std::size_t behind_rows_max = 2000;  // counted on the loop: a few milliseconds at most
 
 struct BehindCount {
-  std::vector<std::uint64_t> behind, parked;  // by TopologyIndex
+  std::vector<std::uint64_t> behind, parked, stuck;  // by TopologyIndex
   bool whole = true;
 };
 
@@ -21,6 +24,8 @@ BehindCount count_behind(BrokerState& b) {
   BehindCount count;
   count.behind.resize(b.plan.topologies.size());
   count.parked.resize(b.plan.topologies.size());
+  count.stuck.resize(b.plan.topologies.size());
+  const std::int64_t now_ns = wall_ns();
   auto rows = b.options.store.behind(0, behind_rows_max);
   count.whole = rows && rows->size() < behind_rows_max;
   if (!rows) return count;
@@ -31,6 +36,8 @@ BehindCount count_behind(BrokerState& b) {
     for (const scheduler::TopologyView& t : view.topologies) {
       if (t.cursor < view.latest) ++count.behind[t.topology];
       if (t.state == scheduler::SubjectState::parked) ++count.parked[t.topology];
+      const auto exception = exception_of(b.config(), t.topology, row.info, view.latest, {}, now_ns);
+      count.stuck[t.topology] += exception && exception->stuck;
     }
   }
   return count;
@@ -112,6 +119,7 @@ json topology_numbers(BrokerState& b) {
                     {"latency_us", latency_numbers(traffic.ping_to_start)},
                     {"behind", count.whole ? json(count.behind[i]) : json(nullptr)},
                     {"parked", count.whole ? json(count.parked[i]) : json(nullptr)},
+                    {"stuck", count.whole ? json(count.stuck[i]) : json(nullptr)},
                     {"baseline", baseline_number(b, i)},
                     {"children", children[i].children},
                     {"sandbox_level", std::string(1, children[i].level)}});

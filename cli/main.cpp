@@ -43,6 +43,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_audit(app, context);
   add_status(app, context);
   add_monitor(app, context);
+  add_coverage(app, context);
   add_config(app, context);
   add_keys(app, context);
   add_help(app, context);

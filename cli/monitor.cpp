@@ -20,11 +20,18 @@ struct MonitorArguments {
   std::string timeout = "3s";  // a message comes each second
 };
 
-constexpr Column monitor_columns[] = {
-    {"TOPOLOGY", "topology"},        {"EVENTS/S", "events_per_s"}, {"JOBS/S", "jobs_per_s"},
-    {"P50 US", "latency_us.p50"},    {"P95 US", "latency_us.p95"}, {"P99 US", "latency_us.p99"},
-    {"IN FLIGHT", "jobs_in_flight"}, {"BEHIND", "behind"},         {"PARKED", "parked"},
-    {"CHILDREN", "children"},        {"SANDBOX", "sandbox_level"}};
+constexpr Column monitor_columns[] = {{"TOPOLOGY", "topology"},
+                                      {"EVENTS/S", "events_per_s"},
+                                      {"JOBS/S", "jobs_per_s"},
+                                      {"P50 US", "latency_us.p50"},
+                                      {"P95 US", "latency_us.p95"},
+                                      {"P99 US", "latency_us.p99"},
+                                      {"IN FLIGHT", "jobs_in_flight"},
+                                      {"BEHIND", "behind"},
+                                      {"PARKED", "parked"},
+                                      {"STUCK", "stuck"},
+                                      {"CHILDREN", "children"},
+                                      {"SANDBOX", "sandbox_level"}};
 
 Ending not_watched(const Error& error) {
   return complain(error.code == ErrorCode::unavailable ? Exit::no_broker : Exit::failed,

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "broker/exceptions.hpp"
 #include "cli/console.hpp"
 #include "cli/json_dump.hpp"
 #include "core/clock.hpp"
@@ -74,10 +75,14 @@ storage::TopologyCursor cursor_of(const storage::CursorInfo& info, const std::st
 }
 
 struct Counts {
-  std::uint64_t behind = 0, parked = 0;
+  std::uint64_t behind = 0, parked = 0, stuck = 0;
 };
 
-void count(const storage::StoredSubject& stored, const TopologyConfig& topology, Counts& counts) {
+void count(const Config& config, const storage::StoredSubject& stored, const TopologyConfig& topology,
+           Counts& counts) {
+  const auto index = static_cast<TopologyIndex>(&topology - config.topologies.data());
+  const auto exception = broker::exception_of(config, index, stored.info, stored.info.latest, {}, wall_ns());
+  counts.stuck += exception && exception->stuck;
   const storage::TopologyCursor cursor = cursor_of(stored.info, topology.name);
   if (cursor.cursor() >= stored.info.latest) return;
   ++counts.behind;
@@ -96,7 +101,7 @@ Result<std::vector<Counts>> count_all(const Config& config, storage::CursorStore
       after = stored.id;
       for (std::size_t i = 0; i < counts.size(); ++i) {
         const TopologyConfig& topology = config.topologies[i];
-        if (config.domains[topology.domain].name == stored.domain) count(stored, topology, counts[i]);
+        if (config.domains[topology.domain].name == stored.domain) count(config, stored, topology, counts[i]);
       }
     }
     if (behind->size() < page) return counts;
@@ -166,9 +171,33 @@ Answer stored_topologies(const Config& config) {
                     {"mode", name_of(topology.mode)},
                     {"lambdas", std::move(lambdas)},
                     {"behind", counts ? Json((*counts)[i].behind) : Json(nullptr)},
-                    {"parked", counts ? Json((*counts)[i].parked) : Json(nullptr)}});
+                    {"parked", counts ? Json((*counts)[i].parked) : Json(nullptr)},
+                    {"stuck", counts ? Json((*counts)[i].stuck) : Json(nullptr)}});
   }
   return dump({{"topologies", std::move(rows)}});
+}
+
+Answer stored_coverage(const Config& config, const broker::CoverageAsked& asked) {
+  auto store = open_store(config);
+  if (!store) return trouble(store.error());
+  if (!*store) {
+    Json rows = Json::array();
+    for (const TopologyConfig& topology : config.topologies)
+      if (asked.topology.empty() || asked.topology == topology.name)
+        rows.push_back({{"topology", topology.name},
+                        {"domain", config.domains[topology.domain].name},
+                        {"proven_to", nullptr},
+                        {"unproven_for_ms", nullptr},
+                        {"subjects", nullptr},
+                        {"exceptions", nullptr},
+                        {"stuck", nullptr}});
+    return dump({{"coverage", std::move(rows)}, {"exceptions", Json::array()}, {"next", nullptr}});
+  }
+  auto rows = (*store)->coverage();
+  if (!rows) return trouble(rows.error());
+  auto report = broker::coverage_report(config, **store, *rows, asked, wall_ns());
+  if (!report) return trouble(report.error());
+  return dump(Json(*report));
 }
 
 Answer plugin_files(const Config& config) {

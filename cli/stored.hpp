@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "broker/coverage_report.hpp"
 #include "cli/broker_call.hpp"
 
 namespace cape::cli {
@@ -15,6 +16,9 @@ Answer stored_subject(const Config& config, const DomainConfig& domain, const st
 
 // As "topologies"; behind and parked count subjects as their records were last stored.
 Answer stored_topologies(const Config& config);
+
+// As "coverage": what was proven when it was stored last, and the exceptions as their records are.
+Answer stored_coverage(const Config& config, const broker::CoverageAsked& asked);
 
 // As "plugins": the files that a host would look at, in the order in which it prefers them.
 Answer plugin_files(const Config& config);

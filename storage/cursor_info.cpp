@@ -5,6 +5,7 @@
 //   lambda: [name, cursor]                                                              without trouble
 //           [name, cursor, attempts, failed_sequence, next_try_wall_ns, parked, reason] with it
 //           [..., [first, last, first, last, ...]] behind those, of what mode latest passed over
+//           [..., failing_since_wall_ns] behind that, which is empty then, since when an event fails
 //
 // A subject without trouble is what nearly every record holds, and each write pays for its bytes.
 #include "storage/cursor_info.hpp"
@@ -24,6 +25,7 @@ constexpr std::uint64_t format_version = 1;
 constexpr std::uint32_t fields_short = 2;
 constexpr std::uint32_t fields_full = 7;
 constexpr std::uint32_t fields_with_passed = 8;
+constexpr std::uint32_t fields_with_since = 9;
 constexpr std::size_t depth_max = 6;
 
 // Records are written by the hundred thousand: the bytes go straight into room that size_bound() made.
@@ -43,7 +45,7 @@ std::size_t size_bound(const CursorInfo& info) {
   for (const TopologyCursor& topology : info.topologies) {
     bytes += 4 * header_bytes_max + topology.topology.size() + topology.pause_reason.size();
     for (const LambdaCursor& lambda : topology.lambdas) {
-      bytes += (2 + fields_full + 2 * lambda.passed.size()) * header_bytes_max + lambda.lambda.size() +
+      bytes += (2 + fields_with_since + 2 * lambda.passed.size()) * header_bytes_max + lambda.lambda.size() +
                lambda.reason.size();
     }
   }
@@ -57,12 +59,17 @@ void pack_text(Packer& packer, std::string_view text) {
 
 bool has_trouble(const LambdaCursor& lambda) {
   return lambda.attempts != 0 || lambda.failed_sequence != 0 || lambda.next_try_wall_ns != 0 ||
-         lambda.parked || !lambda.reason.empty() || !lambda.passed.empty();
+         lambda.failing_since_wall_ns != 0 || lambda.parked || !lambda.reason.empty() ||
+         !lambda.passed.empty();
 }
 
 void pack_lambda(Packer& packer, const LambdaCursor& lambda) {
   const bool full = has_trouble(lambda);
-  packer.pack_array(!full ? fields_short : lambda.passed.empty() ? fields_full : fields_with_passed);
+  const bool since = lambda.failing_since_wall_ns != 0;
+  packer.pack_array(!full                   ? fields_short
+                    : since                 ? fields_with_since
+                    : lambda.passed.empty() ? fields_full
+                                            : fields_with_passed);
   pack_text(packer, lambda.lambda);
   packer.pack(lambda.cursor);
   if (!full) return;
@@ -71,12 +78,13 @@ void pack_lambda(Packer& packer, const LambdaCursor& lambda) {
   packer.pack(lambda.next_try_wall_ns);
   packer.pack(lambda.parked);
   pack_text(packer, lambda.reason);
-  if (lambda.passed.empty()) return;
+  if (lambda.passed.empty() && !since) return;
   packer.pack_array(static_cast<std::uint32_t>(2 * lambda.passed.size()));
   for (const SequenceRange& range : lambda.passed) {
     packer.pack(range.first);
     packer.pack(range.last);
   }
+  if (since) packer.pack(lambda.failing_since_wall_ns);
 }
 
 void pack_info(Packer& packer, const CursorInfo& info) {
@@ -128,7 +136,7 @@ std::vector<SequenceRange> passed_of(const msgpack::object& object) {
 
 LambdaCursor lambda_of(const msgpack::object& object) {
   const auto fields = array_of(object);
-  if (fields.size() != fields_short && fields.size() != fields_full && fields.size() != fields_with_passed)
+  if (fields.size() != fields_short && (fields.size() < fields_full || fields.size() > fields_with_since))
     throw Refused{"a lambda has too few or too many fields"};
   LambdaCursor lambda;
   lambda.lambda = text_of(fields[0], 1, name_bytes_max);
@@ -142,7 +150,8 @@ LambdaCursor lambda_of(const msgpack::object& object) {
   if (fields[5].type != msgpack::type::BOOLEAN) throw Refused{"a yes or no is missing"};
   lambda.parked = fields[5].via.boolean;
   lambda.reason = text_of(fields[6], 0, reason_bytes_max);
-  if (fields.size() == fields_with_passed) lambda.passed = passed_of(fields[7]);
+  if (fields.size() >= fields_with_passed) lambda.passed = passed_of(fields[7]);
+  if (fields.size() == fields_with_since) lambda.failing_since_wall_ns = count_of(fields[8]);
   return lambda;
 }
 
@@ -183,7 +192,8 @@ bool is_stored_name(std::string_view name) {
 
 std::string_view mistake_of(const LambdaCursor& lambda) {
   if (!is_stored_name(lambda.lambda)) return "a lambda's name is empty or too long";
-  if (lambda.cursor < 0 || lambda.failed_sequence < 0 || lambda.next_try_wall_ns < 0)
+  if (lambda.cursor < 0 || lambda.failed_sequence < 0 || lambda.next_try_wall_ns < 0 ||
+      lambda.failing_since_wall_ns < 0)
     return "a number is negative";
   if (lambda.reason.size() > reason_bytes_max) return "a reason is too long";
   if (lambda.passed.size() > passed_ranges_max) return "it has too many ranges";

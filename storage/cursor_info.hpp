@@ -24,6 +24,8 @@ struct LambdaCursor {
   std::uint32_t attempts = 0;         // of the event after the cursor that failed last
   Sequence failed_sequence = 0;       // which; 0: none
   std::int64_t next_try_wall_ns = 0;  // 0: at once
+  std::int64_t failing_since_wall_ns =
+      0;                              // when that event failed first, and was not done since; 0: it did not
   bool parked = false;                // waits for an operator
   std::string reason;                 // why it failed or is parked; printable
   // What mode latest passed over, rising, at most passed_ranges_max: beyond that the two oldest become one,

@@ -82,6 +82,19 @@ struct BaselinePage {
   std::vector<std::pair<std::string, Sequence>> latest;  // of the page's subjects
 };
 
+// What is proven of a topology: every event that its source showed by then is processed, but for the
+// exceptions.
+struct CoverageRow {
+  std::string domain;
+  std::string topology;
+  std::int64_t proven_wall_ns = 0;
+  std::uint64_t subjects = 0;    // that the source had
+  std::uint64_t exceptions = 0;  // of these
+  std::uint64_t stuck = 0;       // of the exceptions: fail for longer than stuck_after
+
+  bool operator==(const CoverageRow&) const = default;
+};
+
 // All of it is applied in one transaction, or none of it. An empty one with `sync` is done when everything
 // submitted before it is on disk.
 struct WriteBatch {
@@ -93,10 +106,12 @@ struct WriteBatch {
   std::vector<AuditEntry> audit;
   std::vector<PausedTopology> paused_topologies;
   std::vector<BaselinePage> baselines;
+  std::vector<CoverageRow> coverage;        // upserts; behind the cursors it rests on
   bool sync = false;                        // on disk before it counts as done; otherwise within a second
   bool empty() const {
     return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() &&
-           leases_removed.empty() && audit.empty() && paused_topologies.empty() && baselines.empty();
+           leases_removed.empty() && audit.empty() && paused_topologies.empty() && baselines.empty() &&
+           coverage.empty();
   }
 };
 
@@ -134,6 +149,7 @@ class CursorStore {
   virtual Result<std::vector<HostLease>> leases() = 0;
   virtual Result<std::vector<PausedTopology>> paused_topologies() = 0;
   virtual Result<std::vector<Baseline>> baselines() = 0;  // by id
+  virtual Result<std::vector<CoverageRow>> coverage() = 0;
   // Up to `limit` of the newest acts, newest first; of one topology unless it is empty.
   virtual Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) = 0;
 

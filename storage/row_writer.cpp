@@ -92,6 +92,9 @@ Result<RowWriter> RowWriter::open(sqlite::Database& db, SubjectId highest_id) {
        "NOTHING"},
       {s.add_baseline_start,
        "INSERT INTO baseline_start(baseline, subject, latest) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"},
+      {s.put_coverage,
+       "INSERT OR REPLACE INTO coverage(domain, topology, proven_wall_ns, subjects, exceptions, stuck)"
+       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
   };
   for (const auto& [statement, sql] : wanted) {
     Result<sqlite::Statement> prepared = db.prepare(sql);
@@ -113,6 +116,8 @@ Result<void> RowWriter::apply(Group group) {
     if (Result<void> done = apply_operators(*batch); !done) return done;
     for (const BaselinePage& page : batch->baselines)
       if (Result<void> done = apply_baseline(page); !done) return done;
+    for (const CoverageRow& row : batch->coverage)
+      if (Result<void> done = apply_coverage(row); !done) return done;
   }
   return {};
 }
@@ -240,6 +245,20 @@ Result<void> RowWriter::apply_baseline(const BaselinePage& page) {
     add.bind(3, latest);
     if (const Result<std::int64_t> rows = add.run(); !rows) return std::unexpected(rows.error());
   }
+  return {};
+}
+
+Result<void> RowWriter::apply_coverage(const CoverageRow& row) {
+  const Result<std::int64_t> domain = domains_.find_or_add(row.domain);
+  if (!domain) return std::unexpected(domain.error());
+  sqlite::Statement& put = statements_.put_coverage;
+  put.bind(1, *domain);
+  put.bind_text(2, row.topology);
+  put.bind(3, row.proven_wall_ns);
+  put.bind(4, static_cast<std::int64_t>(row.subjects));
+  put.bind(5, static_cast<std::int64_t>(row.exceptions));
+  put.bind(6, static_cast<std::int64_t>(row.stuck));
+  if (const Result<std::int64_t> rows = put.run(); !rows) return std::unexpected(rows.error());
   return {};
 }
 

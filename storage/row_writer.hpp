@@ -31,7 +31,7 @@ private:
   struct Statements {
     sqlite::Statement insert_cursor, update_cursor, turn_cursor, upsert_inbox, clear_inbox, upsert_lease,
         remove_lease, pause_topology, resume_topology, add_audit, put_baseline, add_baseline_topology,
-        add_baseline_start;
+        add_baseline_start, put_coverage;
   };
   explicit RowWriter(DomainNames domains) : domains_(std::move(domains)) {}
 
@@ -45,6 +45,7 @@ private:
   Result<void> apply_leases(const WriteBatch& batch);
   Result<void> apply_operators(const WriteBatch& batch);
   Result<void> apply_baseline(const BaselinePage& page);
+  Result<void> apply_coverage(const CoverageRow& row);
 
   DomainNames domains_;
   Statements statements_;

@@ -59,6 +59,9 @@ Result<void> StoreReader::prepare() {
       {audit_,
        "SELECT time_ns, act, domain, subject, topology, from_sequence, to_sequence, reason FROM audit"
        " WHERE ?1 = '' OR topology = ?1 ORDER BY id DESC LIMIT ?2"},
+      {coverage_,
+       "SELECT domain, topology, proven_wall_ns, subjects, exceptions, stuck FROM coverage"
+       " ORDER BY domain, topology"},
   };
   for (const auto& [statement, sql] : wanted) {
     Result<sqlite::Statement> prepared = db_.prepare(sql);
@@ -198,6 +201,24 @@ Result<std::vector<PausedTopology>> StoreReader::paused_topologies() {
     found.push_back({.topology = std::string(paused_.text(0)),
                      .paused = true,
                      .reason = std::string(paused_.text(1))});
+  }
+}
+
+Result<std::vector<CoverageRow>> StoreReader::coverage() {
+  const sqlite::ResetAtEnd reset{coverage_};
+  std::vector<CoverageRow> found;
+  while (true) {
+    const Result<bool> row = coverage_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return found;
+    Result<std::string> domain = domains_->name_of(coverage_.integer(0));
+    if (!domain) return std::unexpected(domain.error());
+    found.push_back({.domain = std::move(*domain),
+                     .topology = std::string(coverage_.text(1)),
+                     .proven_wall_ns = coverage_.integer(2),
+                     .subjects = static_cast<std::uint64_t>(coverage_.integer(3)),
+                     .exceptions = static_cast<std::uint64_t>(coverage_.integer(4)),
+                     .stuck = static_cast<std::uint64_t>(coverage_.integer(5))});
   }
 }
 

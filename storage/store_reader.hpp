@@ -34,6 +34,7 @@ public:
   Result<std::vector<HostLease>> leases();
   Result<std::vector<PausedTopology>> paused_topologies();
   Result<std::vector<Baseline>> baselines() { return starts_->all(); }
+  Result<std::vector<CoverageRow>> coverage();
   void forget_baselines() { starts_->forget(); }  // another one may have been stored
   Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit);
 
@@ -46,7 +47,7 @@ private:
   sqlite::Database db_;
   std::optional<DomainNames> domains_;
   std::optional<StartReader> starts_;
-  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, audit_;
+  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, audit_, coverage_;
 };
 
 }  // namespace cape::storage

@@ -94,7 +94,20 @@ CREATE TABLE baseline_start(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array versions = {version_1, version_2, version_3, version_4};
+// What the refresh walk proved.
+constexpr const char* version_5 = R"sql(
+CREATE TABLE coverage(
+  domain         INTEGER NOT NULL,
+  topology       TEXT NOT NULL,
+  proven_wall_ns INTEGER NOT NULL,    -- what its source showed by then is processed, but for the exceptions
+  subjects       INTEGER NOT NULL,
+  exceptions     INTEGER NOT NULL,
+  stuck          INTEGER NOT NULL,    -- of the exceptions
+  PRIMARY KEY(domain, topology)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array versions = {version_1, version_2, version_3, version_4, version_5};
 constexpr sqlite::Schema schema{
     .name = "cursor store", .application_id = 0x43617065, .versions = versions};  // "Cape"
 

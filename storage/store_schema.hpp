@@ -9,6 +9,7 @@
 //   audit        what operators did, for good;  paused_topology: what they hold
 //   baseline     scans that fix where topologies begin whose start is "latest"; baseline_topology: which;
 //                baseline_start: where, by subject
+//   coverage     up to when a topology is proven to have processed everything
 //   domain       names to small integers;  meta: the epoch
 #pragma once
 

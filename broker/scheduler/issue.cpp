@@ -144,6 +144,7 @@ Stretch& Scheduler::State::cut_off(Lane& lane, Sequence end) {
     front.failed_ahead = open.failed_ahead;
     front.attempts = std::exchange(open.attempts, 0);
     front.next_try_wall_ns = std::exchange(open.next_try_wall_ns, 0);
+    front.failing_since_wall_ns = std::exchange(open.failing_since_wall_ns, 0);
     front.reason = std::exchange(open.reason, {});
   }
   open.cursor = end;

@@ -43,6 +43,7 @@ void load_stretch(Stretch& open, const LambdaCursor& stored) {
   open.failed_sequence = stored.failed_sequence;
   open.failed_ahead = true;
   open.next_try_wall_ns = stored.next_try_wall_ns;
+  open.failing_since_wall_ns = stored.failing_since_wall_ns;
   open.parked = stored.parked;
   open.reason = stored.reason;
 }
@@ -111,6 +112,7 @@ LambdaCursor make_lambda(const Lane& lane, const SchedulerPlan& plan) {
           .attempts = troubled.attempts,
           .failed_sequence = troubled.failed_sequence,
           .next_try_wall_ns = troubled.next_try_wall_ns,
+          .failing_since_wall_ns = troubled.failing_since_wall_ns,
           .parked = troubled.parked,
           .reason = troubled.reason,
           .passed = lane.passed};

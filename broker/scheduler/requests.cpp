@@ -131,6 +131,7 @@ void Scheduler::State::park_unreadable(Subject& s, Lane& lane, Stretch& stretch,
   clear_timer(lane, stretch);
   stretch.parked = true;
   stretch.failed_sequence = stretch.cursor + 1;
+  if (stretch.failing_since_wall_ns == 0) stretch.failing_since_wall_ns = now.wall_ns;
   stretch.reason = shortened(request.unreadable, reason_bytes_max);
   drop_waiting_behind(lane, stretch);
   s.dirty = true;
@@ -147,6 +148,7 @@ bool Scheduler::State::park_went_back(Subject& s, Lane& lane, Sequence latest) {
   lane.open.parked = true;
   lane.open.failed_sequence = 0;
   lane.open.attempts = 0;
+  if (lane.open.failing_since_wall_ns == 0) lane.open.failing_since_wall_ns = now.wall_ns;
   lane.open.reason =
       fmt::format("source_went_back: the source's latest is {}, but {} was processed", latest, lane.cursor());
   s.dirty = true;

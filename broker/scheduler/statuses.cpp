@@ -67,6 +67,7 @@ void Scheduler::State::advance(Subject& s, Lane& lane, Stretch& stretch, Sequenc
   if (!stretch.parked && stretch.failed_sequence <= to) {
     if (stretch.attempts > 0) s.dirty = true;
     stretch.failed_sequence = 0;
+    stretch.failing_since_wall_ns = 0;
     stretch.attempts = 0;
     stretch.next_try_wall_ns = 0;
     stretch.reason.clear();
@@ -103,6 +104,7 @@ void Scheduler::State::count_attempt(Subject& s, Stretch& stretch, Sequence sequ
                      : again                                ? stretch.attempts
                                                             : 1;
   stretch.failed_sequence = sequence;
+  if (stretch.failing_since_wall_ns == 0) stretch.failing_since_wall_ns = now.wall_ns;
   stretch.failed_ahead = false;
   stretch.next_try_wall_ns = 0;
   stretch.reason = reason_of(outcome);

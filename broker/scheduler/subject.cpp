@@ -30,7 +30,9 @@ bool Lane::parked() const {
 
 const Stretch& Lane::troubled() const {
   if (is_stopped()) return open;
-  const auto weight = [](const Stretch& s) { return s.parked ? 3 : s.attempts > 0 ? 2 : !s.reason.empty(); };
+  const auto weight = [](const Stretch& s) {
+    return s.parked ? 3 : s.attempts > 0 || s.failing_since_wall_ns > 0 ? 2 : !s.reason.empty();
+  };
   const Stretch* heaviest = &(*this)[0];
   for (std::size_t i = 1; i < size(); ++i)
     if (weight((*this)[i]) > weight(*heaviest)) heaviest = &(*this)[i];

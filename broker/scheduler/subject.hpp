@@ -55,6 +55,7 @@ struct Stretch {
   bool failed_ahead = false;   // the record says so, and events before it may have yet to run
   std::uint32_t attempts = 0;  // of failed_sequence
   std::int64_t next_try_wall_ns = 0;
+  std::int64_t failing_since_wall_ns = 0;  // since when an event of it fails, redriven or not; 0: none does
   bool parked = false;
   std::string reason;
 

@@ -33,6 +33,7 @@ std::string text_of(const storage::CursorInfo& info) {
       add(out, ", {}.{} {}", topology.topology, at.lambda, at.cursor);
       if (at.attempts > 0)
         add(out, " attempts {} of {} next {}", at.attempts, at.failed_sequence, at.next_try_wall_ns);
+      if (at.failing_since_wall_ns > 0) add(out, " failing since {}", at.failing_since_wall_ns);
       if (at.parked) out += " parked";
       for (const storage::SequenceRange& range : at.passed)
         add(out, " passed {}..{}", range.first, range.last);

@@ -133,6 +133,7 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
   section.integer("events_per_s", topology.events_per_s, {.min = 1, .max = 100'000'000});
   section.integer("jobs_max", topology.jobs_max, {.min = 1, .max = 1'000'000});
   section.integer("weight", topology.weight, {.min = 1, .max = 1000});
+  section.duration_ms("stuck_after", topology.stuck_after_ms, {.min = 1, .max = 365 * day_ms});
   section.size("batch_bytes", topology.batch_bytes, {.min = 1, .max = 16 << 20});
   section.size("outputs_bytes_max", topology.outputs_bytes_max, {.min = 1 << 10, .max = 1 << 30});
   std::vector<NeedsKey> needs;  // names that may stand further down

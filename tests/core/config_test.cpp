@@ -182,6 +182,23 @@ lambda.l.plugin = "p"
   EXPECT_EQ(config.topologies[0].start.kind, StartPosition::Kind::latest);
 }
 
+TEST(Config, TakesHowLongASubjectMayFail) {
+  const Config config = good(R"(
+[domain.d]
+source = "journal"
+[topology.t]
+domain = "d"
+stuck_after = "90s"
+lambda.l.plugin = "p"
+[topology.u]
+domain = "d"
+lambda.l.plugin = "p"
+)");
+
+  EXPECT_EQ(config.topologies[0].stuck_after_ms, 90'000);
+  EXPECT_EQ(config.topologies[1].stuck_after_ms, 600'000);
+}
+
 TEST(Config, FillsInWhatTheFileLeavesOut) {
   const Config config = good(R"(
 [domain.d]

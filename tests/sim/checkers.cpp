@@ -135,6 +135,15 @@ bool Checkers::has_passed(TopologyIndex topology, SubjectId subject, std::size_t
   return true;
 }
 
+bool Checkers::is_through_with(TopologyIndex topology, SubjectId subject, std::size_t place) {
+  const SourceEvent& event = source_.events(subject)[place];
+  if (!event.must_run() || event.sequence < start_of(topology, subject)) return true;
+  const TopologySpec& spec = all_.topologies[topology];
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i)
+    if (!lane_of(spec.first_lambda + i, subject).seen[place].passed) return false;
+  return true;
+}
+
 void Checkers::check_after(const EventStart& start, std::size_t place) {
   for (TopologyIndex earlier : after_[all_.lambdas[start.lambda].topology]) {
     if (!known_[earlier] || has_passed(earlier, start.subject, place)) continue;

@@ -60,6 +60,8 @@ class Checkers {
   bool is_through(TopologyIndex topology, SubjectId subject);
   // The sequence up to which everything has succeeded or need not run, as far as the topology may go.
   Sequence done_to(LambdaIndex lambda, SubjectId subject);
+  // The event need not run there, or ran successfully or was skipped once.
+  bool is_through_with(TopologyIndex topology, SubjectId subject, std::size_t place);
   std::uint64_t overtaken() const { return overtaken_; }  // events that ran first after a later one had begun
 
  private:

@@ -49,6 +49,9 @@ class SimStore final : public storage::CursorStore {
     return std::vector<storage::PausedTopology>();
   }
   Result<std::vector<storage::Baseline>> baselines() override { return std::vector<storage::Baseline>(); }
+  Result<std::vector<storage::CoverageRow>> coverage() override {
+    return std::vector<storage::CoverageRow>();
+  }
   Result<std::vector<storage::AuditEntry>> audit(std::string_view, std::size_t) override {
     return std::vector<storage::AuditEntry>();
   }

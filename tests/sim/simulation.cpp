@@ -82,6 +82,7 @@ void Simulation::heal() {
   run_until(fate_.now_ns() + healing_ns, [this] { return unfinished().empty(); });
   if (const std::string what = unfinished(); !what.empty()) return violate(Promise::stuck, what);
   is_healed_ = true;
+  healed_wall_ns_ = fate_.now().wall_ns;
   run_until(fate_.now_ns() + 2 * second, [] { return false; });
   check_end();
 }
@@ -133,6 +134,7 @@ void Simulation::start_broker() {
       fmt::format("the broker starts its epoch {} with {} topologies", epoch_, life_.plan.topologies.size()));
   tick_ns_ = 0;
   outputs_dropped_ = 0;
+  start_coverage();
   for (auto& [subject, stored] : store_) stored.is_known = false;
   went_back_.clear();
   commands_.clear();  // of the life before: whoever asked sees that the broker is gone
@@ -292,6 +294,8 @@ std::string Simulation::unfinished() {
 
 // A while after all was done: it is in the store, and nothing of it is left anywhere else.
 void Simulation::check_end() {
+  if (const std::string topology = coverage_->unproven_at(healed_wall_ns_); !topology.empty())
+    violate(Promise::stuck, fmt::format("all is done, and {} is not proven to be", topology));
   const Counters counters = broker_->scheduler.counters();
   if (counters.jobs_in_flight + counters.waiting_bytes + counters.timers + counters.subjects_in_memory > 0)
     violate(Promise::bounds,
@@ -324,7 +328,7 @@ void Met::add(const Met& o) {
   late += o.late, lies += o.lies, went_back += o.went_back, unreadable += o.unreadable;
   outages += o.outages, circuits_opened += o.circuits_opened;
   store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
-  outputs_dropped += o.outputs_dropped;
+  outputs_dropped += o.outputs_dropped, claims += o.claims;
   baseline_pages += o.baseline_pages, baselines += o.baselines;
   hosts.add(o.hosts);
   network.messages += o.network.messages, network.lost += o.network.lost,
@@ -362,7 +366,8 @@ std::vector<std::uint64_t> Met::of_each() const {
           network.refused,
           network.breaks,
           baseline_pages,
-          baselines};
+          baselines,
+          claims / 10};
 }
 
 std::string to_text(const Met& met) {
@@ -376,19 +381,21 @@ std::string to_text(const Met& met) {
       "fenced, {} "
       "events crashed, {} take-backs, {} cancels, {} drained, {} jobs refused by a ring; network: {} "
       "messages, {} lost, {} "
-      "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines done",
+      "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines done, "
+      "{} proofs",
       met.steps, met.events, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung, met.parked,
       met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
       met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
       met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped, met.baseline_pages,
-      met.baselines);
+      met.baselines, met.claims);
 }
 
 Met Simulation::met() const {
   Met met = met_;
   met.overtaken = checkers_.overtaken();
+  if (coverage_) met.claims += coverage_->claims();
   met.network = network_.met();
   return met;
 }

@@ -27,6 +27,7 @@
 #include "broker/tracker/read_book.hpp"
 #include "tests/sim/checkers.hpp"
 #include "tests/sim/config.hpp"
+#include "tests/sim/coverage_check.hpp"
 #include "tests/sim/fate.hpp"
 #include "tests/sim/host.hpp"
 #include "tests/sim/network.hpp"
@@ -47,7 +48,7 @@ struct Met {
   sim::StoreMet store;
   sim::HostMet hosts;
   sim::NetworkMet network;
-  std::uint64_t baseline_pages = 0, baselines = 0;
+  std::uint64_t baseline_pages = 0, baselines = 0, claims = 0;
 
   void add(const Met& other);
   // What every large enough range of seeds has to meet.
@@ -150,6 +151,12 @@ class Simulation final : public sim::Outside {
   void save_page(TopologyIndex topology, const Baseline& page);
   void commit_page(TopologyIndex topology, const Baseline& page);
 
+  // ---- coverage.cpp: a refresh that only looks, and what it claims
+  void start_coverage();
+  void walk_for_coverage(SubjectId next);
+  void look_for_coverage();
+  void hold_claim(const std::string& wrong);
+
   // ---- tracker.cpp: source and tracker
   void perform(const PingAgain& again) { ping(again.subject, true); }
   void append();
@@ -210,6 +217,8 @@ class Simulation final : public sim::Outside {
   std::uint64_t reads_ = 0;
   std::map<LambdaIndex, std::int64_t> down_until_ns_;
   std::uint64_t outputs_dropped_ = 0;  // as this life counts
+  std::unique_ptr<CoverageCheck> coverage_;
+  std::int64_t healed_wall_ns_ = 0;
   std::map<TopologyIndex, Baseline> baselines_;  // by the run's topology
   std::set<SubjectId> lied_about_;
   std::map<sim::PlaceId, Place> places_;

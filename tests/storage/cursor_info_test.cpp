@@ -18,6 +18,7 @@ LambdaCursor troubled() {
           .attempts = std::numeric_limits<std::uint32_t>::max(),
           .failed_sequence = 42,
           .next_try_wall_ns = 1'700'000'000'000'000'000,
+          .failing_since_wall_ns = 1'600'000'000'000'000'000,
           .parked = true,
           .reason = std::string(reason_bytes_max, 'r'),
           .passed = std::vector<SequenceRange>(passed_ranges_max, {sequence_max, sequence_max})};
@@ -28,7 +29,11 @@ CursorInfo sample() {
           .topologies = {
               {"audit", {{.lambda = "write", .cursor = sequence_max, .reason = {}}}},
               {"search", {troubled(), {.lambda = "notify", .cursor = 7, .reason = "slow \x01 \xc3\xa4"}}},
-              {"held", {{.lambda = "run", .cursor = 3, .passed = {{1, 2}}}}, true, std::string(reason_bytes_max, 'p')},
+              {"failing", {{.lambda = "run", .cursor = 3, .failing_since_wall_ns = 5}}},
+              {"held",
+               {{.lambda = "run", .cursor = 3, .passed = {{1, 2}}}},
+               true,
+               std::string(reason_bytes_max, 'p')},
               {std::string(name_bytes_max, 'n'), {}}}};
 }
 

@@ -323,5 +323,25 @@ TEST(ReadOnlyStore, TakesAFileWithoutTablesForNoStore) {
   EXPECT_EQ(opened.error().code, ErrorCode::not_found);
 }
 
+TEST_F(CursorStoreTest, KeepsWhatIsProvenOfATopology) {
+  const CoverageRow first{.domain = "history",
+                          .topology = "audit",
+                          .proven_wall_ns = 7,
+                          .subjects = 3,
+                          .exceptions = 2,
+                          .stuck = 1};
+  CoverageRow later = first;
+  later.proven_wall_ns = 9;
+  save({.coverage = {first, {.domain = "history", .topology = "index", .proven_wall_ns = 5}}});
+  save({.coverage = {later}});
+  open();
+
+  const auto found = store_->coverage();
+
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_THAT(*found,
+              ElementsAre(later, CoverageRow{.domain = "history", .topology = "index", .proven_wall_ns = 5}));
+}
+
 }  // namespace
 }  // namespace cape::storage

@@ -270,5 +270,65 @@ TEST(Scheduler, TellsOfAllEventsOfAJobThatMayHaveRunWithoutAnAttempt) {
   EXPECT_TRUE(w.only<IssueJob>().may_repeat);
 }
 
+// The record that the last save carried; all of them are told to be stored.
+storage::CursorInfo saved_info(World& w) {
+  storage::CursorInfo last;
+  for (auto saves = all_of<SaveCursor>(w.last); !saves.empty(); saves = all_of<SaveCursor>(w.last)) {
+    last = saves.back().info;
+    w.saved(saves.back());
+  }
+  return last;
+}
+std::int64_t failing_since(const storage::CursorInfo& info) {
+  return info.topologies.at(0).lambdas.at(0).failing_since_wall_ns;
+}
+
+TEST(SchedulerRetry, TellsSinceWhenAnEventFailsUntilItIsDone) {
+  World w;
+  w.host(1);
+  w.request(7, 3, run_of(2, 3), stored_at(3, 1));
+  const std::int64_t first_ns = w.now.wall_ns;
+  w.status(1, failed_at(w.only<IssueJob>(), 2, OutcomeKind::retry));
+  EXPECT_EQ(failing_since(saved_info(w)), first_ns);
+
+  ASSERT_TRUE(w.to_deadline());
+  w.request(7, 3, run_of(2, 3));
+  w.status(1, failed_at(w.only<IssueJob>(), 2, OutcomeKind::failed));  // parked
+  const storage::CursorInfo parked = saved_info(w);
+  EXPECT_EQ(failing_since(parked), first_ns) << "it is the same event";
+  ASSERT_FALSE(w.scheduler.holds(7));
+
+  w.step({Command{.id = 1,
+                  .act = Act::redrive,
+                  .topology = 0,
+                  .subject = 7,
+                  .domain = 0,
+                  .name = "s7",
+                  .stored = parked,
+                  .sequence = 0,
+                  .reason = ""}});
+  const storage::CursorInfo redriven = saved_info(w);
+  EXPECT_FALSE(redriven.topologies[0].lambdas[0].parked);
+  EXPECT_EQ(failing_since(redriven), first_ns) << "a redrive does not make it succeed";
+  w.request(7, 3, run_of(2, 3), redriven);
+  w.status(1, all_done(w.only<IssueJob>()));
+  EXPECT_EQ(failing_since(saved_info(w)), 0);
+}
+
+TEST(SchedulerRetry, TellsSinceWhenAnEventFailsAfterARestart) {
+  storage::CursorInfo stored = stored_at(3, 1);
+  stored.topologies[0].lambdas[0].failed_sequence = 2;
+  stored.topologies[0].lambdas[0].attempts = 4;
+  stored.topologies[0].lambdas[0].failing_since_wall_ns = 77;
+  World w(one_topology(), 2);
+  w.host(1);
+
+  w.request(7, 3, run_of(2, 3), stored);
+  const auto job = w.only<IssueJob>();
+  w.status(1, failed_at(job, 2, OutcomeKind::retry));
+
+  EXPECT_EQ(failing_since(saved_info(w)), 77);
+}
+
 }  // namespace
 }  // namespace cape::scheduler
