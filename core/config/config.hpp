@@ -85,9 +85,6 @@ struct LambdaConfig {
   std::int64_t timeout_max_ms = 3'600'000;
 };
 
-// What is done about an event that appeared below a bound its source had given.
-enum class Late : std::uint8_t { report, run };
-
 struct TopologyConfig {
   std::string name;
   DomainIndex domain = 0;
@@ -102,7 +99,6 @@ struct TopologyConfig {
   std::uint32_t weight = 1;                    // its share where topologies compete
   std::uint64_t outputs_bytes_max = 4u << 20;  // kept for one subject's dependants
   std::int64_t stuck_after_ms = 600'000;       // a subject that fails for longer is an exception
-  Late late = Late::report;
   std::vector<LambdaConfig> lambdas;
 };
 
