@@ -307,14 +307,16 @@ TEST_F(HostsTest, JobsOfOneMessageFitWithTheirInputs) {
   block->add(1, 0, "", "x");
   const auto input = std::make_shared<const std::string>(3u << 20, 'x');
 
-  for (JobId job = 1; job <= 3; ++job)
-    publisher->add({.host = up[0].host,
-                    .job = job,
-                    .lambda = 0,
-                    .subject = 1,
-                    .name = "s",
-                    .events = {block, 0, 1},
-                    .inputs = {{.lambda = "up", .outputs = {input}}}});
+  for (JobId job = 1; job <= 3; ++job) {
+    scheduler::IssueJob issued;
+    issued.host = up[0].host;
+    issued.job = job;
+    issued.subject = 1;
+    issued.name = "s";
+    issued.events = {block, 0, 1};
+    issued.inputs = {{.lambda = "up", .outputs = {input}}};
+    publisher->add(std::move(issued));
+  }
   std::vector<Input> not_sent;
   publisher->flush(not_sent);
 
