@@ -292,12 +292,12 @@ void Checkers::note_passed_over(TopologyIndex topology, LambdaIndex lambda, Subj
   Lane& lane = lane_of(lambda, subject);
   std::size_t newest = events.size();  // that has to run, of those up to the cursor
   for (std::size_t place = 0; place < events.size() && events[place].sequence <= at.cursor; ++place) {
-    if (!events[place].must_run() || events[place].sequence < all_.topologies[topology].start) continue;
-    newest = place;
     const auto is_in = [&](const storage::SequenceRange& range) {
       return range.first <= events[place].sequence && events[place].sequence <= range.last;
     };
+    // Also one that cannot be seen yet: it turns up below what was passed over.
     if (std::ranges::any_of(at.passed, is_in)) lane.seen[place].succeeded = true;
+    if (events[place].must_run() && events[place].sequence >= all_.topologies[topology].start) newest = place;
   }
   if (newest < events.size() && lane.top <= newest && !events[newest].late)
     violate_(Promise::cursor, fmt::format("subject {}: {} passed over its newest event {}", subject,
