@@ -139,8 +139,11 @@ bool Checkers::is_through_with(TopologyIndex topology, SubjectId subject, std::s
   const SourceEvent& event = source_.events(subject)[place];
   if (!event.must_run() || event.sequence < start_of(topology, subject)) return true;
   const TopologySpec& spec = all_.topologies[topology];
-  for (std::uint32_t i = 0; i < spec.lambda_count; ++i)
-    if (!lane_of(spec.first_lambda + i, subject).seen[place].passed) return false;
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
+    const Lane& lane = lane_of(spec.first_lambda + i, subject);
+    const bool passed_over = spec.mode == Mode::latest && lane.top > place;
+    if (!lane.seen[place].passed && !passed_over) return false;
+  }
   return true;
 }
 

@@ -102,9 +102,11 @@ SchedulerPlan plan_of(const SimulationOptions& options) {
       break;
   }
   if (options.baseline) {  // of a topology with dependants, and of some without
-    TopologySpec& topology = plan.topologies[options.shape == PlanShape::chain       ? 0
-                                             : options.shape == PlanShape::pipelined ? 1
-                                                                                     : 2];
+    const std::size_t which = options.shape == PlanShape::chain ? 0
+                              : options.shape == PlanShape::pipelined || options.shape == PlanShape::needs
+                                  ? 1
+                                  : 2;
+    TopologySpec& topology = plan.topologies.at(which);
     topology.from_baseline = true;
     topology.start = 1;
   }
