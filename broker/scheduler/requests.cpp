@@ -11,6 +11,14 @@
 namespace cape::scheduler {
 namespace {
 
+// What a source says of a subject that it does not know comes without its record.
+bool tells_what_is_stored(const SchedulingRequest& request) {
+  return !request.gone;
+}
+bool tells_what_is_stored(const Command&) {
+  return true;
+}
+
 // Reads in a row that may miss a lane before it has to wait: one read may take several answers.
 constexpr std::uint8_t unserved_free = 8;
 
@@ -55,7 +63,7 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
 template <class NamesSubject>
 Subject& Scheduler::State::hold(const NamesSubject& input) {
   if (Subject* held = subjects.find(input.subject)) {
-    place_late(*held, input.stored ? &*input.stored : nullptr);
+    if (tells_what_is_stored(input)) place_late(*held, input.stored ? &*input.stored : nullptr);
     return *held;
   }
   Subject& s = subjects.add(input.subject);

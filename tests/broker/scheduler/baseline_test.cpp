@@ -105,6 +105,21 @@ TEST_F(Baseline, ASubjectInMemoryIsReadAgainWhenItIsDoneAndPlacedByWhatIsStored)
   EXPECT_EQ(w.cursor(7, mail_view), 4);
 }
 
+TEST_F(Baseline, ASourceThatDoesNotKnowASubjectPlacesItNowhere) {
+  w.request(7, 5, run_of(1, 5));
+  const auto jobs = all_of<IssueJob>(w.last);
+  w.step({BaselineDone{mail}});
+
+  auto gone = World::make_request(7, 0, nothing());
+  gone.gone = true;
+  w.step({gone});
+  finish(w, jobs);
+  w.request(7, 5, run_of(1, 5), starting(3));
+
+  for (const IssueJob& job : all_of<IssueJob>(w.last)) EXPECT_EQ(job.events.first_sequence(), 4);
+  EXPECT_EQ(w.count<IssueJob>(), 2u);
+}
+
 TEST_F(Baseline, TheRecordKeepsWhereTheTopologyStands) {
   w.step({BaselineDone{mail}});
   w.request(7, 4, run_of(1, 4), starting(3));
