@@ -1,0 +1,80 @@
+// What runs of the simulation met, counted and told.
+#include <fmt/format.h>
+
+#include "tests/sim/simulation.hpp"
+
+namespace cape::scheduler {
+
+void Met::add(const Met& o) {
+  steps += o.steps, events += o.events, crashes += o.crashes, walks += o.walks, hosts_lost += o.hosts_lost;
+  hung += o.hung, parked += o.parked, overtaken += o.overtaken, acts_done += o.acts_done,
+      configs += o.configs;
+  late += o.late, lies += o.lies, went_back += o.went_back, unreadable += o.unreadable;
+  outages += o.outages, circuits_opened += o.circuits_opened;
+  store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
+  outputs_dropped += o.outputs_dropped, claims += o.claims;
+  baseline_pages += o.baseline_pages, baselines += o.baselines;
+  hosts.add(o.hosts);
+  network.messages += o.network.messages, network.lost += o.network.lost,
+      network.doubled += o.network.doubled;
+  network.refused += o.network.refused, network.breaks += o.network.breaks;
+}
+
+std::vector<std::uint64_t> Met::of_each() const {
+  return {events / 1000,
+          crashes,
+          walks,
+          hosts_lost,
+          hung,
+          parked,
+          overtaken,
+          acts_done,
+          configs,
+          late,
+          lies,
+          went_back,
+          unreadable,
+          outputs_dropped,
+          store.failed,
+          store.unanswered,
+          crashed,
+          outages,
+          circuits_opened,
+          hosts.fenced,
+          hosts.take_backs,
+          hosts.drained,
+          hosts.cancels,
+          hosts.ring_full,
+          network.lost,
+          network.doubled,
+          network.refused,
+          network.breaks,
+          baseline_pages,
+          baselines,
+          claims / 10};
+}
+
+std::string to_text(const Met& met) {
+  return fmt::format(
+      "{} steps, {} events run, {} crashes of the broker, {} new configs, {} walks, {} hosts lost, {} events "
+      "hung, "
+      "{} parked, {} unreadable, {} acts done, {} late events, {} lies of the source, {} parked by them, {} "
+      "saves "
+      "failed, {} unanswered, {} events overtaken, {} outages, {} breakers opened; hosts: {} sessions, {} "
+      "children started, {} killed, {} "
+      "fenced, {} "
+      "events crashed, {} take-backs, {} cancels, {} drained, {} jobs refused by a ring; network: {} "
+      "messages, {} lost, {} "
+      "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines "
+      "done, "
+      "{} proofs",
+      met.steps, met.events, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung, met.parked,
+      met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
+      met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
+      met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
+      met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
+      met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped, met.baseline_pages,
+      met.baselines, met.claims);
+}
+
+}  // namespace cape::scheduler
