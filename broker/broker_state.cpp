@@ -33,6 +33,28 @@ BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease
       failure_log(plan),
       started_ns(now_ns) {}
 
+Result<void> BrokerState::open() {
+  if (auto opened = journals.open(config()); !opened) return opened;
+  auto builtin = child::builtin_plugin_dir();
+  if (!builtin) return std::unexpected(builtin.error());
+  auto made_intake = child::make_intake({.dirs = config().plugins,
+                                         .builtin_dirs = {*builtin},
+                                         .require_level = config().sandbox_require,
+                                         .life_fd = options.life_fd});
+  if (!made_intake) return std::unexpected(made_intake.error());
+  intake = std::move(*made_intake);
+  auto opened_frontend = Frontend::open(options.zmq, options.gate, config());
+  if (!opened_frontend) return std::unexpected(opened_frontend.error());
+  frontend = std::move(*opened_frontend);
+  auto opened_admin = AdminServer::open(options.zmq, options.gate, config());
+  if (!opened_admin) return std::unexpected(opened_admin.error());
+  admin = std::move(*opened_admin);
+  auto opened_monitor = Monitor::open(options.zmq, options.gate, config());
+  if (!opened_monitor) return std::unexpected(opened_monitor.error());
+  monitor = std::move(*opened_monitor);
+  return {};
+}
+
 std::optional<DomainIndex> BrokerState::domain_index(std::string_view name) const {
   const auto at = std::ranges::find(config().domains, name, &DomainConfig::name);
   if (at == config().domains.end()) return std::nullopt;

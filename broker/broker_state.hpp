@@ -58,6 +58,7 @@ struct BrokerState {
   Journals journals;
 
   // Opened after construction, since each can fail.
+  Result<void> open();
   std::unique_ptr<child::Intake> intake;
   std::unique_ptr<Frontend> frontend;
   std::unique_ptr<AdminServer> admin;

@@ -69,25 +69,7 @@ class DispatcherLoop final : public Dispatcher {
 };
 
 Result<void> DispatcherLoop::open() {
-  const Config& config = b_.config();
-  if (auto opened = b_.journals.open(config); !opened) return opened;
-  auto builtin = child::builtin_plugin_dir();
-  if (!builtin) return std::unexpected(builtin.error());
-  auto intake = child::make_intake({.dirs = config.plugins,
-                                    .builtin_dirs = {*builtin},
-                                    .require_level = config.sandbox_require,
-                                    .life_fd = b_.options.life_fd});
-  if (!intake) return std::unexpected(intake.error());
-  b_.intake = std::move(*intake);
-  auto frontend = Frontend::open(b_.options.zmq, b_.options.gate, config);
-  if (!frontend) return std::unexpected(frontend.error());
-  b_.frontend = std::move(*frontend);
-  auto admin = AdminServer::open(b_.options.zmq, b_.options.gate, config);
-  if (!admin) return std::unexpected(admin.error());
-  b_.admin = std::move(*admin);
-  auto monitor = Monitor::open(b_.options.zmq, b_.options.gate, config);
-  if (!monitor) return std::unexpected(monitor.error());
-  b_.monitor = std::move(*monitor);
+  if (auto opened = b_.open(); !opened) return opened;
   if (!b_.options.record_file.empty()) {
     auto recorder = Recorder::open(b_.options.record_file, b_.options.store.epoch());
     if (!recorder) return std::unexpected(recorder.error());

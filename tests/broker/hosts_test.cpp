@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "broker/publisher.hpp"
+#include "tests/fakes/memory_store.hpp"
 
 namespace cape::broker {
 namespace {
@@ -18,34 +19,9 @@ constexpr std::int64_t lease_ns = 10 * ns_per_s;
 constexpr std::int64_t kill_ns = 2 * ns_per_s;
 
 // Keeps what was submitted; commits all of it when asked to.
-class FakeStore final : public storage::CursorStore {
+class FakeStore final : public test::MemoryStore {
  public:
-  std::uint32_t epoch() const override { return 3; }
-  SubjectId new_subject_id() override { return ++last_id_; }
-  Result<std::optional<storage::StoredSubject>> load(std::string_view, std::string_view) override {
-    return std::nullopt;
-  }
-  Result<std::vector<storage::StoredSubject>> range(std::string_view, std::string_view, std::string_view,
-                                                    std::size_t) override {
-    return std::vector<storage::StoredSubject>();
-  }
-  Result<std::vector<storage::StoredSubject>> behind(SubjectId, std::size_t) override {
-    return std::vector<storage::StoredSubject>();
-  }
-  Result<std::vector<storage::InboxRow>> inbox(std::size_t, std::string_view, std::string_view) override {
-    return std::vector<storage::InboxRow>();
-  }
   Result<std::vector<storage::HostLease>> leases() override { return recorded; }
-  Result<std::vector<storage::PausedTopology>> paused_topologies() override {
-    return std::vector<storage::PausedTopology>();
-  }
-  Result<std::vector<storage::CoverageRow>> coverage() override {
-    return std::vector<storage::CoverageRow>();
-  }
-  Result<std::vector<storage::Baseline>> baselines() override { return std::vector<storage::Baseline>(); }
-  Result<std::vector<storage::AuditEntry>> audit(std::string_view, std::size_t) override {
-    return std::vector<storage::AuditEntry>();
-  }
   storage::Ticket submit(storage::WriteBatch batch) override {
     for (storage::HostLease& lease : batch.leases) {
       std::erase_if(recorded, [&](const auto& old) { return old.host == lease.host; });
@@ -57,13 +33,10 @@ class FakeStore final : public storage::CursorStore {
     return last_ticket_;
   }
   std::vector<storage::CommitDone> poll() override { return std::exchange(done_, {}); }
-  int fd() const override { return -1; }
-  std::size_t queued_rows() const override { return 0; }
 
   std::vector<storage::HostLease> recorded;
 
  private:
-  SubjectId last_id_ = 0;
   storage::Ticket last_ticket_ = 0;
   std::vector<storage::CommitDone> done_;
 };

@@ -135,7 +135,7 @@ TEST_F(StoredBaseline, IsThereInAStoreOfAnOlderVersion) {
   save({.cursors = {write_of(1, "b", 9, 7)}});
   store_.reset();
   RawDb raw(dir_.path() / "cape.db");
-  ASSERT_EQ(raw.run("DROP TABLE baseline; DROP TABLE baseline_topology; DROP TABLE baseline_start;"
+  ASSERT_EQ(raw.run("DROP TABLE baseline; DROP TABLE baseline_topology; DROP TABLE baseline_start; DROP TABLE coverage;"
                     "PRAGMA user_version = 3"),
             "");
 
