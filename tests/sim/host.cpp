@@ -11,6 +11,7 @@ namespace {
 using scheduler::Promise;
 
 constexpr std::int64_t look_every_ns = 40 * ms;
+constexpr std::uint64_t turns_a_ms_max = 1'000;
 constexpr std::int64_t slack_ns = 2 * ms;  // what a wake-up may take, and more
 constexpr std::int64_t send_again_ns = ms, send_again_most_ns = 100 * ms;
 
@@ -59,8 +60,18 @@ void Host::turn_at(std::int64_t at_ns) {
   });
 }
 
+void Host::check_spin() {
+  if (fate_.now_ns() - window_ns_ >= ms) {
+    window_ns_ = fate_.now_ns();
+    turns_in_window_ = 0;
+  }
+  if (++turns_in_window_ > turns_a_ms_max)
+    outside_.violate(Promise::spin, fmt::format("{} turns without end while time hardly passes", spec_.name));
+}
+
 void Host::turn() {
   if (ended_) return;
+  check_spin();
   poll_rung();
   receive();
   gather();

@@ -57,6 +57,7 @@ class Host {
  private:
   void turn();
   void turn_at(std::int64_t at_ns);
+  void check_spin();
   void receive();
   void take(const wire::BrokerWelcome& welcome) { renew_lease(session_.take(welcome)); }
   void take(const wire::RunJobs& jobs);
@@ -113,6 +114,8 @@ class Host {
   std::map<JobId, HeldHere> held_;      // arrived in this session, no status yet
   std::vector<std::uint32_t> held_of_;  // by lambda
   std::int64_t lease_end_ns_ = 0, looked_ns_ = 0, hangs_until_ns_ = 0, turn_ns_ = 0, send_pause_ns_ = 0;
+  std::int64_t window_ns_ = 0;
+  std::uint64_t turns_in_window_ = 0;
   bool drained_ = false, ended_ = false;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
 };
