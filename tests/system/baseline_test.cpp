@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <random>
@@ -164,7 +165,11 @@ TEST_F(BeginsAtLatest, NoEventAfterItIsMissedThroughKillsInItsMidst) {
   run_to_idle();
 
   EXPECT_GT(kills_in_midst, 0) << "the scan was over before it could be killed";
-  EXPECT_EQ(ran(), expected) << "seed " << seed << ", killed in its midst " << kills_in_midst << " times";
+  // A kill may have come before the cursor was stored: then some run twice.
+  std::vector<std::string> first_runs;
+  for (const std::string& event : ran())
+    if (std::ranges::find(first_runs, event) == first_runs.end()) first_runs.push_back(event);
+  EXPECT_EQ(first_runs, expected) << "seed " << seed << ", killed in its midst " << kills_in_midst << " times";
   const json row = topology();
   EXPECT_EQ(row["behind"], 0) << row;
 }
