@@ -156,6 +156,7 @@ void Loop::decide_and_do() {
 
 void Loop::finish_turn() {
   children_.wake();
+  if (std::exchange(verdicts_due_, false)) write_verdicts();
   if (!statuses_.empty()) session_.report_statuses(std::exchange(statuses_, {}));
   if (session_.heartbeat_due_ns().value_or(now_ns_ + 1) <= now_ns_)
     session_.heartbeat(now_ns_, worker_.running());

@@ -102,6 +102,7 @@ class Loop final : public HostLoop {
   std::int64_t reported_ns_ = 0;
   std::int64_t send_pause_ns_ = 0;    // until what could not be sent is tried again
   std::int64_t unsent_since_ns_ = 0;  // 0: all was sent
+  bool verdicts_due_ = false;  // a plugin file's, or what is told of its lambdas
   bool report_due_ = true, drained_ = false, sent_away_ = false, stop_asked_ = false, at_once_ = false,
        told_silence_ = false;
 };

@@ -48,7 +48,7 @@ void Loop::note_trouble(const ReportCredit& credit) {
     if (hash != credit.hash || credit.trouble.empty()) troubles.erase(name);
   if (!credit.trouble.empty()) troubles_[credit.hash][name] = credit.trouble;
   std::erase_if(troubles_, [](const auto& of_hash) { return of_hash.second.empty(); });
-  write_verdicts();
+  verdicts_due_ = true;
 }
 
 void Loop::report() {

@@ -79,8 +79,7 @@ void Loop::tell_what_serves() {
     inputs_.emplace_back(std::move(serves));
   }
   session_.offer(offers_of(shelves_));
-  report_due_ = true;
-  write_verdicts();
+  report_due_ = verdicts_due_ = true;
 }
 
 void Loop::write_verdicts() {

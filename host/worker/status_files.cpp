@@ -49,6 +49,10 @@ json verdict_of(const child::FileVerdict& file, const TroublesByHash& troubles) 
   return verdict;
 }
 
+std::string text_of(const json& verdict) {
+  return verdict.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
 std::string time_text(std::int64_t wall_ns) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(wall_ns / ns_per_s)));
 }
@@ -87,11 +91,13 @@ void StatusFiles::update(const std::vector<child::FileVerdict>& files, const Tro
     if (!file.watched) continue;
     const fs::path beside = status_file_of(file.file);
     gone.erase(beside);
-    std::string verdict = verdict_of(file, troubles).dump(-1, ' ', false, json::error_handler_t::replace);
+    json verdict = verdict_of(file, troubles);
+    std::string text = text_of(verdict);
     std::string& written = written_[beside];
-    if (written == verdict) continue;
-    written = std::move(verdict);
-    write(beside, written, wall_ns);
+    if (written == text) continue;
+    written = std::move(text);
+    verdict["since"] = time_text(wall_ns);
+    write(beside, text_of(verdict));
   }
   for (const auto& [file, verdict] : gone) {
     if (may_replace(file)) ::unlink(file.c_str());
@@ -99,10 +105,8 @@ void StatusFiles::update(const std::vector<child::FileVerdict>& files, const Tro
   }
 }
 
-void StatusFiles::write(const fs::path& file, const std::string& verdict, std::int64_t wall_ns) {
-  json whole = json::parse(verdict);
-  whole["since"] = time_text(wall_ns);
-  const int error = replace(file, whole.dump(2) + "\n");
+void StatusFiles::write(const fs::path& file, const std::string& text) {
+  const int error = replace(file, text);
   bool& told = told_[file.parent_path()];
   if (error == 0 || std::exchange(told, true)) return;
   log::warning("host", "cannot write {}: {}; verdicts of the plugins in {} are in `cape plugin list` alone",

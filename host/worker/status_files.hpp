@@ -23,7 +23,7 @@ class StatusFiles {
               std::int64_t wall_ns);
 
  private:
-  void write(const fs::path& file, const std::string& verdict, std::int64_t wall_ns);
+  void write(const fs::path& file, const std::string& text);
 
   std::map<fs::path, std::string> written_;  // by status file, the verdict without its time
   std::map<fs::path, bool> told_;            // directories that cannot be written, said once
