@@ -28,6 +28,17 @@ Told told(std::string cause, std::string detail) {
   return {std::move(cause), std::move(detail)};
 }
 
+// A host that has set the lambda's plugin aside, which is why a breaker opens, too.
+std::optional<Told> told_of_set_aside(const BrokerState& b, LambdaIndex lambda) {
+  for (const auto& [id, session] : b.hosts.sessions()) {
+    const auto credit = session.credit.find(lambda);
+    if (credit == session.credit.end()) continue;
+    if (credit->second.trouble.find("set aside") != std::string::npos)
+      return told("plugin_set_aside", fmt::format("host {}: {}", session.name, credit->second.trouble));
+  }
+  return std::nullopt;
+}
+
 // What the hosts say of a lambda for which no job goes out.
 Told told_of_hosts(const BrokerState& b, const Why& why) {
   if (const auto awaited = b.hosts.awaited(); !awaited.empty())
@@ -35,13 +46,12 @@ Told told_of_hosts(const BrokerState& b, const Why& why) {
                 fmt::format("jobs of the broker's last life may still run at {}: they go on when it "
                             "says hello, or its lease has passed",
                             fmt::join(awaited, ", ")));
+  if (auto set_aside = told_of_set_aside(b, why.lambda)) return *std::move(set_aside);
   std::string trouble = why.detail;
   for (const auto& [id, session] : b.hosts.sessions()) {
     const auto credit = session.credit.find(why.lambda);
     if (credit == session.credit.end()) continue;
     if (trouble.empty()) trouble = credit->second.trouble;
-    if (credit->second.trouble.find("set aside") != std::string::npos)
-      return told("plugin_set_aside", fmt::format("host {}: {}", session.name, credit->second.trouble));
     const bool drains = credit->second.trouble.find("is draining") != std::string::npos;  // in the worker's words
     if (why.cause == Cause::no_host && credit->second.jobs_max == 0 && drains)
       return told("host_draining",
@@ -147,6 +157,9 @@ wire::AdminReply WhyDesk::reply_of(DomainIndex domain, const std::string& subjec
       case Cause::no_host:
       case Cause::queued_for_credit:
         is = told_of_hosts(b_, why);
+        break;
+      case Cause::circuit_open:
+        is = told_of_set_aside(b_, why.lambda).value_or(is);
         break;
       case Cause::up_to_date:
       case Cause::not_read:

@@ -17,12 +17,17 @@ Json parse(std::string_view text) {
 
 std::string joined(const Json& values, std::string_view separator);
 
-// A lambda {"lambda":"write","plugin":"audit_log"} inside a list reads "write:audit_log".
+// "write:audit_log", or "write:audit_log (circuit open)".
+std::string text_of_lambda(const Json& lambda) {
+  const std::string text = lambda.value("lambda", "") + ":" + lambda.value("plugin", "");
+  return lambda.value("circuit", "") == "open" ? text + " (circuit open)" : text;
+}
+
 std::string text_of(const Json& value) {
   if (value.is_null() || value.empty()) return "-";
   if (value.is_string()) return value.get_ref<const std::string&>().empty() ? "-" : value.get<std::string>();
   if (value.is_array()) return joined(value, ", ");
-  if (value.is_object()) return joined(value, ":");
+  if (value.is_object()) return value.contains("lambda") ? text_of_lambda(value) : joined(value, ":");
   return dump(value);
 }
 

@@ -19,6 +19,7 @@ void add_audit(CLI::App& app, Context& context);
 void add_broker(CLI::App& app, Context& context);
 void add_coverage(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
+void add_doctor(CLI::App& app, Context& context);
 void add_help(CLI::App& app, Context& context);  // borrows `app` for its run, too
 void add_host(CLI::App& app, Context& context);
 void add_keys(CLI::App& app, Context& context);

@@ -45,6 +45,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_monitor(app, context);
   add_coverage(app, context);
   add_config(app, context);
+  add_doctor(app, context);
   add_keys(app, context);
   add_help(app, context);
   add_version(app, context);

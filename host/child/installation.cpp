@@ -44,6 +44,12 @@ Result<fs::path> runner_path() {
   return find_beside_binary(places, "cape-runner");
 }
 
+Result<fs::path> probe_path() {
+  constexpr std::array places{"cape-probe.so", "../lib/cape/cape-probe.so", "../lib64/cape/cape-probe.so",
+                              "../lib/" CAPE_MULTIARCH "/cape/cape-probe.so"};
+  return find_beside_binary(places, "cape-probe.so");
+}
+
 Result<fs::path> template_dir() {
   constexpr std::array places{"../template", "../share/cape/template"};
   return find_beside_binary(places, "the directory of plugin templates");

@@ -79,6 +79,7 @@ Result<std::unique_ptr<Intake>> make_intake(IntakeOptions options, IntakePorts p
 // tree, else below its prefix.
 Result<fs::path> builtin_plugin_dir();
 Result<fs::path> runner_path();
+Result<fs::path> probe_path();  // what `cape doctor` runs
 // The same for the templates of `cape plugin new`.
 Result<fs::path> template_dir();
 

@@ -52,12 +52,21 @@ void Site::add_plugin(const std::string& name) {
   fs::last_write_time(to, fs::last_write_time(from));
 }
 
+fs::path Site::program() const {
+  return build_bin(refused_.empty() ? "cape" : "poorer-kernel");
+}
+
+std::vector<std::string> Site::arguments(std::vector<std::string> words) const {
+  if (!refused_.empty()) words.insert(words.begin(), {refused_, build_bin("cape").string()});
+  return words;
+}
+
 Finished Site::cape(const std::vector<std::string>& args, const std::string& input) const {
   static int calls = 0;
   const std::string id = std::to_string(++calls);
   const Files files{dir_ / "io" / ("in" + id), dir_ / "io" / ("out" + id), dir_ / "io" / ("err" + id)};
   std::ofstream(files.in, std::ios::binary) << input;
-  const pid_t pid = start_process(build_bin("cape"), args, files, dir_);
+  const pid_t pid = start_process(program(), arguments(args), files, dir_);
   int status = 0;
   waitpid(pid, &status, 0);
   return {exit_code(status), read_text(files.out), read_text(files.err)};
@@ -67,14 +76,10 @@ bool Site::up(const std::vector<std::string>& args) {
   const fs::path out = dir_ / "io" / "up.out";
   fs::remove(out);
   if (host_) host_->start({"host"});
-  fs::path program = build_bin("cape");
   std::vector<std::string> words{host_ ? "broker" : "up"};
   words.insert(words.end(), args.begin(), args.end());
-  if (!refused_.empty()) {
-    words.insert(words.begin(), {refused_, program.string()});
-    program = build_bin("poorer-kernel");
-  }
-  up_pid_ = start_process(program, words, {"/dev/null", out, dir_ / "io" / "up.err"}, dir_);
+  up_pid_ =
+      start_process(program(), arguments(std::move(words)), {"/dev/null", out, dir_ / "io" / "up.err"}, dir_);
   bool ready = false;
   eventually(
       [&] {

@@ -45,7 +45,7 @@ class Site {
   // Puts a plugin of the zoo into the plugin directory.
   void add_plugin(const std::string& name);
 
-  // From now on `cape up` runs as on a kernel that refuses `what`; see poorer_kernel.c.
+  // From now on `cape` runs as on a kernel that refuses `what`; see poorer_kernel.c.
   void on_kernel_without(const std::string& what) { refused_ = what; }
 
   // Runs `cape ARGS...` to its end with `input` on stdin.
@@ -68,6 +68,9 @@ class Site {
   static bool eventually(const std::function<bool()>& what, std::chrono::milliseconds limit);
 
  private:
+  fs::path program() const;
+  std::vector<std::string> arguments(std::vector<std::string> words) const;  // of program()
+
   fs::path dir_;
   std::string refused_;  // by the kernel; empty: nothing
   pid_t up_pid_ = -1;

@@ -1,0 +1,78 @@
+// `cape doctor` believes no kernel: it tries.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/system/site.hpp"
+
+namespace cape::test {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+constexpr std::ptrdiff_t attempts = 23;
+
+class Doctor : public ::testing::Test {
+ protected:
+  json ask() {
+    told_ = site_.cape({"doctor", "--json"});
+    const json all = json::parse(told_.out, nullptr, false);
+    return all.is_object() ? all : json::object();
+  }
+  static std::ptrdiff_t count(const json& all, const std::string& result) {
+    return std::ranges::count_if(all["attempts"], [&](const json& row) { return row["result"] == result; });
+  }
+
+  Site site_;
+  Finished told_;
+};
+
+TEST_F(Doctor, EveryAttemptFailsWhereAllWallsStand) {
+  const json all = ask();
+  if (all.value("level", "D") > "B")
+    GTEST_SKIP() << "this machine has no level B: " << all.value("missing", "");
+
+  EXPECT_EQ(told_.exit, 0) << told_.out << told_.err;
+  EXPECT_EQ(count(all, "held"), attempts) << all["attempts"];
+  EXPECT_THAT(all["layers"].get<std::string>(), HasSubstr("seccomp2"));
+  EXPECT_THAT(site_.cape({"doctor"}).out, HasSubstr("sandbox level " + all["level"].get<std::string>()));
+}
+
+TEST_F(Doctor, WithoutNamespacesItNamesWhatIsNotHeldAndWhatIsMissing) {
+  site_.configure(R"(sandbox = { require = "C" }
+)");
+  site_.on_kernel_without("userns");
+
+  const json all = ask();
+
+  EXPECT_EQ(told_.exit, 1);
+  EXPECT_EQ(all["level"], "C");
+  EXPECT_EQ(all["required"], "C");
+  EXPECT_EQ(count(all, "not held"), 1)
+      << "threads of a user that others use are not counted: " << all["attempts"];
+  EXPECT_THAT(all["missing"].get<std::string>(), HasSubstr("user.max_user_namespaces"));
+  EXPECT_THAT(told_.err + told_.out, HasSubstr("1 of 23 attempts"));
+}
+
+TEST_F(Doctor, BelowTheRequiredLevelItSaysThatNoPluginWouldRun) {
+  site_.on_kernel_without("userns");
+
+  EXPECT_THAT(site_.cape({"doctor"}).err, HasSubstr("level C here and B is required"));
+}
+
+TEST_F(Doctor, WhereNoChildStartsNothingPassesForHeld) {
+  site_.on_kernel_without("seccomp");
+
+  const json all = ask();
+
+  EXPECT_EQ(told_.exit, 1);
+  EXPECT_EQ(count(all, "unknown"), attempts) << all["attempts"];
+  EXPECT_TRUE(all["level"].is_null());
+}
+
+}  // namespace
+}  // namespace cape::test
