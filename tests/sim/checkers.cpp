@@ -293,15 +293,18 @@ void Checkers::note_passed_over(TopologyIndex topology, LambdaIndex lambda, Subj
                                 const storage::LambdaCursor& at) {
   const std::vector<SourceEvent>& events = source_.events(subject);
   Lane& lane = lane_of(lambda, subject);
-  std::size_t newest = events.size();  // that has to run, of those up to the cursor
-  for (std::size_t place = 0; place < events.size() && events[place].sequence <= at.cursor; ++place) {
-    const auto is_in = [&](const storage::SequenceRange& range) {
-      return range.first <= events[place].sequence && events[place].sequence <= range.last;
-    };
-    // Also one that cannot be seen yet: it turns up below what was passed over.
-    if (std::ranges::any_of(at.passed, is_in)) lane.seen[place].succeeded = true;
-    if (events[place].must_run() && events[place].sequence >= all_.topologies[topology].start) newest = place;
-  }
+  // Also those that cannot be seen yet: they turn up below what was passed over.
+  for (const storage::SequenceRange& range : at.passed)
+    for (std::size_t place = source_.place_of(subject, range.first);
+         place < events.size() && events[place].sequence <= std::min(range.last, at.cursor); ++place)
+      lane.seen[place].succeeded = true;
+  std::size_t newest =
+      source_.place_of(subject, at.cursor + 1);  // that has to run, of those up to the cursor
+  const auto has_to_run = [&](const SourceEvent& event) {
+    return event.must_run() && event.sequence >= all_.topologies[topology].start;
+  };
+  while (newest > 0 && !has_to_run(events[newest - 1])) --newest;
+  newest = newest == 0 ? events.size() : newest - 1;
   if (newest < events.size() && lane.top <= newest && !events[newest].late)
     violate_(Promise::cursor, fmt::format("subject {}: {} passed over its newest event {}", subject,
                                           all_.topologies[topology].name, events[newest].sequence));

@@ -36,10 +36,10 @@ std::string name_of(SubjectId subject) {
 Result<std::optional<storage::StoredSubject>> SimulatedRecords::load(std::string_view domain,
                                                                      std::string_view subject) {
   const SubjectId id = std::stoul(std::string(subject.substr(1)));
-  auto info = load_(id);
+  const storage::CursorInfo* info = load_(id);
   if (!info) return std::nullopt;
   return storage::StoredSubject{
-      .id = id, .domain = std::string(domain), .subject = std::string(subject), .info = *std::move(info)};
+      .id = id, .domain = std::string(domain), .subject = std::string(subject), .info = *info};
 }
 
 CoverageCheck::CoverageCheck(const Life& life, const Source& source, Checkers& checkers,
@@ -48,7 +48,8 @@ CoverageCheck::CoverageCheck(const Life& life, const Source& source, Checkers& c
       source_(source),
       checkers_(checkers),
       config_(config_of(life)),
-      records_(std::move(load)),
+      load_(std::move(load)),
+      records_(load_),
       coverage_(config_, records_) {}
 
 void CoverageCheck::set_paused(std::vector<std::string> topologies) {
@@ -68,8 +69,7 @@ void CoverageCheck::begin(Now now) {
 void CoverageCheck::see(SubjectId subject) {
   const Sequence latest = source_.latest(subject);
   if (latest == 0) return;
-  const auto stored = records_.load(domain_name, name_of(subject));
-  coverage_.see(0, name_of(subject), latest, *stored ? &(**stored).info : nullptr);
+  coverage_.see(0, name_of(subject), latest, load_(subject));
 }
 
 std::string CoverageCheck::end(Now now) {

@@ -23,7 +23,7 @@ namespace cape::scheduler {
 // The simulated store as Coverage reads it. Subjects are called s1, s2, ...
 class SimulatedRecords final : public test::MemoryStore {
  public:
-  using Load = std::function<std::optional<storage::CursorInfo>(SubjectId)>;
+  using Load = std::function<const storage::CursorInfo*(SubjectId)>;
   explicit SimulatedRecords(Load load) : load_(std::move(load)) {}
   Result<std::optional<storage::StoredSubject>> load(std::string_view domain,
                                                      std::string_view subject) override;
@@ -54,6 +54,7 @@ class CoverageCheck {
   const Source& source_;
   Checkers& checkers_;
   Config config_;
+  SimulatedRecords::Load load_;
   SimulatedRecords records_;
   broker::Coverage coverage_;
   std::map<std::int64_t, std::vector<std::vector<bool>>> visible_;  // by a walk's begin, subject and place

@@ -7,14 +7,26 @@ namespace cape::sim {
 Fate::Fate(std::uint64_t seed, std::int64_t trouble_ns)
     : random_(seed), trouble_end_ns_(now_.boot_ns + trouble_ns) {}
 
-void Fate::at(std::int64_t delay_ns, std::function<void()> what) {
-  queue_.push({now_.boot_ns + delay_ns, ++queued_, std::move(what)});
+Fate::Slot& Fate::add(std::int64_t delay_ns) {
+  if (free_.empty()) {
+    free_.push_back(slots_.size());
+    slots_.emplace_back();
+  }
+  const std::size_t slot = free_.back();
+  free_.pop_back();
+  queue_.push({now_.boot_ns + delay_ns, ++queued_, slot});
+  return slots_[slot];
 }
 
-void Fate::at(std::int64_t delay_ns, const std::shared_ptr<void>& life, std::function<void()> what) {
-  at(delay_ns, [life = std::weak_ptr<void>(life), what = std::move(what)] {
-    if (!life.expired()) what();
-  });
+void Fate::at(std::int64_t delay_ns, Deed what) {
+  add(delay_ns).what = std::move(what);
+}
+
+void Fate::at(std::int64_t delay_ns, const std::shared_ptr<void>& life, Deed what) {
+  Slot& slot = add(delay_ns);
+  slot.what = std::move(what);
+  slot.life = life;
+  slot.ends_with_life = true;
 }
 
 std::int64_t Fate::some(std::int64_t low_ns, std::int64_t high_ns) {
@@ -30,11 +42,12 @@ bool Fate::step(std::int64_t end_ns) {
     go_to(end_ns);
     return false;
   }
-  // Its own order keeps the queue sound: nothing looks at what is moved out before the pop.
-  Due due = std::move(const_cast<Due&>(queue_.top()));
+  const Due due = queue_.top();
   queue_.pop();
   go_to(due.at_ns);
-  due.what();
+  Slot slot = std::exchange(slots_[due.slot], {});
+  free_.push_back(due.slot);
+  if (!slot.ends_with_life || !slot.life.expired()) slot.what();
   return true;
 }
 

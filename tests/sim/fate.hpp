@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <queue>
@@ -27,9 +28,10 @@ class Fate {
   std::int64_t trouble_end_ns() const { return trouble_end_ns_; }
   bool in_trouble() const { return now_.boot_ns < trouble_end_ns_; }
 
-  void at(std::int64_t delay_ns, std::function<void()> what);
+  using Deed = std::move_only_function<void()>;
+  void at(std::int64_t delay_ns, Deed what);
   // Only if `life` has not ended by then.
-  void at(std::int64_t delay_ns, const std::shared_ptr<void>& life, std::function<void()> what);
+  void at(std::int64_t delay_ns, const std::shared_ptr<void>& life, Deed what);
 
   std::int64_t some(std::int64_t low_ns, std::int64_t high_ns);  // both may come
   bool chance(double probability);
@@ -44,17 +46,25 @@ class Fate {
   struct Due {
     std::int64_t at_ns = 0;
     std::uint64_t number = 0;
-    std::function<void()> what;
+    std::size_t slot = 0;
     bool operator>(const Due& other) const {
       return at_ns != other.at_ns ? at_ns > other.at_ns : number > other.number;
     }
   };
+  struct Slot {
+    Deed what;
+    std::weak_ptr<void> life;
+    bool ends_with_life = false;
+  };
+  Slot& add(std::int64_t delay_ns);
   void go_to(std::int64_t at_ns);
 
   std::mt19937_64 random_;
   Now now_{.boot_ns = 1000 * ns_per_s, .wall_ns = 1'700'000'000 * ns_per_s};
   std::int64_t trouble_end_ns_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> queue_;
+  std::deque<Slot> slots_;  // what is due, apart: the queue moves a lot
+  std::vector<std::size_t> free_;
   std::uint64_t queued_ = 0;
 };
 

@@ -158,18 +158,16 @@ void Simulation::from_host(wire::FromHost message) {
 }
 
 void Simulation::perform(const IssueJob& issued) {
-  IssueJob job = issued;
-  job.lambda = life_.lambda_of[job.lambda];  // from here on the run's
-  const TopologyIndex topology = all_.lambdas[job.lambda].topology;
-  const Held held = held_[{topology, job.subject}];
+  const TopologyIndex topology = all_.lambdas[life_.lambda_of[issued.lambda]].topology;
+  const Held held = held_[{topology, issued.subject}];
   if (held.paused || held.parked || paused_whole_.contains(topology) ||
-      went_back_.contains({topology, job.subject}))
+      went_back_.contains({topology, issued.subject}))
     violate(Promise::acts, fmt::format("{} although it is held", to_text(Action{issued})));
   const broker::Hosts::Session* session = broker_->hosts.find(issued.host);
   if (session && !leases_.contains(session->key))
     violate(Promise::fence,
             fmt::format("{} before the lease of its host is stored", to_text(Action{issued})));
-  if (in_trouble() && chance(0.005)) claim_elsewhere(job);
+  if (in_trouble() && chance(0.005)) claim_elsewhere(issued);
   broker_->publisher.add(issued);
   if (in_trouble() && chance(0.1)) flush();  // else with the others of its step
 }
@@ -205,7 +203,7 @@ sim::EventFate Simulation::on_start(const sim::EventStart& started) {
     if (chance(0.02)) fate.end = OutcomeKind::signaled;
     if (chance(0.05) || fate_.now_ns() < down_until_ns_[start.lambda]) fate.end = OutcomeKind::retry;
   }
-  fate.output = output_of(start.lambda, start.subject, start.sequence);
+  if (is_needed_[start.lambda]) fate.output = output_of(start.lambda, start.subject, start.sequence);
   if (fate.end == OutcomeKind::ok && chance(0.05)) fate.end = OutcomeKind::skipped;
   const TopologyIndex topology = all_.lambdas[start.lambda].topology;
   if (!checkers_.is_poison(topology, start.subject, start.sequence) || fate.end == OutcomeKind::signaled)

@@ -64,8 +64,8 @@ Result<void> Network::send(wire::PeerId peer, wire::ToHost message) {
   }
   const PlaceId place =
       std::ranges::find_if(links_, [&](const auto& entry) { return &entry.second == link; })->first;
-  pass(*link, link->to_host_ns, message, [this, place, message](Link& to) {
-    to.inbox.push_back(message);
+  pass(*link, link->to_host_ns, std::move(message), [this, place](Link& to, wire::ToHost arrived) {
+    to.inbox.push_back(std::move(arrived));
     wake_(place);
   });
   return {};
@@ -78,13 +78,18 @@ Result<void> Network::send_from(PlaceId place, wire::ToBroker message) {
     ++met_.refused;
     return fail(ErrorCode::unavailable, "the queue is full");
   }
-  pass(link, link.to_broker_ns, message, [this, message](Link& from) { to_broker_({from.peer, message}); });
+  pass_to_broker(link, std::move(message));
   return {};
 }
 
-template <class Message>
-void Network::pass(Link& link, std::int64_t& last_ns, const Message& message,
-                   const std::function<void(Link&)>& deliver) {
+void Network::pass_to_broker(Link& link, wire::ToBroker message) {
+  pass(link, link.to_broker_ns, std::move(message), [this](Link& from, wire::ToBroker arrived) {
+    to_broker_({from.peer, std::move(arrived)});
+  });
+}
+
+template <class Message, class Deliver>
+void Network::pass(Link& link, std::int64_t& last_ns, Message message, Deliver deliver) {
   ++met_.messages;
   const Survives survives = std::visit(SurvivesOf{}, message);
   if (link.swallows) return;
@@ -92,19 +97,20 @@ void Network::pass(Link& link, std::int64_t& last_ns, const Message& message,
     ++met_.lost;
     return;
   }
-  const auto arrive = [this, peer = link.peer, deliver](std::int64_t at_ns) {
-    fate_.at(at_ns - fate_.now_ns(), [this, peer, deliver] {
+  const auto arrive = [this, peer = link.peer, deliver](std::int64_t at_ns, Message copy) {
+    fate_.at(at_ns - fate_.now_ns(), [this, peer, deliver, arrived = std::move(copy)]() mutable {
       Link* to = find(peer);
-      if (to && !to->swallows) deliver(*to);
+      if (to && !to->swallows) deliver(*to, std::move(arrived));
     });
   };
   const std::int64_t delay_ns =
       fate_.trouble(0.01) ? fate_.some(5 * ms, 80 * ms) : fate_.some(ms / 50, 2 * ms);
   last_ns = std::max({last_ns, fate_.now_ns() + delay_ns, link.stalled_until_ns});
-  arrive(last_ns);
-  if (!survives.doubling || !fate_.trouble(0.05)) return;
+  const std::int64_t first_ns = last_ns;
+  if (!survives.doubling || !fate_.trouble(0.05)) return arrive(first_ns, std::move(message));
   ++met_.doubled;
-  arrive(survives.lateness ? last_ns + fate_.some(0, 50 * ms) : last_ns);
+  arrive(first_ns, message);
+  arrive(survives.lateness ? first_ns + fate_.some(0, 50 * ms) : first_ns, std::move(message));
 }
 
 // As over ZeroMQ, the broker's end tells the host that it sees a new connection.
@@ -156,10 +162,7 @@ void Network::restart_broker() {
 }
 
 void Network::forge(wire::PeerId peer, wire::ToBroker message) {
-  if (Link* link = find(peer))
-    pass(*link, link->to_broker_ns, message, [this, message](Link& from) {
-      to_broker_({from.peer, message});
-    });
+  if (Link* link = find(peer)) pass_to_broker(*link, std::move(message));
 }
 
 }  // namespace cape::sim

@@ -77,10 +77,10 @@ class Network {
 
   Result<void> send(wire::PeerId peer, wire::ToHost message);
   Result<void> send_from(PlaceId place, wire::ToBroker message);
-  // Calls `deliver` when and as often as the message arrives.
-  template <class Message>
-  void pass(Link& link, std::int64_t& last_ns, const Message& message,
-            const std::function<void(Link&)>& deliver);
+  void pass_to_broker(Link& link, wire::ToBroker message);
+  // Calls `deliver` with the message when, and as often as, it arrives.
+  template <class Message, class Deliver>
+  void pass(Link& link, std::int64_t& last_ns, Message message, Deliver deliver);
   void connect_after(PlaceId place, std::int64_t delay_ns);
   Link* find(wire::PeerId peer);
 

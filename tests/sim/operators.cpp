@@ -25,8 +25,8 @@ void Simulation::command(Act act, TopologyIndex topology, SubjectId subject, Seq
                   .topology = topology,
                   .subject = subject,
                   .domain = 0,
-                  .name = fmt::format("s{}", subject),
-                  .stored = loaded(subject),
+                  .name = subject_name(subject),
+                  .stored = record_for_step(subject),
                   .sequence = sequence,
                   .reason = "why"};
   commands_.emplace(command.id, command);
@@ -49,8 +49,7 @@ void Simulation::pause_whole(TopologyIndex topology, bool paused) {
 
 TopologyView Simulation::view_of(TopologyIndex topology, SubjectId subject) const {
   const TopologyIndex here = life_.topology_here[topology];
-  const auto info = loaded(subject);
-  const SubjectView view = broker_->scheduler.view(subject, 0, info ? &*info : nullptr);
+  const SubjectView view = broker_->scheduler.view(subject, 0, loaded(subject));
   return *std::ranges::find(view.topologies, here, &TopologyView::topology);
 }
 

@@ -41,6 +41,11 @@ Simulation::Simulation(SimulationOptions options)
             if (sim::Host* host = places_[place].process.get()) host->wake();
           }) {
   log::set_level(log::Level::error);  // what the parts tell people is not looked at here
+  is_needed_.resize(all_.lambdas.size());
+  for (const LambdaSpec& lambda : all_.lambdas)
+    for (LambdaIndex needed : lambda.needs) is_needed_[needed] = true;
+  for (SubjectId subject = 0; subject <= source_.subjects(); ++subject)
+    names_.push_back(fmt::format("s{}", subject));
   for (const std::string& name : all_.domains) domains_.domains.push_back({.name = name});
 }
 
@@ -99,12 +104,6 @@ void Simulation::walk_source() {
     });
 }
 
-void Simulation::broker_at(std::int64_t delay_ns, std::function<void()> what) {
-  at(delay_ns, [this, life = epoch_, what = std::move(what)] {
-    if (life == epoch_) what();
-  });
-}
-
 void Simulation::run_until(std::int64_t end_ns, const std::function<bool()>& done) {
   std::int64_t look_ns = 0;
   while (violations_.empty()) {
@@ -121,6 +120,7 @@ void Simulation::run_until(std::int64_t end_ns, const std::function<bool()>& don
 void Simulation::start_broker() {
   broker_.reset();
   ++epoch_;
+  broker_life_ = std::make_shared<int>(0);
   network_.restart_broker();
   life_ = make_life(all_, config_);
   checkers_.on_config(config_.known, config_.after, fate_.now_ns());

@@ -111,8 +111,10 @@ class Simulation final : public sim::Outside {
   };
 
   // ---- simulation.cpp: the run, and the broker
-  void at(std::int64_t delay_ns, std::function<void()> what) { fate_.at(delay_ns, std::move(what)); }
-  void broker_at(std::int64_t delay_ns, std::function<void()> what);  // lost if the broker crashes before
+  void at(std::int64_t delay_ns, sim::Fate::Deed what) { fate_.at(delay_ns, std::move(what)); }
+  void broker_at(std::int64_t delay_ns, sim::Fate::Deed what) {  // lost if the broker crashes before
+    fate_.at(delay_ns, broker_life_, std::move(what));
+  }
   std::int64_t some(std::int64_t low_ns, std::int64_t high_ns) { return fate_.some(low_ns, high_ns); }
   bool chance(double probability) { return fate_.chance(probability); }
   bool in_trouble() const { return fate_.in_trouble(); }
@@ -143,7 +145,9 @@ class Simulation final : public sim::Outside {
   void commit_act(const storage::AuditEntry& entry, const storage::CursorWrite& write);
   void commit_leases(const storage::WriteBatch& batch);
   const storage::CursorInfo* stored(SubjectId subject) const;
-  std::optional<storage::CursorInfo> loaded(SubjectId subject) const;
+  // As the store gives it; null: nothing. Until the next call, or commit.
+  const storage::CursorInfo* loaded(SubjectId subject) const;
+  std::optional<storage::CursorInfo> record_for_step(SubjectId subject) const;
 
   // ---- baseline.cpp: the broker's scan, and what the store makes of it
   std::vector<Input> start_baselines();
@@ -158,6 +162,7 @@ class Simulation final : public sim::Outside {
   void hold_claim(const std::string& wrong);
 
   // ---- tracker.cpp: source and tracker
+  const std::string& subject_name(SubjectId subject) const { return names_[subject]; }
   void perform(const PingAgain& again) { ping(again.subject, true); }
   void append();
   void append_to(SubjectId subject);
@@ -204,15 +209,19 @@ class Simulation final : public sim::Outside {
   bool is_healed_ = false;
 
   Source source_;
+  std::vector<std::string> names_;  // by subject
+  std::vector<bool> is_needed_;     // by lambda: others get its outputs
   Checkers checkers_;
   SimConfig config_;
   Life life_;
   sim::Network network_;
   std::map<SubjectId, Stored> store_;
+  mutable storage::CursorInfo with_starts_;           // of the subject that was loaded last
   std::map<std::string, storage::HostLease> leases_;  // that are stored
   std::unique_ptr<Broker> broker_;
-  Config domains_;           // for the saver: their names
-  std::uint32_t epoch_ = 0;  // also the broker's life: what was meant for an older one is lost
+  Config domains_;  // for the saver: their names
+  std::uint32_t epoch_ = 0;
+  std::shared_ptr<int> broker_life_;
   std::int64_t tick_ns_ = 0;
   std::uint64_t reads_ = 0;
   std::map<LambdaIndex, std::int64_t> down_until_ns_;

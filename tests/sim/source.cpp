@@ -1,8 +1,8 @@
 #include "tests/sim/source.hpp"
 
 #include <algorithm>
-
-#include "tests/broker/scheduler/world.hpp"
+#include <memory>
+#include <string>
 
 namespace cape::scheduler {
 
@@ -30,12 +30,14 @@ SourceAnswer Source::read(SubjectId subject, Sequence start, std::size_t most, S
                           Sequence beyond) {
   std::vector<SourceEvent>& events = of_[subject];
   SourceAnswer answer{.latest = latest};
-  std::vector<Sequence> given;
+  static const std::string payload(40, 'x');
+  auto given = std::make_shared<EventBlock>();
+  given->proven_from = start;
   Sequence proven_to = std::max(latest + beyond, start - 1);
   for (std::size_t i = place_of(subject, start); i < events.size() && events[i].sequence <= latest; ++i) {
     if (!events[i].visible) continue;
-    if (given.size() == most) {
-      proven_to = given.back();
+    if (given->entries.size() == most) {
+      proven_to = given->entries.back().sequence;
       break;
     }
     if (events[i].unreadable) {
@@ -44,13 +46,14 @@ SourceAnswer Source::read(SubjectId subject, Sequence start, std::size_t most, S
       answer.latest = events[i].sequence;
       break;
     }
-    given.push_back(events[i].sequence);
+    given->add(events[i].sequence, 0, "t", payload);
   }
   // What is proven to be empty is empty for good, whatever turns up there later.
   const Sequence empty_to = std::min(proven_to, latest);
   for (std::size_t i = place_of(subject, start); i < events.size() && events[i].sequence <= empty_to; ++i)
     if (!events[i].visible) events[i].missed = true;
-  answer.block = block(start, proven_to, given, 40);
+  given->proven_to = proven_to;
+  answer.block = std::move(given);
   return answer;
 }
 

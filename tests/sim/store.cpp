@@ -10,9 +10,9 @@ const storage::CursorInfo* Simulation::stored(SubjectId subject) const {
   return at == store_.end() ? nullptr : &at->second.info;
 }
 
-std::optional<storage::CursorInfo> Simulation::loaded(SubjectId subject) const {
+const storage::CursorInfo* Simulation::loaded(SubjectId subject) const {
   const storage::CursorInfo* info = stored(subject);
-  std::optional<storage::CursorInfo> with_starts = info ? std::optional(*info) : std::nullopt;
+  bool has_starts = false;
   for (const auto& [topology, baseline] : baselines_) {
     const std::string& name = all_.topologies[topology].name;
     const auto start = baseline.latest.find(subject);
@@ -20,10 +20,17 @@ std::optional<storage::CursorInfo> Simulation::loaded(SubjectId subject) const {
         info && std::ranges::find(info->topologies, name, &storage::TopologyCursor::topology) !=
                     info->topologies.end();
     if (has_record || start == baseline.latest.end()) continue;
-    if (!with_starts) with_starts.emplace();
-    with_starts->starts.push_back({name, start->second});
+    if (!std::exchange(has_starts, true)) with_starts_ = info ? *info : storage::CursorInfo();
+    with_starts_.starts.push_back({name, start->second});
   }
-  return with_starts;
+  return has_starts ? &with_starts_ : info;
+}
+
+// As broker/subjects gives it.
+std::optional<storage::CursorInfo> Simulation::record_for_step(SubjectId subject) const {
+  if (broker_->scheduler.holds(subject) && !broker_->scheduler.needs_start(subject)) return {};
+  const storage::CursorInfo* info = loaded(subject);
+  return info ? std::optional(*info) : std::nullopt;
 }
 
 void Simulation::perform(const SaveCursor& save) {

@@ -46,8 +46,8 @@ void Simulation::ping_behind() {
 }
 
 void Simulation::ping(SubjectId subject, bool must) {
-  const std::string name = fmt::format("s{}", subject);
-  const auto taken = broker_->book.add({.subject = name, .ping_ns = fate_.now_ns(), .must = must});
+  const auto taken =
+      broker_->book.add({.subject = subject_name(subject), .ping_ns = fate_.now_ns(), .must = must});
   if (taken == tracker::Taken::queued) broker_at(some(0, 3 * ms), [this] { pump(); });
 }
 
@@ -64,8 +64,7 @@ void Simulation::begin(tracker::ReadId read) {
     return broker_at(10 * ms, [this] { pump(); });
   }
   std::vector<Sequence> cursors;
-  const auto info = loaded(subject);
-  for (const TopologyPosition& at : broker_->scheduler.positions(subject, 0, info ? &*info : nullptr))
+  for (const TopologyPosition& at : broker_->scheduler.positions(subject, 0, loaded(subject)))
     if (at.can_run) cursors.push_back(at.position);
   const std::uint64_t turn = splitmix64(++reads_);
   // As few queries as it may be, so that many a read leaves out some that lag.
@@ -91,7 +90,8 @@ void Simulation::answer(tracker::ReadId read, const tracker::QueryPlan& plan) {
       inputs.push_back(request_for(subject, query, latest));
       std::get<SchedulingRequest>(inputs.back()).whole = plan.whole;
     }
-  if (inputs.empty()) inputs.push_back(request_for(subject, {.start = INT64_MAX - 1, .events_max = batch}, latest));
+  if (inputs.empty())
+    inputs.push_back(request_for(subject, {.start = INT64_MAX - 1, .events_max = batch}, latest));
   for (std::size_t i = 0; i + 1 < inputs.size(); ++i) std::get<SchedulingRequest>(inputs[i]).last = false;
   broker_->book.finish(read);
   if (broker_->book.queued(0) > 0) broker_at(some(0, 3 * ms), [this] { pump(); });
@@ -125,9 +125,11 @@ std::vector<TopologyIndex> Simulation::saved_beyond(SubjectId subject, Sequence 
 
 SchedulingRequest Simulation::request_for(SubjectId subject, const tracker::PlannedQuery& query,
                                           Sequence latest) {
-  const std::uint32_t most = chance(0.2) ? 1 : query.events_max;  // a source may give less than it was asked for
+  const std::uint32_t most =
+      chance(0.2) ? 1 : query.events_max;  // a source may give less than it was asked for
   SourceAnswer answer = source_.read(subject, query.start, most, latest, chance(0.1) ? some(1, 30) : 0);
-  auto request = World::make_request(subject, answer.latest, std::move(answer.block), loaded(subject));
+  auto request =
+      World::make_request(subject, answer.latest, std::move(answer.block), record_for_step(subject));
   if (answer.unreadable) request.unreadable = "its payload is too large";
   return request;
 }
@@ -145,7 +147,8 @@ std::optional<SchedulingRequest> Simulation::lie(SubjectId subject) {
     request.gone = true;
     return request;
   }
-  if (kind == 1) return World::make_request(subject, source_.latest(subject), nothing(), loaded(subject));
+  if (kind == 1)
+    return World::make_request(subject, source_.latest(subject), nothing(), record_for_step(subject));
   lied_about_.insert(subject);
   checkers_.on_lie(subject);
   return request_for(subject, {.start = 1, .events_max = batch}, events[fate_.below(events.size())].sequence);
