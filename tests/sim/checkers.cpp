@@ -332,6 +332,14 @@ std::size_t Checkers::stop_of(TopologyIndex topology, SubjectId subject) {
   return stops ? std::min(stop, done) : stop;
 }
 
+std::size_t Checkers::backlog(SubjectId subject) {
+  const std::size_t events = source_.events(subject).size();
+  std::size_t done = events;
+  for (LambdaIndex lambda = 0; lambda < all_.lambdas.size(); ++lambda)
+    if (known_[all_.lambdas[lambda].topology]) done = std::min(done, succeeded(lambda, subject));
+  return events - done;
+}
+
 bool Checkers::is_through(TopologyIndex topology, SubjectId subject) {
   const std::size_t stop = stop_of(topology, subject);
   const TopologySpec& spec = all_.topologies[topology];

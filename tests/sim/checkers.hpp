@@ -56,6 +56,8 @@ class Checkers {
   // The place of the event at which the topology has to stand still until an operator comes; the number of
   // events: nowhere.
   std::size_t stop_of(TopologyIndex topology, SubjectId subject);
+  // How many events there are from the first on that is not through in some topology that is known.
+  std::size_t backlog(SubjectId subject);
   // Everything that no event holds up that fails for ever.
   bool is_through(TopologyIndex topology, SubjectId subject);
   // The sequence up to which everything has succeeded or need not run, as far as the topology may go.

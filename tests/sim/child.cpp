@@ -24,7 +24,7 @@ Child::Child(Fate& fate, Outside& outside, Spec spec, std::function<void()> door
   });
 }
 
-void Child::after(std::int64_t delay_ns, std::function<void()> what) {
+void Child::after(std::int64_t delay_ns, Fate::Deed what) {
   fate_.at(delay_ns, life_, std::move(what));
 }
 

@@ -67,7 +67,7 @@ class Child {
     bool cancelled = false;
   };
 
-  void after(std::int64_t delay_ns, std::function<void()> what);
+  void after(std::int64_t delay_ns, Fate::Deed what);
   void after_event(std::int64_t delay_ns, OutcomeKind end);
   void begin_next();
   void end_event(OutcomeKind end);

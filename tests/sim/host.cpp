@@ -197,7 +197,7 @@ void Host::poll_rung() {
 }
 
 void Host::gather() {
-  const std::optional<std::int64_t> deadline = worker_.next_deadline();
+  const std::optional<std::int64_t> deadline = worker_next_ns_;
   const bool watched = worker_.has_jobs() || any_starting();
   const bool beats = session_.heartbeat_due_ns().value_or(fate_.now_ns() + 1) <= fate_.now_ns();
   if ((watched && fate_.now_ns() - looked_ns_ >= look_every_ns) ||
@@ -228,6 +228,7 @@ void Host::decide_and_do() {
       std::visit([this](auto& what) { perform(what); }, action);
     for (host::ChildId id : std::exchange(taken_back_, {})) poll(id);
   }
+  worker_next_ns_ = worker_.next_deadline();
 }
 
 void Host::perform(const host::StartChild& action) {
@@ -322,7 +323,7 @@ void Host::finish_turn() {
 std::int64_t Host::next_ns() const {
   std::int64_t next = fate_.now_ns() + 3600 * ns_per_s;
   const auto sooner = [&](std::optional<std::int64_t> at_ns) { next = std::min(next, at_ns.value_or(next)); };
-  sooner(worker_.next_deadline());
+  sooner(worker_next_ns_);
   sooner(session_.heartbeat_due_ns());
   if (worker_.has_jobs() || any_starting()) sooner(looked_ns_ + look_every_ns);
   if (session_.has_unsent()) sooner(fate_.now_ns() + send_pause_ns_);

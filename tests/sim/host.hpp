@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -116,6 +117,7 @@ class Host {
   std::int64_t lease_end_ns_ = 0, looked_ns_ = 0, hangs_until_ns_ = 0, turn_ns_ = 0, send_pause_ns_ = 0;
   std::int64_t window_ns_ = 0;
   std::uint64_t turns_in_window_ = 0;
+  std::optional<std::int64_t> worker_next_ns_;  // its deadline, since its last step
   bool drained_ = false, ended_ = false;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
 };

@@ -215,6 +215,7 @@ sim::EventFate Simulation::on_start(const sim::EventStart& started) {
 
 void Simulation::on_end(const sim::EventStart& start, OutcomeKind end, bool is_known) {
   ++met_.events;
+  met_.in_trouble += in_trouble();
   met_.hung += end == OutcomeKind::hung;
   met_.crashed += end == OutcomeKind::signaled;
   sim::EventStart ended = start;

@@ -12,7 +12,7 @@ void Met::add(const Met& o) {
   late += o.late, lies += o.lies, went_back += o.went_back, unreadable += o.unreadable;
   outages += o.outages, circuits_opened += o.circuits_opened;
   store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
-  outputs_dropped += o.outputs_dropped, claims += o.claims;
+  outputs_dropped += o.outputs_dropped, claims += o.claims, in_trouble += o.in_trouble;
   baseline_pages += o.baseline_pages, baselines += o.baselines;
   hosts.add(o.hosts);
   network.messages += o.network.messages, network.lost += o.network.lost,
@@ -56,7 +56,8 @@ std::vector<std::uint64_t> Met::of_each() const {
 
 std::string to_text(const Met& met) {
   return fmt::format(
-      "{} steps, {} events run, {} crashes of the broker, {} new configs, {} walks, {} hosts lost, {} events "
+      "{} steps, {} events run, {} of them in trouble, {} crashes of the broker, {} new configs, {} walks, "
+      "{} hosts lost, {} events "
       "hung, "
       "{} parked, {} unreadable, {} acts done, {} late events, {} lies of the source, {} parked by them, {} "
       "saves "
@@ -68,8 +69,8 @@ std::string to_text(const Met& met) {
       "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines "
       "done, "
       "{} proofs",
-      met.steps, met.events, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung, met.parked,
-      met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
+      met.steps, met.events, met.in_trouble, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung,
+      met.parked, met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
       met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,

@@ -21,11 +21,13 @@ SimulationOptions options_for(std::uint64_t seed) {
   SimulationOptions options{.seed = seed};
   if (seed % 3 == 0) {
     options.subjects = 3;
+    options.backlog_max = 120;
     options.waiting_bytes_max = 1u << 20;
     options.timers_max = 1000;
     options.jobs_per_host = 8;
   } else if (seed % 3 == 2) {
     options.subjects = 40;
+    options.backlog_max = 12;
     options.waiting_bytes_max = 700;
     options.timers_max = 2;
   }
@@ -41,6 +43,7 @@ SimulationOptions options_for(std::uint64_t seed) {
   if (options.shape == PlanShape::latest) options.poison = options.park_after = false;
   options.jobs_in_all = (bits & 768) == 0 ? 3 : 0;
   if ((bits & 0x3000) == 0) options.shape = PlanShape::needs;
+  if ((bits & 0x1c000) == 0) options.backlog_max = 0;
   options.baseline = (bits & 3072) == 0 && options.shape != PlanShape::latest;
   return options;
 }
@@ -57,6 +60,7 @@ std::string to_text(const SimulationOptions& options) {
   if (options.late_events) text += ", late events";
   if (options.baseline) text += ", a baseline";
   if (options.lying_source) text += ", a lying source";
+  if (options.backlog_max == 0) text += ", a large backlog";
   if (options.jobs_in_all > 0) text += ", hosts shared by weight";
   return text;
 }

@@ -26,6 +26,9 @@ struct SimulationOptions {
   std::uint32_t jobs_in_all = 0;    // that a host takes; 0: what it takes of each lambda
   SubjectId subjects = 12;
   std::int64_t trouble_ns = 4 * second;  // how long things fail
+  // Events of a subject that are not through everywhere, at which no more of it come for a while; 0: they
+  // come all the same. All of them have to run once the failures have ended, when they show little.
+  std::size_t backlog_max = 30;
   std::size_t waiting_bytes_max = 4096;
   std::size_t timers_max = 4;
 };

@@ -49,6 +49,7 @@ struct Met {
   sim::HostMet hosts;
   sim::NetworkMet network;
   std::uint64_t baseline_pages = 0, baselines = 0, claims = 0;
+  std::uint64_t in_trouble = 0;  // events that ran while things failed
 
   void add(const Met& other);
   // What every large enough range of seeds has to meet.
@@ -166,6 +167,7 @@ class Simulation final : public sim::Outside {
   void perform(const PingAgain& again) { ping(again.subject, true); }
   void append();
   void append_to(SubjectId subject);
+  bool has_room(SubjectId subject);  // for more that waits
   void ping_behind();
   void ping(SubjectId subject, bool must = false);
   void pump();

@@ -17,16 +17,20 @@ void Simulation::append() {
   if (!in_trouble()) return;
   const SubjectId subject = 1 + fate_.below(options_.subjects);
   const auto count = some(1, 8);
-  for (std::int64_t i = 0; i < count; ++i) append_to(subject);
+  for (std::int64_t i = 0; i < count && has_room(subject); ++i) append_to(subject);
   if (chance(0.6)) ping(subject);
   if (chance(0.3)) ping(subject);
   at(some(ms, 20 * ms), [this] { append(); });
 }
 
+bool Simulation::has_room(SubjectId subject) {
+  return options_.backlog_max == 0 || checkers_.backlog(subject) < options_.backlog_max;
+}
+
 // Now and then a transaction that took an earlier number commits later.
 void Simulation::append_to(SubjectId subject) {
   const Sequence gap = chance(0.3) ? some(2, 9) : 1;
-  const bool late = options_.late_events && chance(0.1);
+  const bool late = options_.late_events && chance(0.2);
   const bool unreadable = !late && options_.poison && subject % 5 == 0 && chance(0.02);
   const std::size_t place = source_.add(subject, gap, late, unreadable);
   if (!late) return;
