@@ -133,7 +133,8 @@ Saver::Done Saver::poll(std::int64_t now_ns) {
     // Cursors are asked for again by the scheduler and pings by their sender; these would be forgotten.
     for (storage::HostLease& lease : group.leases) pending_.leases.push_back(std::move(lease));
     for (storage::InboxClear& clear : group.clears) pending_.inbox_clears.push_back(std::move(clear));
-    due_ns_ = now_ns + retry_ns;
+    // What is due without anything to store would wake the loop again and again.
+    if (!pending_.empty()) due_ns_ = now_ns + retry_ns;
   }
   return done;
 }

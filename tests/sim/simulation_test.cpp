@@ -37,8 +37,12 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Replay,
                                          PlanShape::join, PlanShape::needs));
 
 TEST_P(Replay, TheSameInputsGiveTheSameActionsByteForByte) {
-  Simulation simulation(
-      {.seed = 7, .shape = GetParam(), .operators = true, .poison = true, .config_changes = true});
+  Simulation simulation({.seed = 7,
+                         .shape = GetParam(),
+                         .operators = true,
+                         .poison = true,
+                         .config_changes = true,
+                         .backlog_max = 0});
   std::optional<Scheduler> again;
   std::uint32_t epoch = 0;
   std::size_t steps = 0;
