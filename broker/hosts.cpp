@@ -188,6 +188,7 @@ void Hosts::on_lease_saved(const std::string& host, std::int64_t now_ns, std::ve
 
 void Hosts::step(std::int64_t now_ns, std::vector<Input>& inputs) {
   forget_silent(now_ns);
+  tell_of_earlier_jobs(inputs);
   if (awaited_.empty()) return;
   std::erase_if(awaited_, [&](const auto& entry) {
     if (now_ns < entry.second) return false;
@@ -196,7 +197,13 @@ void Hosts::step(std::int64_t now_ns, std::vector<Input>& inputs) {
     saver_.remove_lease(entry.first);
     return true;
   });
+  tell_of_earlier_jobs(inputs);
   bring_up_all(inputs);
+}
+
+void Hosts::tell_of_earlier_jobs(std::vector<Input>& inputs) {
+  const bool may_run = !awaited_.empty();
+  if (std::exchange(said_may_run_, may_run) != may_run) inputs.push_back(scheduler::EarlierJobs{may_run});
 }
 
 // Those that are up are watched by the scheduler.

@@ -69,6 +69,7 @@ class Hosts {
   void map_lambdas(Session& session, const std::vector<wire::HostLambda>& lambdas) const;
   scheduler::Credit credit_of(const Session& session, const wire::HostCredit& credit) const;
   void forget_silent(std::int64_t now_ns);
+  void tell_of_earlier_jobs(std::vector<scheduler::Input>& inputs);
   void on_goodbye(Session& session, std::vector<scheduler::Input>& inputs);
   void bring_up(Session& session, std::vector<scheduler::Input>& inputs);
   void bring_up_all(std::vector<scheduler::Input>& inputs);
@@ -81,6 +82,7 @@ class Hosts {
   Saver& saver_;
   std::map<scheduler::HostId, Session> sessions_;
   std::map<std::string, std::int64_t> awaited_;  // host name -> when its lease has surely passed
+  bool said_may_run_ = false;                    // that jobs of an earlier life may
   scheduler::HostId next_id_ = 1;
   bool draining_ = false;
   std::uint64_t stale_ = 0;

@@ -106,6 +106,10 @@ struct PutInput {
     head(11, 1);
     put(out, b.topology);
   }
+  void operator()(const scheduler::EarlierJobs& e) const {
+    head(12, 1);
+    put(out, e.may_run);
+  }
 };
 
 // Reads the elements of one array in order; msgpack throws on a wrong type or a missing element.
@@ -255,6 +259,8 @@ Input get_input(const msgpack::object& object) {
       return scheduler::PauseTopology{in.get<TopologyIndex>(), in.get<bool>(), in.get<std::string>()};
     case 11:
       return scheduler::BaselineDone{in.get<TopologyIndex>()};
+    case 12:
+      return scheduler::EarlierJobs{in.get<bool>()};
     default:
       throw msgpack::type_error();
   }

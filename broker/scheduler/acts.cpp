@@ -1,7 +1,7 @@
 // What operators ask of subjects and topologies.
 //
-//   Command ─▶ fence: jobs cancelled, nothing issued ─▶ none in flight: performed ─▶ saved, synced ─▶
-//   CommandDone
+//   Command ─▶ fence: jobs cancelled, nothing issued ─▶ none in flight, also of an earlier life: performed ─▶
+//   saved, synced ─▶ CommandDone
 //
 // Acts of one subject are performed in the order they came, each whole: nothing is issued from a cursor that
 // an act moved before that cursor is on disk.
@@ -110,6 +110,13 @@ void Scheduler::State::apply(const PauseTopology& pause) {
   if (!pause.paused) actions.push_back(WalkBehind{});  // for those that left memory meanwhile
 }
 
+void Scheduler::State::apply(const EarlierJobs& input) {
+  earlier_jobs = input.may_run;
+  subjects.for_each([&](Subject& s) {
+    if (s.control && !s.control->acts.empty()) touch(s);
+  });
+}
+
 void Scheduler::State::perform_acts(Subject& s) {
   if (!s.control) return;
   std::vector<Control::Pending>& acts = s.control->acts;
@@ -121,7 +128,7 @@ void Scheduler::State::perform_acts(Subject& s) {
       ++i;
       continue;
     }
-    if (needs_fence(act.act) && std::ranges::any_of(lanes, &Lane::has_jobs)) return;
+    if (needs_fence(act.act) && (earlier_jobs || std::ranges::any_of(lanes, &Lane::has_jobs))) return;
     if (std::string refusal = refusal_of(s, act); !refusal.empty()) {
       const Sequence cursor = cursor_of(s, place);
       actions.push_back(

@@ -130,8 +130,14 @@ struct BaselineDone {
   TopologyIndex topology = 0;
 };
 
+// Jobs of the broker's last life may still run, of which no table knows: said at start when it is so, and once
+// more when they surely have ended. Meanwhile nothing is issued, since no host is up.
+struct EarlierJobs {
+  bool may_run = false;
+};
+
 using Input = std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved,
-                           CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone>;
+                           CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone, EarlierJobs>;
 
 // ---- actions
 

@@ -54,6 +54,7 @@ struct Scheduler::State {
     bool paused = false;
     std::string reason;
   };
+  bool earlier_jobs = false;                   // of the broker's last life may still run
   std::vector<TopologyPause> topology_pauses;  // by TopologyIndex
   std::vector<TopologyLimit> limits;           // by TopologyIndex
   struct Circuit {
@@ -130,6 +131,7 @@ struct Scheduler::State {
 
   // ---- baseline.cpp
   void apply(const BaselineDone& input);
+  void apply(const EarlierJobs& input);
   void place_late(Subject& s, const storage::CursorInfo* stored);  // lanes whose baseline was done meanwhile
   bool needs_start(const Subject& s) const;                        // there are such lanes
   bool awaits_baseline(const Subject& s, const TopologyPlace& place) const;

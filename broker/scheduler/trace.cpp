@@ -125,6 +125,9 @@ struct InputText {
   std::string operator()(const BaselineDone& b) const {
     return fmt::format("baseline_done topology {}", b.topology);
   }
+  std::string operator()(const EarlierJobs& e) const {
+    return fmt::format("earlier_jobs {}", e.may_run ? "may run" : "have ended");
+  }
 };
 
 struct ActionText {

@@ -151,6 +151,22 @@ TEST_F(HostsTest, NobodyIsUpBeforeEveryRecordedHostHasComeOrItsLeaseHasPassed) {
   EXPECT_TRUE(is_up(step()));
 }
 
+TEST_F(HostsTest, SaysOnceThatEarlierJobsMayRunAndOnceThatTheyHaveEnded) {
+  const auto said = [this] {
+    std::vector<bool> words;
+    for (const scheduler::EarlierJobs& word : only<scheduler::EarlierJobs>(step()))
+      words.push_back(word.may_run);
+    return words;
+  };
+  EXPECT_THAT(said(), IsEmpty()) << "no host is recorded";
+
+  start({{.host = "gone"}});
+  EXPECT_THAT(said(), testing::ElementsAre(true));
+  EXPECT_THAT(said(), IsEmpty());
+  now_ns += lease_ns + kill_ns;
+  EXPECT_THAT(said(), testing::ElementsAre(false));
+}
+
 TEST_F(HostsTest, RecordedLeaseThatIsLongerThanTodaysIsWaitedFor) {
   start({{.host = "gone", .lease_ms = 60'000}});
 

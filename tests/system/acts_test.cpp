@@ -7,16 +7,18 @@
 #include <map>
 #include <random>
 #include <set>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "tests/system/history.hpp"
+#include "tests/system/process.hpp"
 
 namespace cape::test {
 namespace {
 
-using ::testing::HasSubstr;
 using nlohmann::json;
+using ::testing::HasSubstr;
 
 constexpr auto patience = std::chrono::seconds(30);
 
@@ -109,7 +111,8 @@ TEST_F(Acts, ARewindUnderLoadAndKillsNeverMovesACursorWrongly) {
   constexpr int rewinds = 6;
   const char* given = std::getenv("CAPE_SEED");
   const std::uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  SCOPED_TRACE("repeat with: CAPE_SEED=" + std::to_string(seed) + " ./run test -L system -R Acts.ARewindUnder");
+  SCOPED_TRACE("repeat with: CAPE_SEED=" + std::to_string(seed) +
+               " ./run test -L system -R Acts.ARewindUnder");
   std::mt19937_64 random(seed);
   site_.configure(R"(
 [domain.history]
@@ -146,18 +149,89 @@ lambda.run = { plugin = "record", config = { sleep_us = 50 }, grant = { state = 
   for (const Recorded& r : ran("seen")) {
     for (std::int64_t earlier : all[r.subject]) {
       if (earlier >= r.sequence) break;
-      ASSERT_TRUE(seen[r.subject].contains(earlier)) << r.subject << " " << r.sequence << " before " << earlier;
+      ASSERT_TRUE(seen[r.subject].contains(earlier))
+          << r.subject << " " << r.sequence << " before " << earlier;
     }
     seen[r.subject].insert(r.sequence);
   }
   for (const auto& [subject, sequences] : all) EXPECT_EQ(seen[subject].size(), sequences.size()) << subject;
 }
 
+// Each skip passes over one event, however it was cut off; nothing behind the parked event runs; others go
+// on.
+TEST_F(Acts, SkipsAndRedrivesUnderLoadAndKillsMoveACursorByOneEventEach) {
+  constexpr std::size_t events = 3000;
+  constexpr int poisoned = 60, rounds = 16;
+  const char* given = std::getenv("CAPE_SEED");
+  const std::uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  SCOPED_TRACE("repeat with: CAPE_SEED=" + std::to_string(seed) +
+               " ./run test -L system -R Acts.SkipsAndRedrives");
+  std::mt19937_64 random(seed);
+  site_.configure(R"(
+[domain.history]
+source = "journal"
+[topology.bad]
+domain = "history"
+batch_events = 8
+lambda.run = { plugin = "fail_perm", config = { subject = "poison" }, grant = { state = true } }
+)");
+  site_.add_plugin("fail_perm");
+  std::string lines = history_jsonl(events);
+  for (int i = 0; i < poisoned; ++i) lines += "{\"subject\":\"poison\",\"payload\":\"p\"}\n";
+  ASSERT_EQ(site_.cape({"append", "history", "--jsonl", "-", "--no-ping"}, lines).exit, 0);
+  ASSERT_TRUE(site_.up()) << site_.up_log();
+
+  int skipped = 0, cut_off = 0;
+  for (int round = 0; round < rounds; ++round) {
+    ASSERT_TRUE(comes_to("poison", "parked")) << site_.up_log();
+    const bool skips = random() % 3 != 0;
+    Daemon act(site_.dir(), "act");
+    act.start({skips ? "skip" : "redrive", "bad", "poison"});
+    const bool kills = random() % 2 == 0;
+    if (kills) {
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 60'000));
+      site_.kill_up(SIGKILL);
+      ASSERT_TRUE(site_.up()) << site_.up_log();
+    }
+    const int exit = act.wait(patience);
+    EXPECT_TRUE(exit == 0 || kills) << exit << act.log();
+    if (skips) ++(exit == 0 ? skipped : cut_off);
+  }
+  ASSERT_TRUE(comes_to("poison", "parked")) << site_.up_log();
+  const std::int64_t cursor = subject("poison").value("cursor", std::int64_t{-1});
+  site_.kill_up(SIGTERM);
+  ASSERT_TRUE(site_.up({"--until-idle", "--timeout", "120s"})) << site_.up_log();
+  EXPECT_EQ(site_.wait_up(std::chrono::seconds(130)), 3) << site_.up_log();
+
+  EXPECT_GE(cursor, skipped);
+  EXPECT_LE(cursor, skipped + cut_off);
+  OrderChecker others = history_checker(events);
+  std::vector<Recorded> healthy;
+  std::set<std::int64_t> tried;
+  for (const Recorded& r : ran("bad")) {
+    if (r.subject != "poison") {
+      healthy.push_back(r);
+      continue;
+    }
+    EXPECT_LE(r.sequence, cursor + 1) << "an event ran behind the one that is parked";
+    tried.insert(r.sequence);
+  }
+  EXPECT_EQ(tried.size(), static_cast<std::size_t>(cursor + 1)) << "an event was passed over that never ran";
+  check(others, healthy);
+  others.finish();
+  EXPECT_TRUE(others.mistakes().empty()) << text_of(others);
+  std::printf("seed %llu: %d skips, %d cut off, cursor %lld\n", static_cast<unsigned long long>(seed),
+              skipped, cut_off, static_cast<long long>(cursor));
+}
+
 TEST_F(Acts, WithoutABrokerTheyEndWithFour) {
   site_.configure(recording);
-  for (const auto& line : std::vector<std::vector<std::string>>{
-           {"pause", "seen"}, {"resume", "seen"}, {"park", "seen", "a"}, {"redrive", "seen"}, {"skip", "seen", "a"},
-           {"rewind", "seen", "--to", "1"}})
+  for (const auto& line : std::vector<std::vector<std::string>>{{"pause", "seen"},
+                                                                {"resume", "seen"},
+                                                                {"park", "seen", "a"},
+                                                                {"redrive", "seen"},
+                                                                {"skip", "seen", "a"},
+                                                                {"rewind", "seen", "--to", "1"}})
     EXPECT_EQ(site_.cape(line).exit, 4) << line.front();
   EXPECT_EQ(site_.cape({"rewind", "seen"}).exit, 2);
   EXPECT_EQ(site_.cape({"skip", "seen"}).exit, 2);
