@@ -62,7 +62,7 @@ struct CursorInfo {
   bool operator==(const CursorInfo&) const = default;
 };
 
-inline constexpr std::size_t name_bytes_max = 63;  // of a topology, a lambda, a domain
+inline constexpr std::size_t name_bytes_max = 71;  // of a topology, a lambda, a domain, shadows too
 inline constexpr std::size_t topologies_per_subject_max = 1024;
 inline constexpr std::size_t lambdas_per_topology_max = 1024;
 inline constexpr std::size_t passed_ranges_max = 16;

@@ -42,6 +42,7 @@ struct DomainConfig {
   Limits limits;
   std::int64_t timeout_ms = 60'000;  // one source call
   std::uint32_t queries_per_s = 0;   // asked of its source at most; 0: no bound
+  std::optional<DomainIndex> shadow_of = {};  // see shadow.hpp: the domain whose source is read
 };
 
 struct RetryPolicy {
@@ -99,6 +100,7 @@ struct TopologyConfig {
   std::uint32_t weight = 1;                    // its share where topologies compete
   std::uint64_t outputs_bytes_max = 4u << 20;  // kept for one subject's dependants
   std::int64_t stuck_after_ms = 600'000;       // a subject that fails for longer is an exception
+  std::optional<TopologyIndex> shadow_of = {};  // see shadow.hpp: the topology whose events run again
   std::vector<LambdaConfig> lambdas;
 };
 

@@ -50,6 +50,7 @@ struct ChildSpec {
   std::int64_t start_timeout_ms = 5'000; // load, init and create together
   // What the child tells the plugin of a call's deadline; its owner does the killing. 0: none.
   std::int64_t timeout_ns = 0, timeout_max_ns = 0;
+  bool replay = false;                   // its events are flagged CAPE_EVENT_REPLAY
   int life_fd = -1;                      // kept open by every process of the child until it is gone
 };
 

@@ -66,6 +66,7 @@ Setup make_setup(const ChildSpec& spec, const Identity& identity, std::uint64_t 
   setup.inner_gid = identity.gid;
   setup.root_host = identity.root_host;
   setup.own_uid = identity.unused;
+  setup.replay = spec.replay;
   setup.require_level = spec.require_level;
   setup.memory_bytes = spec.limits.memory_bytes;
   setup.file_bytes = spec.limits.file_bytes;

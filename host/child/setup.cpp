@@ -13,6 +13,7 @@ void each_field(SetupT& s, Visit visit) {
   visit(s.domain), visit(s.topology), visit(s.lambda), visit(s.config_json);
   visit(s.working_dir), visit(s.read), visit(s.write), visit(s.state_dir);
   visit(s.inner_uid), visit(s.inner_gid), visit(s.root_host), visit(s.namespaces), visit(s.own_uid);
+  visit(s.replay);
   visit(s.require_level), visit(s.memory_bytes), visit(s.file_bytes), visit(s.ring_bytes);
   visit(s.payload_bytes_max), visit(s.threads), visit(s.files), visit(s.output_bytes);
   visit(s.timeout_ns), visit(s.timeout_max_ns);

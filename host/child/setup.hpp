@@ -22,6 +22,7 @@ struct Setup {
   bool root_host = false;                // the host may map any id
   bool namespaces = false;               // it was cloned into namespaces of its own
   bool own_uid = false;                  // inner_uid is nobody else's: not the host's, not a file owner's
+  bool replay = false;                   // every event is flagged so
   char require_level = 'B';
   std::uint64_t memory_bytes = 0, file_bytes = 0, ring_bytes = 0, payload_bytes_max = 0;
   std::uint64_t timeout_ns = 0, timeout_max_ns = 0;  // of one call: without heartbeat, and in all; 0: none

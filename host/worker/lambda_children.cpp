@@ -46,13 +46,20 @@ void LambdaWorker::watch(WorkerChild& child, const Surroundings& around, std::ve
   watch_events(child, around, out);
   if (around.drain_until_ns) watch_drain(child, around, out);
   const bool outdated = child.hash != hash_ || !blocked_.empty();
-  if (outdated || around.drain_until_ns) stop(child, now_ns, out);
+  const bool unused = now_ns >= idle_end_ns(child);
+  if (outdated || unused || around.drain_until_ns) stop(child, now_ns, out);
   if (child.phase == Phase::stopping && child.out.empty() && child.idle_ns == 0) child.idle_ns = now_ns;
   if (child.idle_ns != 0 && now_ns - child.idle_ns >= plan_.stop_timeout_ns) {
     const auto reason =
         fmt::format("destroy and deinit took more than {} ms", plan_.stop_timeout_ns / ns_per_ms);
     kill(child, {OutcomeKind::hung, reason}, now_ns, out);
   }
+}
+
+// When it has been without a job for too long; INT64_MAX: it has one, or may be without as long as it likes.
+std::int64_t LambdaWorker::idle_end_ns(const WorkerChild& child) const {
+  if (lambda_.idle_max_ns == 0 || child.phase != Phase::ready || !child.out.empty()) return INT64_MAX;
+  return std::max(child.moved_ns, child.phase_ns) + lambda_.idle_max_ns;
 }
 
 void LambdaWorker::watch_events(WorkerChild& child, const Surroundings& around, std::vector<Action>& out) {
@@ -87,6 +94,7 @@ std::optional<std::int64_t> LambdaWorker::deadline_of(const WorkerChild& child,
   sooner(soonest, child.hang.deadline(hang_limits()));
   if (child.phase == Phase::starting) sooner(soonest, child.phase_ns + plan_.start_timeout_ns);
   if (child.idle_ns != 0) sooner(soonest, child.idle_ns + plan_.stop_timeout_ns);
+  if (const std::int64_t end_ns = idle_end_ns(child); end_ns != INT64_MAX) sooner(soonest, end_ns);
   if (child.retry_ns > around.now_ns) sooner(soonest, child.retry_ns);
   if (around.drain_until_ns && !child.out.empty()) {
     sooner(soonest, *around.drain_until_ns + (child.drain_cancelled ? plan_.cancel_grace_ns : 0));

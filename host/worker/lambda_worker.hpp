@@ -76,6 +76,7 @@ class LambdaWorker {
   void watch_drain(WorkerChild& child, const Surroundings& around, std::vector<Action>& out);
   void stop(WorkerChild& child, std::int64_t now_ns, std::vector<Action>& out);
   void kill(WorkerChild& child, Outcome why, std::int64_t now_ns, std::vector<Action>& out);
+  std::int64_t idle_end_ns(const WorkerChild& child) const;
   std::optional<std::int64_t> deadline_of(const WorkerChild& child, const Surroundings& around) const;
   HangLimits hang_limits() const;
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int64_t look_least_ns = 5 * ns_per_ms;
 constexpr std::int64_t look_most_ns = 250 * ns_per_ms;
+constexpr std::int64_t shadow_idle_ns = 10 * ns_per_s;
 
 WorkerLambda worker_lambda(const LambdaPlace& place) {
   const RetryPolicy& retry = place.topology->retry;
@@ -20,7 +21,8 @@ WorkerLambda worker_lambda(const LambdaPlace& place) {
           .owns_state = place.lambda->grant.state || !place.lambda->grant.write.empty(),
           .probe_first_ns = retry.first_ms * ns_per_ms,
           .probe_factor = retry.factor,
-          .probe_max_ns = retry.max_ms * ns_per_ms};
+          .probe_max_ns = retry.max_ms * ns_per_ms,
+          .idle_max_ns = place.topology->shadow_of ? shadow_idle_ns : 0};
 }
 
 std::string missing_plugin(const std::string& id, const Shelves& shelves) {
@@ -73,7 +75,9 @@ child::ChildSpec spec_of(const Config& config, const LambdaPlace& place, child::
   child::ChildSpec spec;
   spec.kind = child::ChildKind::lambda;
   spec.image = std::move(image);
-  spec.domain = config.domains[place.topology->domain].name;
+  const DomainConfig& domain = config.domains[place.topology->domain];
+  spec.domain = config.domains[domain.shadow_of.value_or(place.topology->domain)].name;
+  spec.replay = place.topology->shadow_of.has_value();
   spec.topology = place.topology->name;
   spec.lambda = place.lambda->name;
   spec.config_json = place.lambda->config_json;

@@ -5,7 +5,7 @@
 // (time, inputs) and a plan give the same actions.
 //
 // Each lambda has children of its own, at most children_max, started when jobs wait and stopped with the
-// host. A job belongs to one child at a time; what a child gave back unstarted is run by another one without
+// host, or where idle_max_ns says so when no more jobs come. A job belongs to one child at a time; what a child gave back unstarted is run by another one without
 // telling the broker. An event that was running when its child died costs one attempt: the broker hears it.
 //
 // What becomes of a job (every one that arrived in a session ends in one status of that session, or the
@@ -44,6 +44,7 @@ struct WorkerLambda {
   std::int64_t probe_first_ns = 200'000'000;
   double probe_factor = 2;
   std::int64_t probe_max_ns = 300'000'000'000;
+  std::int64_t idle_max_ns = 0;  // a child without a job for so long is stopped; 0: none is
 };
 struct WorkerPlan {
   std::vector<WorkerLambda> lambdas;              // by LambdaIndex

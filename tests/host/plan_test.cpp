@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/config/shadow.hpp"
 #include "plugin_api/include/cape/plugin.h"
 
 namespace cape::host {
@@ -108,6 +109,22 @@ TEST_F(PlanTest, GivesEachLambdaAStateDirectoryOfItsOwn) {
   EXPECT_EQ(spec.state_dir, "/var/cape/state/t/two");
   EXPECT_EQ(spec.config_dir, "/etc/cape");
   EXPECT_EQ(spec.domain, "d");
+}
+
+TEST_F(PlanTest, MarksTheChildrenOfAShadowAndEndsThemWhenTheyAreIdle) {
+  serve(CAPE_KIND_LAMBDA, 0);
+  config = with_shadows(config);
+
+  const child::ChildSpec live = spec_of(config, lambdas_of(config)[2], shelves.serving[0]);
+  const child::ChildSpec shadow = spec_of(config, lambdas_of(config)[5], shelves.serving[0]);
+
+  EXPECT_FALSE(live.replay);
+  EXPECT_EQ(plan_of(config).lambdas[2].idle_max_ns, 0);
+  EXPECT_TRUE(shadow.replay);
+  EXPECT_EQ(shadow.topology, "u@replay");
+  EXPECT_EQ(shadow.domain, "d") << "what its events are of";
+  EXPECT_EQ(shadow.state_dir, "/var/cape/state/u@replay/one");
+  EXPECT_GT(plan_of(config).lambdas[5].idle_max_ns, 0);
 }
 
 TEST_F(PlanTest, TellsTheChildTheTimeoutsItIsHeldTo) {

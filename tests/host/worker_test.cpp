@@ -38,6 +38,23 @@ TEST(Worker, GivesAJobToTheChildWithTheFewestOut) {
   EXPECT_THAT(bench.step(bench.job(4)), ElementsAre("give 1 <- job 4"));
 }
 
+TEST(Worker, StopsAChildThatWasWithoutAJobForTooLong) {
+  WorkerLambda lambda = WorkerBench::lambda_of(1);
+  lambda.idle_max_ns = 10 * ns_per_s;
+  WorkerBench bench(WorkerBench::plan_of(lambda));
+  bench.open_with_child();
+  EXPECT_THAT(bench.after_ms(9'000), IsEmpty());
+  EXPECT_THAT(bench.step(bench.job(2)), ElementsAre("give 1 <- job 2"));
+  EXPECT_THAT(bench.after_ms(9'000), IsEmpty()) << "it has a job";
+  bench.step(bench.done(1, 2));
+
+  EXPECT_THAT(bench.after_ms(9'999), IsEmpty());
+  EXPECT_EQ(bench.worker.next_deadline(), bench.now_ns + ns_per_ms);
+  EXPECT_THAT(bench.after_ms(1), ElementsAre("stop 1"));
+  bench.step(bench.ended(1, OutcomeKind::ok, {}, false));
+  EXPECT_THAT(bench.step(bench.job(3)), ElementsAre("start 2 aaaa"));
+}
+
 TEST(Worker, KeepsFewJobsAheadUntilItKnowsThatTheyAreQuick) {
   WorkerBench bench;
   bench.open();
