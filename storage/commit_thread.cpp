@@ -14,8 +14,10 @@ namespace cape::storage {
 namespace {
 
 std::size_t rows_of(const WriteBatch& batch) {
-  return batch.cursors.size() + batch.inbox.size() + batch.inbox_clears.size() + batch.leases.size() +
-         batch.leases_removed.size();
+  std::size_t rows = batch.cursors.size() + batch.inbox.size() + batch.inbox_clears.size() +
+                     batch.leases.size() + batch.leases_removed.size();
+  for (const ReplayPage& page : batch.replays) rows += page.added.size() + page.removed.size();
+  return rows;
 }
 
 // Signals are for the threads that wait for them.

@@ -18,6 +18,7 @@
 #include "core/error.hpp"
 #include "storage/audit_entry.hpp"
 #include "storage/cursor_info.hpp"
+#include "storage/replay.hpp"
 
 namespace cape::storage {
 
@@ -95,6 +96,14 @@ struct CoverageRow {
   bool operator==(const CoverageRow&) const = default;
 };
 
+// How a replay stands, and what of its shadow's records changes with it.
+struct ReplayPage {
+  Replay replay;
+  std::vector<CursorWrite> added;  // where subjects begin; never behind, so no walk of what is live finds them
+  std::vector<SubjectId> removed;
+  std::optional<AuditEntry> audit = {};
+};
+
 // All of it is applied in one transaction, or none of it. An empty one with `sync` is done when everything
 // submitted before it is on disk.
 struct WriteBatch {
@@ -107,11 +116,12 @@ struct WriteBatch {
   std::vector<PausedTopology> paused_topologies;
   std::vector<BaselinePage> baselines;
   std::vector<CoverageRow> coverage;        // upserts; behind the cursors it rests on
+  std::vector<ReplayPage> replays;
   bool sync = false;                        // on disk before it counts as done; otherwise within a second
   bool empty() const {
     return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() &&
            leases_removed.empty() && audit.empty() && paused_topologies.empty() && baselines.empty() &&
-           coverage.empty();
+           coverage.empty() && replays.empty();
   }
 };
 
@@ -150,6 +160,7 @@ class CursorStore {
   virtual Result<std::vector<PausedTopology>> paused_topologies() = 0;
   virtual Result<std::vector<Baseline>> baselines() = 0;  // by id
   virtual Result<std::vector<CoverageRow>> coverage() = 0;
+  virtual Result<std::vector<Replay>> replays() = 0;  // by id; of those that ended the newest replays_kept
   // Up to `limit` of the newest acts, newest first; of one topology unless it is empty.
   virtual Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) = 0;
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <tuple>
 
+#include "core/config/shadow.hpp"
 #include "storage/cursor_info.hpp"
 #include "storage/slot.hpp"
 
@@ -95,6 +96,14 @@ Result<RowWriter> RowWriter::open(sqlite::Database& db, SubjectId highest_id) {
       {s.put_coverage,
        "INSERT OR REPLACE INTO coverage(domain, topology, proven_wall_ns, subjects, exceptions, stuck)"
        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+      {s.put_replay,
+       "INSERT OR REPLACE INTO replay(id, name, topology, subject, from_sequence, to_sequence, state, cancelled,"
+       " token, subjects, done, parked, events, started_wall_ns, ended_wall_ns, reason)"
+       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"},
+      {s.forget_replays,
+       "DELETE FROM replay WHERE ended_wall_ns <> 0 AND id <="
+       " (SELECT id FROM replay WHERE ended_wall_ns <> 0 ORDER BY id DESC LIMIT 1 OFFSET ?1)"},
+      {s.remove_cursor, "DELETE FROM cursor_info WHERE id = ?1"},
   };
   for (const auto& [statement, sql] : wanted) {
     Result<sqlite::Statement> prepared = db.prepare(sql);
@@ -118,6 +127,8 @@ Result<void> RowWriter::apply(Group group) {
       if (Result<void> done = apply_baseline(page); !done) return done;
     for (const CoverageRow& row : batch->coverage)
       if (Result<void> done = apply_coverage(row); !done) return done;
+    for (const ReplayPage& page : batch->replays)
+      if (Result<void> done = apply_replay(page); !done) return done;
   }
   return {};
 }
@@ -204,18 +215,22 @@ Result<void> RowWriter::apply_operators(const WriteBatch& batch) {
     if (topology.paused) statement.bind_text(2, topology.reason);
     if (const Result<std::int64_t> rows = statement.run(); !rows) return std::unexpected(rows.error());
   }
-  for (const AuditEntry& entry : batch.audit) {
-    sqlite::Statement& add = statements_.add_audit;
-    add.bind(1, entry.time_ns);
-    add.bind_text(2, entry.act);
-    add.bind_text(3, entry.domain);
-    add.bind_text(4, entry.subject);
-    add.bind_text(5, entry.topology);
-    add.bind(6, entry.from);
-    add.bind(7, entry.to);
-    add.bind_text(8, entry.reason);
-    if (const Result<std::int64_t> rows = add.run(); !rows) return std::unexpected(rows.error());
-  }
+  for (const AuditEntry& entry : batch.audit)
+    if (Result<void> added = add_audit(entry); !added) return added;
+  return {};
+}
+
+Result<void> RowWriter::add_audit(const AuditEntry& entry) {
+  sqlite::Statement& add = statements_.add_audit;
+  add.bind(1, entry.time_ns);
+  add.bind_text(2, entry.act);
+  add.bind_text(3, entry.domain);
+  add.bind_text(4, entry.subject);
+  add.bind_text(5, entry.topology);
+  add.bind(6, entry.from);
+  add.bind(7, entry.to);
+  add.bind_text(8, entry.reason);
+  if (const Result<std::int64_t> rows = add.run(); !rows) return std::unexpected(rows.error());
   return {};
 }
 
@@ -259,6 +274,36 @@ Result<void> RowWriter::apply_coverage(const CoverageRow& row) {
   put.bind(5, static_cast<std::int64_t>(row.exceptions));
   put.bind(6, static_cast<std::int64_t>(row.stuck));
   if (const Result<std::int64_t> rows = put.run(); !rows) return std::unexpected(rows.error());
+  return {};
+}
+
+Result<void> RowWriter::apply_replay(const ReplayPage& page) {
+  for (const CursorWrite& write : page.added)
+    if (Result<void> done = apply_cursor(write); !done) return done;
+  for (SubjectId id : page.removed) {
+    statements_.remove_cursor.bind(1, static_cast<std::int64_t>(id));
+    if (const Result<std::int64_t> rows = statements_.remove_cursor.run(); !rows)
+      return std::unexpected(rows.error());
+  }
+  const Replay& replay = page.replay;
+  sqlite::Statement& put = statements_.put_replay;
+  int place = 0;
+  const auto number = [&](auto value) { put.bind(++place, static_cast<std::int64_t>(value)); };
+  const auto text = [&](std::string_view value) { put.bind_text(++place, value); };
+  number(replay.id), text(replay.name), text(replay.topology), text(replay.subject);
+  number(replay.from), number(replay.to), number(replay.state), number(replay.cancelled);
+  text(replay.token), number(replay.subjects), number(replay.done), number(replay.parked);
+  number(replay.events), number(replay.started_wall_ns), number(replay.ended_wall_ns), text(replay.reason);
+  if (const Result<std::int64_t> rows = put.run(); !rows) return std::unexpected(rows.error());
+  if (page.audit)
+    if (Result<void> added = add_audit(*page.audit); !added) return added;
+  if (replay.state != Replay::State::ended) return {};
+  statements_.resume_topology.bind_text(1, replay.topology + std::string(shadow_suffix));  // the next one runs
+  if (const Result<std::int64_t> rows = statements_.resume_topology.run(); !rows)
+    return std::unexpected(rows.error());
+  statements_.forget_replays.bind(1, static_cast<std::int64_t>(replays_kept));
+  if (const Result<std::int64_t> rows = statements_.forget_replays.run(); !rows)
+    return std::unexpected(rows.error());
   return {};
 }
 

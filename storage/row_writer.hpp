@@ -31,7 +31,7 @@ private:
   struct Statements {
     sqlite::Statement insert_cursor, update_cursor, turn_cursor, upsert_inbox, clear_inbox, upsert_lease,
         remove_lease, pause_topology, resume_topology, add_audit, put_baseline, add_baseline_topology,
-        add_baseline_start, put_coverage;
+        add_baseline_start, put_coverage, put_replay, forget_replays, remove_cursor;
   };
   explicit RowWriter(DomainNames domains) : domains_(std::move(domains)) {}
 
@@ -43,9 +43,11 @@ private:
   struct InboxChange;
   Result<void> apply_inbox_change(const InboxChange& change);
   Result<void> apply_leases(const WriteBatch& batch);
+  Result<void> add_audit(const AuditEntry& entry);
   Result<void> apply_operators(const WriteBatch& batch);
   Result<void> apply_baseline(const BaselinePage& page);
   Result<void> apply_coverage(const CoverageRow& row);
+  Result<void> apply_replay(const ReplayPage& page);
 
   DomainNames domains_;
   Statements statements_;

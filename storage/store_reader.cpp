@@ -62,6 +62,9 @@ Result<void> StoreReader::prepare() {
       {coverage_,
        "SELECT domain, topology, proven_wall_ns, subjects, exceptions, stuck FROM coverage"
        " ORDER BY domain, topology"},
+      {replays_,
+       "SELECT id, name, topology, subject, from_sequence, to_sequence, state, cancelled, token, subjects, done,"
+       " parked, events, started_wall_ns, ended_wall_ns, reason FROM replay ORDER BY id"},
   };
   for (const auto& [statement, sql] : wanted) {
     Result<sqlite::Statement> prepared = db_.prepare(sql);
@@ -219,6 +222,35 @@ Result<std::vector<CoverageRow>> StoreReader::coverage() {
                      .subjects = static_cast<std::uint64_t>(coverage_.integer(3)),
                      .exceptions = static_cast<std::uint64_t>(coverage_.integer(4)),
                      .stuck = static_cast<std::uint64_t>(coverage_.integer(5))});
+  }
+}
+
+Result<std::vector<Replay>> StoreReader::replays() {
+  const sqlite::ResetAtEnd reset{replays_};
+  std::vector<Replay> found;
+  while (true) {
+    const Result<bool> row = replays_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return found;
+    const auto count = [&](int column) { return static_cast<std::uint64_t>(replays_.integer(column)); };
+    const auto text = [&](int column) { return std::string(replays_.text(column)); };
+    found.push_back({.id = count(0),
+                     .name = text(1),
+                     .topology = text(2),
+                     .subject = text(3),
+                     .from = replays_.integer(4),
+                     .to = replays_.integer(5),
+                     .state = static_cast<Replay::State>(std::clamp<std::int64_t>(
+                         replays_.integer(6), 0, static_cast<std::int64_t>(Replay::State::ended))),
+                     .cancelled = replays_.integer(7) != 0,
+                     .token = text(8),
+                     .subjects = count(9),
+                     .done = count(10),
+                     .parked = count(11),
+                     .events = count(12),
+                     .started_wall_ns = replays_.integer(13),
+                     .ended_wall_ns = replays_.integer(14),
+                     .reason = text(15)});
   }
 }
 

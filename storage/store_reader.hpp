@@ -35,6 +35,7 @@ public:
   Result<std::vector<PausedTopology>> paused_topologies();
   Result<std::vector<Baseline>> baselines() { return starts_->all(); }
   Result<std::vector<CoverageRow>> coverage();
+  Result<std::vector<Replay>> replays();
   void forget_baselines() { starts_->forget(); }  // another one may have been stored
   Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit);
 
@@ -47,7 +48,7 @@ private:
   sqlite::Database db_;
   std::optional<DomainNames> domains_;
   std::optional<StartReader> starts_;
-  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, audit_, coverage_;
+  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, audit_, coverage_, replays_;
 };
 
 }  // namespace cape::storage

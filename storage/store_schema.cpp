@@ -107,7 +107,29 @@ CREATE TABLE coverage(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array versions = {version_1, version_2, version_3, version_4, version_5};
+// Runs of `cape replay`.
+constexpr const char* version_6 = R"sql(
+CREATE TABLE replay(
+  id              INTEGER PRIMARY KEY,
+  name            TEXT NOT NULL,
+  topology        TEXT NOT NULL,
+  subject         TEXT NOT NULL,      -- empty: every one
+  from_sequence   INTEGER NOT NULL,
+  to_sequence     INTEGER NOT NULL,
+  state           INTEGER NOT NULL,   -- storage/replay.hpp
+  cancelled       INTEGER NOT NULL,
+  token           TEXT NOT NULL,      -- the scan goes on behind this subject
+  subjects        INTEGER NOT NULL,
+  done            INTEGER NOT NULL,
+  parked          INTEGER NOT NULL,
+  events          INTEGER NOT NULL,
+  started_wall_ns INTEGER NOT NULL,
+  ended_wall_ns   INTEGER NOT NULL,   -- 0: it has not ended
+  reason          TEXT NOT NULL
+);
+)sql";
+
+constexpr std::array versions = {version_1, version_2, version_3, version_4, version_5, version_6};
 constexpr sqlite::Schema schema{
     .name = "cursor store", .application_id = 0x43617065, .versions = versions};  // "Cape"
 

@@ -58,6 +58,7 @@ class MemoryStore : public storage::CursorStore {
   Result<std::vector<storage::CoverageRow>> coverage() override {
     return std::vector<storage::CoverageRow>();
   }
+  Result<std::vector<storage::Replay>> replays() override { return std::vector<storage::Replay>(); }
   Result<std::vector<storage::AuditEntry>> audit(std::string_view, std::size_t) override {
     return std::vector<storage::AuditEntry>();
   }

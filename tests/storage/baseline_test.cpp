@@ -136,6 +136,7 @@ TEST_F(StoredBaseline, IsThereInAStoreOfAnOlderVersion) {
   store_.reset();
   RawDb raw(dir_.path() / "cape.db");
   ASSERT_EQ(raw.run("DROP TABLE baseline; DROP TABLE baseline_topology; DROP TABLE baseline_start; DROP TABLE coverage;"
+                    "DROP TABLE replay;"
                     "PRAGMA user_version = 3"),
             "");
 
