@@ -110,6 +110,10 @@ struct PutInput {
     head(12, 1);
     put(out, e.may_run);
   }
+  void operator()(const scheduler::EndShadow& e) const {
+    head(13, 1);
+    put(out, e.topology);
+  }
 };
 
 // Reads the elements of one array in order; msgpack throws on a wrong type or a missing element.
@@ -261,6 +265,8 @@ Input get_input(const msgpack::object& object) {
       return scheduler::BaselineDone{in.get<TopologyIndex>()};
     case 12:
       return scheduler::EarlierJobs{in.get<bool>()};
+    case 13:
+      return scheduler::EndShadow{in.get<TopologyIndex>()};
     default:
       throw msgpack::type_error();
   }

@@ -136,8 +136,15 @@ struct EarlierJobs {
   bool may_run = false;
 };
 
+// Nothing further of the topology, which is a shadow, shall run: its jobs are cancelled, its timers go, and its
+// subjects leave memory as soon as their last job has ended and their last save is done. Said again until
+// subjects_of() its domain is 0. It runs again after a PauseTopology that ends its pause.
+struct EndShadow {
+  TopologyIndex topology = 0;
+};
+
 using Input = std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved,
-                           CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone, EarlierJobs>;
+                           CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone, EarlierJobs, EndShadow>;
 
 // ---- actions
 

@@ -40,6 +40,7 @@ SchedulerPlan make_plan(const Config& config) {
                                .domain = from.domain,
                                .mode = from.mode,
                                .start = first_sequence(from.start),
+                               .shadow = from.shadow_of.has_value(),
                                .from_baseline = from.start.kind == StartPosition::Kind::latest,
                                .after = from.after,
                                .retry = from.retry,

@@ -31,6 +31,7 @@ struct TopologySpec {
   DomainIndex domain = 0;
   Mode mode = Mode::strict;
   Sequence start = 1;                // first sequence to run
+  bool shadow = false;               // of a replay: alone in its domain
   bool from_baseline = false;        // a stored baseline has where it begins, by subject; `start` is 1
   std::vector<TopologyIndex> after;  // of the same domain: their lowest cursor is this topology's limit
   RetryPolicy retry;

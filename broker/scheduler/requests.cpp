@@ -47,7 +47,7 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
     clear_left(lane);
     for (std::size_t i = 0; i < lane.size(); ++i) rest_until_next_try(s, lane, lane[i]);
   }
-  if (request.gone) return;
+  if (request.gone) return forget_latest(s);
   const Sequence latest = latest_of(request);
   if (request.unreadable.empty() && went_back(s, latest)) return park_went_back(s, latest);
   if (latest > s.latest) {

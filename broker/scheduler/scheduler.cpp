@@ -29,7 +29,8 @@ std::vector<OutputBudget> make_budgets(const SchedulerPlan& plan, const std::vec
   std::vector<OutputBudget> budgets(plan.topologies.size());
   std::uint64_t parts = 0;
   for (const DomainLayout& layout : layouts)
-    for (const TopologyPlace& place : layout.topologies) parts += place.needed_count > 0;
+    for (const TopologyPlace& place : layout.topologies)
+      parts += place.needed_count > 0 && !plan.topologies[place.topology].shadow;
   if (parts == 0) return {};
   for (const DomainLayout& layout : layouts)
     for (const TopologyPlace& place : layout.topologies) {

@@ -103,6 +103,7 @@ class Scheduler {
   std::optional<std::int64_t> next_deadline() const;
 
   bool holds(SubjectId subject) const;
+  std::size_t subjects_of(DomainIndex domain) const;  // how many are held; looks at all that are
   // It is held since before a baseline was done, and its next request or command has to bring what is stored.
   bool needs_start(SubjectId subject) const;
   // The subjects that left memory in the last step(): from now on their stored record counts.

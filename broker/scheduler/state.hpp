@@ -1,9 +1,9 @@
 // broker/scheduler/state.hpp
 // The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
 // theme: requests.cpp and latest.cpp (what an answer changes), baseline.cpp (where topologies begin),
-// issue.cpp (waiting blocks become jobs), outputs.cpp, output_room.cpp and rerun.cpp (lambdas that need each
-// other), statuses.cpp (what jobs come to), acts.cpp (what operators ask), sessions.cpp (hosts and credit),
-// settle.cpp (saves, pings, letting go), view.cpp.
+// shadow.cpp (replays), issue.cpp (waiting blocks become jobs), outputs.cpp, output_room.cpp and rerun.cpp
+// (lambdas that need each other), statuses.cpp (what jobs come to), acts.cpp (what operators ask),
+// sessions.cpp (hosts and credit), settle.cpp (saves, pings, letting go), view.cpp.
 //
 // Inputs change lanes and issue jobs at once. What a subject needs besides (a save, a ping, to be let go) is
 // decided once a step, in settle(), from what the lanes then look like: so nothing can be forgotten on a
@@ -137,6 +137,10 @@ struct Scheduler::State {
   bool awaits_baseline(const Subject& s, const TopologyPlace& place) const;
   static constexpr std::string_view awaits_baseline_reason =
       "a scan of the source fixes where the topology begins";
+
+  // ---- shadow.cpp
+  void apply(const EndShadow& input);
+  void forget_latest(Subject& s);
 
   // ---- issue.cpp
   void offer(Subject& s, Lane& lane);  // what waits in it and may run is queued

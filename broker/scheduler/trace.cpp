@@ -128,6 +128,9 @@ struct InputText {
   std::string operator()(const EarlierJobs& e) const {
     return fmt::format("earlier_jobs {}", e.may_run ? "may run" : "have ended");
   }
+  std::string operator()(const EndShadow& e) const {
+    return fmt::format("end_shadow topology {}", e.topology);
+  }
 };
 
 struct ActionText {

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "broker/scheduler/backoff.hpp"
+#include "broker/tracker/up_to.hpp"
 #include "core/clock.hpp"
+#include "core/config/shadow.hpp"
 #include "core/log.hpp"
 
 namespace cape::tracker {
@@ -16,7 +18,7 @@ constexpr std::uint32_t batch_growth_max = 8;
 constexpr std::uint32_t batch_events_max = 32'768;
 constexpr std::uint64_t batch_bytes_max = 16u << 20;
 static_assert(queries_max <= child::queries_per_call_max);
-constexpr std::size_t calls_out_max = 3;  // per source: enough to keep it busy while one is answered
+constexpr std::size_t live_calls_out_max = 3;  // per source: enough to keep it busy while one is answered
 constexpr std::int64_t retry_first_ns = 50 * ns_per_ms;
 constexpr std::int64_t retry_max_ns = 10 * ns_per_s;
 constexpr std::int64_t probe_look_ns = ns_per_s;  // while a probe is out that may hang
@@ -28,6 +30,13 @@ void make_unreadable(child::QueryAnswer& answer) {
   answer.block = std::move(block);
   answer.latest = answer.unreadable;
   answer.status = OutcomeKind::ok;
+}
+
+// As if the source had nothing above `last`.
+void end_at(child::QueryAnswer& answer, Sequence last) {
+  if (answer.unreadable > last) answer.reason.clear();
+  answer.latest = std::min(answer.latest, last);
+  answer.block = up_to(std::move(answer.block), last);
 }
 
 // Asks for `latest` alone: no event has this sequence, so the answer is empty.
@@ -49,10 +58,28 @@ Tracker::Tracker(const Config& config, const scheduler::Scheduler& scheduler, br
     domain.batch_events = std::max(domain.batch_events, topology.batch_events);
     domain.batch_bytes = std::max(domain.batch_bytes, topology.batch_bytes);
   }
-  for (DomainIndex i = 0; i < domains_.size(); ++i) domains_[i].budget = QueryBudget(config.domains[i].queries_per_s);
+  for (DomainIndex i = 0; i < domains_.size(); ++i) {
+    domains_[i].budget = QueryBudget(config.domains[i].queries_per_s);
+    domains_[i].source = source_domain(config, i);
+    domains_[i].shadow = domains_[i].source != i;
+  }
+}
+
+void Tracker::run_shadow(DomainIndex domain, Sequence last) {
+  domains_[domain].last = last;
+}
+
+void Tracker::end_shadow(DomainIndex domain) {
+  domains_[domain].last.reset();
+}
+
+// What is live goes first: a replay has one call among those of its source.
+std::size_t Tracker::calls_out_max(DomainIndex domain) const {
+  return domains_[domain].shadow ? 1 : live_calls_out_max;
 }
 
 Taken Tracker::ping(const PingIn& ping) {
+  if (domains_[ping.domain].shadow && !domains_[ping.domain].last && !ping.must) return Taken::merged;
   const Taken taken = book_.add(ping);
   ++counters_.pings;
   if (taken == Taken::merged) ++counters_.merged;
@@ -65,17 +92,17 @@ void Tracker::pump(std::int64_t now_ns) {
   for (DomainIndex domain = 0; domain < domains_.size(); ++domain) {
     Domain& d = domains_[domain];
     d.held_up = false;
-    while (book_.queued(domain) > 0 && links_[domain].ready() && d.calls.size() < calls_out_max &&
+    while (book_.queued(domain) > 0 && link_of(domain).ready() && d.calls.size() < calls_out_max(domain) &&
            may_ask(domain, now_ns))
       if (!send_call(domain, now_ns)) break;
-    d.held_up = book_.queued(domain) > 0 && !d.budget.may_read(now_ns);
+    d.held_up = book_.queued(domain) > 0 && !budget_of(domain).may_read(now_ns);
     if (d.held_up) ++counters_.held_up;
   }
 }
 
 bool Tracker::may_ask(DomainIndex domain, std::int64_t now_ns) const {
   const Domain& d = domains_[domain];
-  return d.budget.may_read(now_ns) && (d.breaker.admits(true, now_ns) || d.breaker.admits(false, now_ns));
+  return budget_of(domain).may_read(now_ns) && (d.breaker.admits(true, now_ns) || d.breaker.admits(false, now_ns));
 }
 
 std::optional<std::int64_t> Tracker::next_deadline() const {
@@ -83,8 +110,8 @@ std::optional<std::int64_t> Tracker::next_deadline() const {
   const auto sooner = [&](std::int64_t at) { next = next ? std::min(*next, at) : at; };
   for (DomainIndex domain = 0; domain < domains_.size(); ++domain) {
     const Domain& d = domains_[domain];
-    if (book_.queued(domain) == 0 || !links_[domain].ready() || d.calls.size() >= calls_out_max) continue;
-    if (d.held_up) sooner(d.budget.next_ns());
+    if (book_.queued(domain) == 0 || !link_of(domain).ready() || d.calls.size() >= calls_out_max(domain)) continue;
+    if (d.held_up) sooner(budget_of(domain).next_ns());
     const std::int64_t probe_ns = std::min(d.breaker.ready_ns(true), d.breaker.ready_ns(false));
     if (d.breaker.is_open() && probe_ns != INT64_MAX) sooner(probe_ns);
   }
@@ -121,8 +148,9 @@ bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
   std::vector<ReadId> reads;
   std::uint32_t batch = d.batch_events;
   const bool probes = d.breaker.is_open();
-  const QueryBudget budget = d.budget;
-  while (reads.size() < (probes ? 1 : subjects_per_call) && d.budget.may_read(now_ns)) {
+  QueryBudget& budget = budget_of(domain);
+  const QueryBudget budget_before = budget;
+  while (reads.size() < (probes ? 1 : subjects_per_call) && budget.may_read(now_ns)) {
     const auto read = next_read(domain, now_ns);
     if (!read) break;
     auto positions = positions_of(domain, book_.subject(*read));
@@ -135,10 +163,10 @@ bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
     QueryPlan plan = plan_queries(std::move(*positions), latest_only,
                                   {.batch = d.batch_events,
                                    .batch_max = std::max(d.batch_events, std::min(batch_events_max, d.batch_events * batch_growth_max)),
-                                   .queries_max = d.budget.queries_max(now_ns),
+                                   .queries_max = budget.queries_max(now_ns),
                                    .turn = scheduler::splitmix64(++counters_.reads)});
     if (plan.queries.empty()) plan.queries.push_back({.start = latest_only, .events_max = 1});
-    d.budget.spend(plan.queries.size(), now_ns);
+    budget.spend(plan.queries.size(), now_ns);
     if (!plan.whole) ++counters_.cut;
     book_.set_whole(*read, plan.whole);
     book_.outstanding(*read) = static_cast<std::uint32_t>(plan.queries.size());
@@ -150,10 +178,10 @@ bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
   }
   if (reads.empty()) return false;
   const std::uint64_t bytes = std::max(d.batch_bytes, std::min(batch_bytes_max, d.batch_bytes * batch / d.batch_events));
-  auto call = links_[domain].child().query(queries, batch, bytes);
+  auto call = link_of(domain).child().query(queries, batch, bytes);
   if (!call) {  // its ring is full: an answer will make room
     for (ReadId read : reads) book_.put_back(read);
-    d.budget = budget;
+    budget = budget_before;
     return false;
   }
   ++counters_.calls;
@@ -164,9 +192,12 @@ bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
   return true;
 }
 
-Tracker::Step Tracker::on_answer(DomainIndex domain, child::QueryAnswer answer, std::int64_t now_ns) {
+Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::int64_t now_ns) {
   const auto read = static_cast<ReadId>(answer.tag);
+  const DomainIndex domain = book_.domain(read);  // the source's own, or a shadow's
   ++counters_.answers;
+  const Domain& d = domains_[domain];
+  if (d.shadow && !d.last) return on_ended_shadow(domain, read, now_ns);
   if (answer.status == OutcomeKind::not_found) return on_not_found(domain, read, now_ns);
   if (answer.unreadable != 0) make_unreadable(answer);
   if (answer.status != OutcomeKind::ok) {
@@ -176,6 +207,7 @@ Tracker::Step Tracker::on_answer(DomainIndex domain, child::QueryAnswer answer, 
     return {};
   }
   note_success(domain);
+  if (d.last) end_at(answer, *d.last);
   auto found = subjects_.find(domain, book_.subject(read));
   if (!found) {
     settle(read, true, now_ns);
@@ -212,11 +244,37 @@ Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_
   ++counters_.not_found;
   note_success(domain);
   Step step{.gone_generation = book_.generation(read), .gone_subject = std::string(book_.subject(read))};
-  const SubjectId held = subjects_.named(domain, step.gone_subject);
-  if (held != 0 && scheduler_.holds(held))
+  SubjectId held = subjects_.named(domain, step.gone_subject);
+  std::optional<storage::CursorInfo> stored;
+  if (domains_[domain].last && (held == 0 || !scheduler_.holds(held))) {  // it has nothing to run any more
+    auto found = subjects_.find(domain, step.gone_subject);
+    if (!found) step.error = found.error();
+    if (found && found->stored) {
+      stored = std::move(found->stored);
+      held = subjects_.hold(domain, step.gone_subject, found->id);
+    }
+  }
+  if (held != 0 && (stored || scheduler_.holds(held)))
     step.request = scheduler::SchedulingRequest{.subject = held,
                                                 .domain = domain,
                                                 .name = step.gone_subject,
+                                                .stored = std::move(stored),
+                                                .block = std::make_shared<const EventBlock>(),
+                                                .ping_ns = book_.ping_ns(read),
+                                                .last = book_.outstanding(read) <= 1,
+                                                .gone = true};
+  settle(read, false, now_ns);
+  return step;
+}
+
+// Its subjects are on their way out of memory.
+Tracker::Step Tracker::on_ended_shadow(DomainIndex domain, ReadId read, std::int64_t now_ns) {
+  Step step;
+  const SubjectId held = subjects_.named(domain, book_.subject(read));
+  if (held != 0 && scheduler_.holds(held))
+    step.request = scheduler::SchedulingRequest{.subject = held,
+                                                .domain = domain,
+                                                .name = std::string(book_.subject(read)),
                                                 .block = std::make_shared<const EventBlock>(),
                                                 .ping_ns = book_.ping_ns(read),
                                                 .last = book_.outstanding(read) <= 1,
@@ -262,20 +320,27 @@ std::string Tracker::trouble(DomainIndex domain) const {
                      config_.domains[domain].name, domains_[domain].trouble);
 }
 
-void Tracker::on_call_done(DomainIndex domain, child::CallId call) {
-  domains_[domain].breaker.on_end(call);
-  std::erase_if(domains_[domain].calls, [&](const Call& out) { return out.id == call; });
+void Tracker::on_call_done(DomainIndex source, child::CallId call) {
+  for (Domain& d : domains_) {
+    if (d.source != source) continue;
+    d.breaker.on_end(call);
+    std::erase_if(d.calls, [&](const Call& out) { return out.id == call; });
+  }
 }
 
-void Tracker::on_source_lost(DomainIndex domain, std::int64_t now_ns) {
-  for (const Call& call : domains_[domain].calls)
-    for (ReadId read : call.reads) {
-      if (!book_.is_reading(read, call.id)) continue;
-      note_failure(domain, read, call.id, "its child ended: " + links_[domain].trouble(), now_ns);
-      book_.outstanding(read) = 1;
-      settle(read, true, now_ns);
-    }
-  domains_[domain].calls.clear();
+void Tracker::on_source_lost(DomainIndex source, std::int64_t now_ns) {
+  for (DomainIndex domain = 0; domain < domains_.size(); ++domain) {
+    Domain& d = domains_[domain];
+    if (d.source != source) continue;
+    for (const Call& call : d.calls)
+      for (ReadId read : call.reads) {
+        if (!book_.is_reading(read, call.id)) continue;
+        note_failure(domain, read, call.id, "its child ended: " + links_[source].trouble(), now_ns);
+        book_.outstanding(read) = 1;
+        settle(read, true, now_ns);
+      }
+    d.calls.clear();
+  }
 }
 
 }  // namespace cape::tracker

@@ -37,10 +37,15 @@ class Tracker {
           std::vector<broker::SourceLink>& links, std::size_t subjects_max);
 
   Taken ping(const PingIn& ping);
+  // Shadows are read by their domains as what is live, one call at a time, but no further than to `last`, and
+  // only from run_shadow() to end_shadow(): outside a ping leads to nothing.
+  void run_shadow(DomainIndex domain, Sequence last);
+  void end_shadow(DomainIndex domain);
+  std::size_t queued(DomainIndex domain) const { return book_.queued(domain); }
   // Sends the queries of queued subjects to the sources that are ready.
   void pump(std::int64_t now_ns);
 
-  // What an answer leads to.
+  // What an answer leads to. `source` is the live domain of the source.
   struct Step {
     std::optional<scheduler::SchedulingRequest> request;
     // The subject is unknown to its source: acknowledged pings up to this generation are answered for.
@@ -48,10 +53,10 @@ class Tracker {
     std::string gone_subject;
     std::optional<Error> error;  // the store could not be read
   };
-  Step on_answer(DomainIndex domain, child::QueryAnswer answer, std::int64_t now_ns);
-  void on_call_done(DomainIndex domain, child::CallId call);
+  Step on_answer(DomainIndex source, child::QueryAnswer answer, std::int64_t now_ns);
+  void on_call_done(DomainIndex source, child::CallId call);
   // The child ended: every read that was out is tried again later.
-  void on_source_lost(DomainIndex domain, std::int64_t now_ns);
+  void on_source_lost(DomainIndex source, std::int64_t now_ns);
 
   std::optional<std::int64_t> next_deadline() const;
   // Why single subjects of the domain are read, if at all: its source failed at all that were tried last.
@@ -70,6 +75,11 @@ class Tracker {
   };
   void log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer, std::int64_t now_ns);
   Step on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns);
+  Step on_ended_shadow(DomainIndex domain, ReadId read, std::int64_t now_ns);
+  broker::SourceLink& link_of(DomainIndex domain) const { return links_[domains_[domain].source]; }
+  QueryBudget& budget_of(DomainIndex domain) { return domains_[domains_[domain].source].budget; }
+  const QueryBudget& budget_of(DomainIndex domain) const { return domains_[domains_[domain].source].budget; }
+  std::size_t calls_out_max(DomainIndex domain) const;
   bool send_call(DomainIndex domain, std::int64_t now_ns);
   bool may_ask(DomainIndex domain, std::int64_t now_ns) const;
   std::optional<ReadId> next_read(DomainIndex domain, std::int64_t now_ns);
@@ -85,6 +95,9 @@ class Tracker {
   std::size_t subjects_max_;
   ReadBook book_;
   struct Domain {
+    DomainIndex source = 0;      // the live domain that is read: itself, unless it is a shadow's
+    std::optional<Sequence> last;  // of a shadow that runs
+    bool shadow = false;
     std::uint32_t batch_events = 1;
     std::uint64_t batch_bytes = 1;
     std::vector<Call> calls;     // out at the source
