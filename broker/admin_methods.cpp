@@ -119,8 +119,10 @@ json counters_of(BrokerState& b) {
 wire::AdminReply topologies_method(BrokerState& b) {
   json list = topology_numbers(b);
   for (const auto& [topology, failure] : b.last_failures)
-    list[topology]["last_failure"] = {
-        {"subject", failure.subject}, {"sequence", failure.sequence}, {"reason", failure.reason}};
+    for (json& row : list)
+      if (row["topology"] == b.plan.topologies[topology].name)
+        row["last_failure"] = {
+            {"subject", failure.subject}, {"sequence", failure.sequence}, {"reason", failure.reason}};
   return reply_with(true, {{"topologies", std::move(list)}});
 }
 
@@ -143,6 +145,7 @@ const char* state_of(const BrokerState& b, const std::string& plugin, const json
 // Plugins that the config names and no host offers.
 void add_missing(BrokerState& b, json& plugins) {
   for (LambdaIndex l = 0; l < b.plan.lambdas.size(); ++l) {
+    if (b.is_hidden(b.plan.lambdas[l].topology)) continue;
     const std::string& id = b.plan.lambdas[l].plugin;
     const auto offers = [&](const auto& entry) {
       return std::ranges::find(entry.second.offers, id, &wire::PluginOffer::id) != entry.second.offers.end();
@@ -198,7 +201,8 @@ wire::AdminReply plugins_method(BrokerState& b) {
                               {"restarts", c.restarts}, {"missing", c.missing}});
       json trouble = json::object();
       for (const auto& [lambda, credit] : session.credit)
-        if (!credit.trouble.empty() && b.plan.lambdas[lambda].plugin == offer.id) trouble[lambda_name(b, lambda)] = credit.trouble;
+        if (!credit.trouble.empty() && b.plan.lambdas[lambda].plugin == offer.id &&
+            !b.is_hidden(b.plan.lambdas[lambda].topology)) trouble[lambda_name(b, lambda)] = credit.trouble;
       plugins.push_back({{"id", offer.id}, {"version", offer.version}, {"hash", offer.hash}, {"file", offer.file},
                          {"kind", "lambda"}, {"host", session.name}, {"state", state_of(b, offer.id, trouble)},
                          {"trouble", std::move(trouble)}, {"children", std::move(children)}});
@@ -230,7 +234,9 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
     if (request.method == "plugins") return plugins_method(b);
     if (request.method == "coverage") return coverage_method(b, body);
     if (request.method == "why") return b.whys.begin(body, std::move(ticket), now_ns);
+    if (request.method == "replay") return b.replay_desk.begin(body, std::move(ticket));
     if (request.method == "act") {
+      if (const auto refusal = b.replay_desk.refusal_of_act(body)) return refused(*refusal);
       Operators::Begun begun = b.operators.begin(body, std::move(ticket));
       inputs = std::move(begun.inputs);
       return std::move(begun.reply);
@@ -245,7 +251,7 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
   }
   return refused({ErrorCode::not_found,
                   "no method '" + printable(request.method, 64) +
-                      "'; this broker answers subject, topologies, plugins, coverage, why, act, status"});
+                      "'; this broker answers subject, topologies, plugins, coverage, why, act, replay, status"});
 }
 
 std::string stats_message(BrokerState& b) {

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 
+#include "core/config/shadow.hpp"
+
 namespace cape::broker {
 namespace {
 
 std::vector<SourceLink> make_links(const Config& config, int life_fd) {
   std::vector<SourceLink> links;
-  links.reserve(config.domains.size());
-  for (const DomainConfig& domain : config.domains) links.emplace_back(config, domain, life_fd);
+  links.reserve(live_domains(config));
+  for (const DomainConfig& domain : config.domains)
+    if (!domain.shadow_of) links.emplace_back(config, domain, life_fd);
   return links;
 }
 
@@ -30,6 +33,14 @@ BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease
       hosts(plan, options.store.epoch(), options.transport, saver, std::move(recorded), now_ns),
       publisher(plan, hosts, options.transport),
       latencies(plan),
+      replays({.config = options.config,
+               .scheduler = scheduler,
+               .subjects = subjects,
+               .store = options.store,
+               .links = links,
+               .tracker = tracker,
+               .latencies = latencies,
+               .saver = saver}),
       failure_log(plan),
       started_ns(now_ns) {}
 
@@ -58,7 +69,9 @@ Result<void> BrokerState::open() {
 std::optional<DomainIndex> BrokerState::domain_index(std::string_view name) const {
   const auto at = std::ranges::find(config().domains, name, &DomainConfig::name);
   if (at == config().domains.end()) return std::nullopt;
-  return static_cast<DomainIndex>(at - config().domains.begin());
+  const auto index = static_cast<DomainIndex>(at - config().domains.begin());
+  if (at->shadow_of && is_hidden(plan.of_domain[index].front())) return std::nullopt;
+  return index;
 }
 
 }  // namespace cape::broker

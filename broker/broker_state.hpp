@@ -23,6 +23,8 @@
 #include "broker/monitor.hpp"
 #include "broker/operators.hpp"
 #include "broker/publisher.hpp"
+#include "broker/replay_desk.hpp"
+#include "broker/replays.hpp"
 #include "broker/refresh.hpp"
 #include "broker/saver.hpp"
 #include "broker/scheduler/scheduler.hpp"
@@ -44,7 +46,7 @@ struct BrokerState {
   scheduler::SchedulerPlan plan;
   scheduler::Scheduler scheduler;
   Subjects subjects;
-  std::vector<SourceLink> links;  // by DomainIndex
+  std::vector<SourceLink> links;  // by DomainIndex; shadows have none, they read their live domain's
   tracker::Tracker tracker;
   Coverage coverage;
   Refresh refresh;
@@ -54,7 +56,9 @@ struct BrokerState {
   Hosts hosts;
   Publisher publisher;
   Latencies latencies;
+  Replays replays;
   WhyDesk whys{*this};
+  ReplayDesk replay_desk{*this};
   Journals journals;
 
   // Opened after construction, since each can fail.
@@ -74,7 +78,12 @@ struct BrokerState {
   std::int64_t started_ns = 0;
 
   const Config& config() const { return options.config; }
-  std::optional<DomainIndex> domain_index(std::string_view name) const;  // nullopt: not in the config
+  // nullopt: not in the config, nor the shadow of a replay that runs
+  std::optional<DomainIndex> domain_index(std::string_view name) const;
+  // Of a shadow in which nothing runs: it is not told of.
+  bool is_hidden(TopologyIndex topology) const {
+    return plan.topologies[topology].shadow && !replays.runs(topology);
+  }
 };
 
 }  // namespace cape::broker

@@ -80,6 +80,7 @@ Result<Page> page_of(const Config& config, storage::CursorStore& store, const Co
       after = record.id;
       for (TopologyIndex i = 0; i < config.topologies.size(); ++i) {
         const TopologyConfig& topology = config.topologies[i];
+        if (topology.shadow_of) continue;
         const bool is_meant = asked.topology.empty() || asked.topology == topology.name;
         if (!is_meant || config.domains[topology.domain].name != record.domain) continue;
         if (const auto found = exception_of(config, i, record.info, record.info.latest, paused, wall_ns))
@@ -107,7 +108,7 @@ Result<json> coverage_report(const Config& config, storage::CursorStore& store,
                                                   printable(asked.topology, 80)));
   json coverage = json::array();
   for (const TopologyConfig& topology : config.topologies)
-    if (asked.topology.empty() || asked.topology == topology.name)
+    if (!topology.shadow_of && (asked.topology.empty() || asked.topology == topology.name))
       coverage.push_back(row_of(config, topology, rows, wall_ns));
   auto page = page_of(config, store, asked, wall_ns);
   if (!page) return std::unexpected(page.error());

@@ -8,6 +8,7 @@
 #include "broker/perform.hpp"
 #include "broker/poller.hpp"
 #include "broker/recording.hpp"
+#include "broker/stored_inputs.hpp"
 #include "core/log.hpp"
 
 namespace cape::broker {
@@ -40,8 +41,6 @@ class DispatcherLoop final : public Dispatcher {
   void take_hosts();
   void take_saves();
   void take_requests();
-  void load_pauses();
-  Result<void> load_baselines();
   void lose_store(const Error& error);
   void every_second();
   void step(std::vector<scheduler::Input> inputs);
@@ -79,12 +78,9 @@ Result<void> DispatcherLoop::open() {
 }
 
 Result<RunEnd> DispatcherLoop::run() {
-  load_pauses();
-  if (auto known = b_.options.store.coverage())
-    b_.coverage.open(std::move(*known));
-  else
-    log::error("store", "reading what is proven: {}", known.error().message);
-  if (auto loaded = load_baselines(); !loaded) return std::unexpected(loaded.error());
+  auto stored = stored_inputs(b_);
+  if (!stored) return std::unexpected(stored.error());
+  step(std::move(*stored));
   ping_inbox();
   b_.refresh.walk_behind();
   if (b_.options.on_ready) b_.options.on_ready();
@@ -114,6 +110,7 @@ void DispatcherLoop::turn() {
   b_.publisher.flush(inputs_);  // what could not be sent comes back in the next turn
   for (SourceLink& link : b_.links) link.step(now_.boot_ns);
   b_.baselines.step(now_.boot_ns);
+  b_.replays.step(now_, inputs_);
   b_.refresh.step(now_);
   b_.coverage.step(now_);
   b_.tracker.pump(now_.boot_ns);
@@ -151,34 +148,8 @@ void DispatcherLoop::take_requests() {
   });
   b_.whys.step(now_.boot_ns);
   for (WhyDesk::Answer& answer : b_.whys.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
+  for (ReplayDesk::Answer& answer : b_.replay_desk.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
   for (Operators::Answer& answer : b_.operators.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
-}
-
-// What operators paused in an earlier life holds before the first event is read.
-void DispatcherLoop::load_pauses() {
-  auto rows = b_.options.store.paused_topologies();
-  if (!rows) return log::error("store", "reading what is paused: {}", rows.error().message);
-  std::vector<scheduler::Input> inputs;
-  for (storage::PausedTopology& row : *rows) {
-    const auto at = std::ranges::find(b_.plan.topologies, row.topology, &scheduler::TopologySpec::name);
-    if (at == b_.plan.topologies.end()) continue;  // left the config; the row stays for its return
-    inputs.push_back(
-        scheduler::PauseTopology{.topology = static_cast<TopologyIndex>(at - b_.plan.topologies.begin()),
-                                 .paused = true,
-                                 .reason = std::move(row.reason)});
-  }
-  step(std::move(inputs));
-}
-
-// Where topologies begin is known, or scanned for, before the first event is read.
-Result<void> DispatcherLoop::load_baselines() {
-  auto stored = b_.options.store.baselines();
-  if (!stored) return std::unexpected(stored.error());
-  std::vector<scheduler::Input> inputs;
-  for (TopologyIndex topology : b_.baselines.open(std::move(*stored)))
-    inputs.push_back(scheduler::BaselineDone{topology});
-  step(std::move(inputs));
-  return {};
 }
 
 void DispatcherLoop::take_stop() {
@@ -251,6 +222,7 @@ void DispatcherLoop::take_source_report(DomainIndex domain, child::SourceReport&
   } else if (auto* scan = std::get_if<child::ScanAnswer>(&report)) {
     source_failed_ |= scan->status != OutcomeKind::ok;
     if (b_.baselines.on_scan(domain, *scan, now_.boot_ns)) return;
+    if (b_.replays.on_scan(domain, *scan, now_.boot_ns) || b_.replay_desk.on_scan(domain, *scan)) return;
     b_.refresh.on_scan(domain, std::move(*scan), now_);
   } else if (auto* ping = std::get_if<child::SourcePing>(&report)) {
     b_.tracker.ping({.domain = domain, .subject = ping->subject, .ping_ns = now_.boot_ns});
@@ -261,6 +233,8 @@ void DispatcherLoop::take_source_report(DomainIndex domain, child::SourceReport&
     b_.tracker.on_source_lost(domain, now_.boot_ns);
     b_.refresh.on_source_lost(domain, now_.boot_ns);
     b_.baselines.on_source_lost(domain, now_.boot_ns);
+    b_.replays.on_source_lost(domain, now_.boot_ns);
+    b_.replay_desk.on_source_lost(domain);
     b_.whys.on_source_lost(domain);
   }
 }
@@ -282,9 +256,11 @@ void DispatcherLoop::take_saves() {
   for (AckId ack : done.refused) b_.frontend->answer(ack, {wire::PingAnswer::busy, done.error->message});
   for (std::uint64_t token : done.pauses)
     b_.operators.on_pause_saved(token, done.pauses_failed ? done.error : std::nullopt);
-  for (const Saver::Done::Baseline& page : done.baselines)
+  for (const Saver::Done::Stored& page : done.baselines)
     for (TopologyIndex topology : b_.baselines.on_saved(page.id, page.is_stored, now_.boot_ns))
       inputs_.push_back(scheduler::BaselineDone{topology});
+  for (const Saver::Done::Stored& page : done.replays)
+    b_.replays.on_saved(page.id, page.is_stored, now_.boot_ns, inputs_);
   for (const std::string& host : done.leases) b_.hosts.on_lease_saved(host, now_.boot_ns, inputs_);
   if (done.broken && !store_lost_) lose_store(*done.error);
   if (done.error && !store_lost_ && b_.store_trouble != done.error->message)
@@ -345,11 +321,12 @@ void DispatcherLoop::look_for_idle() {
   const bool scheduler_quiet =
       counters.jobs_in_flight == 0 && counters.waiting_bytes == 0 && counters.timers == 0 && counters.subjects_in_memory == 0;
   const IdleFacts facts{.quiet = scheduler_quiet && b_.tracker.idle() && b_.saver.idle() &&
-                                 !b_.refresh.walking_behind() && !b_.baselines.running() && inputs_.empty(),
+                                 !b_.refresh.walking_behind() && !b_.baselines.running() && !b_.replays.busy() &&
+                                 inputs_.empty(),
                         .activity = counters.jobs_issued + b_.tracker.counters().pings,
                         .sweep_complete = b_.refresh.sweep().complete,
                         .sweep_behind = b_.refresh.sweep().behind,
-                        .sweep_stopped = b_.refresh.sweep().stopped};
+                        .sweep_stopped = b_.refresh.sweep().stopped + b_.replays.stopped()};
   switch (idle_.step(facts)) {
     case IdleStep::wait: break;
     case IdleStep::start_sweep: b_.refresh.start_at_once(); break;
@@ -371,6 +348,7 @@ std::int64_t DispatcherLoop::next_deadline() const {
   sooner(b_.tracker.next_deadline());
   sooner(b_.refresh.next_deadline());
   sooner(b_.baselines.next_deadline());
+  sooner(b_.replays.next_deadline());
   sooner(b_.coverage.next_deadline());
   sooner(b_.saver.next_deadline());
   sooner(b_.hosts.next_deadline());

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/clock.hpp"
+#include "core/config/shadow.hpp"
 #include "core/log.hpp"
 
 namespace cape::broker {
@@ -153,6 +154,7 @@ void Hosts::map_lambdas(Session& session, const std::vector<wire::HostLambda>& l
     const auto its = static_cast<LambdaIndex>(session.ours.size());
     session.ours.emplace_back();
     if (at == plan_.lambdas.end()) {
+      if (is_shadow(theirs.topology)) continue;  // told of its topology
       log::warning(
           "broker",
           "host '{}' has a lambda {}.{} of plugin {} in domain {}, which is not in the broker's config",

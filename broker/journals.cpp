@@ -9,7 +9,7 @@ namespace cape::broker {
 
 Result<void> Journals::open(const Config& config) {
   for (const DomainConfig& domain : config.domains) {
-    if (domain.source != journal_source) continue;
+    if (domain.source != journal_source || domain.shadow_of) continue;
     auto db = storage::JournalDb::open(config.journal_dir(domain), config.payload_bytes_max);
     if (!db) return std::unexpected(db.error());
     journals_.push_back({.domain = domain.name, .db = std::move(*db), .trouble = {}});

@@ -23,7 +23,10 @@ struct Performer {
   void operator()(const scheduler::PingAgain& ping) {
     b.tracker.ping({.domain = ping.domain, .subject = ping.name, .ping_ns = now.boot_ns, .must = true});
   }
-  void operator()(const scheduler::WalkBehind&) { b.refresh.walk_behind(); }
+  void operator()(const scheduler::WalkBehind&) {
+    b.refresh.walk_behind();
+    b.replays.walk();
+  }
   void operator()(const scheduler::CommandDone& done) { b.operators.on_done(done); }
   void operator()(const Notice& notice) {
     switch (notice.kind) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/clock.hpp"
+#include "core/config/shadow.hpp"
 #include "core/log.hpp"
 
 namespace cape::broker {
@@ -24,7 +25,7 @@ Refresh::Refresh(const Config& config, const scheduler::Scheduler& scheduler, Su
       links_(links),
       tracker_(tracker),
       coverage_(coverage),
-      walks_(config.domains.size()) {}
+      walks_(live_domains(config)) {}
 
 // A page a second per domain keeps the rate; many small domains take turns so that rest stays rest.
 std::int64_t Refresh::pause_ns() const {

@@ -31,7 +31,7 @@ void Saver::save(scheduler::SaveCursor save, std::int64_t now_ns) {
   pending_.cursors.push_back({.id = save.subject,
                               .domain = domain,
                               .subject = std::move(save.name),
-                              .behind = save.behind,
+                              .behind = save.behind && !config_.domains[save.domain].shadow_of,
                               .info = std::move(save.info)});
   due_ns_ = std::min(due_ns_, now_ns + gather_ns);
 }
@@ -69,6 +69,11 @@ void Saver::put_baseline(storage::BaselinePage page) {
   pending_.baselines.push_back(std::move(page));
 }
 
+void Saver::put_replay(storage::ReplayPage page) {
+  pending_replays_.push_back(page.replay.id);
+  pending_.replays.push_back(std::move(page));
+}
+
 // One that is lost is proven again.
 void Saver::put_coverage(std::vector<storage::CoverageRow> rows, std::int64_t now_ns) {
   if (rows.empty()) return;
@@ -90,6 +95,7 @@ void Saver::flush(std::int64_t now_ns) {
               .acks = std::exchange(pending_acks_, {}),
               .pauses = std::exchange(pending_pauses_, {}),
               .baselines = std::exchange(pending_baselines_, {}),
+              .replays = std::exchange(pending_replays_, {}),
               .leases = pending_.leases,
               .clears = pending_.inbox_clears};
   group.ticket = store_.submit(std::exchange(pending_, {}));
@@ -123,6 +129,7 @@ Saver::Done Saver::poll(std::int64_t now_ns) {
     acks.insert(acks.end(), group.acks.begin(), group.acks.end());
     done.pauses.insert(done.pauses.end(), group.pauses.begin(), group.pauses.end());
     for (std::uint64_t id : group.baselines) done.baselines.push_back({id, ok});
+    for (std::uint64_t id : group.replays) done.replays.push_back({id, ok});
     done.pauses_failed |= !ok && !group.pauses.empty();
     if (ok) {
       for (storage::HostLease& lease : group.leases) done.leases.push_back(std::move(lease.host));

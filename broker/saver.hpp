@@ -31,6 +31,8 @@ class Saver {
   void put_pause(storage::PausedTopology topology, storage::AuditEntry audit, std::uint64_t token);
   // Synced; Done::baselines has its id when it is on disk, or could not be stored. One at a time.
   void put_baseline(storage::BaselinePage page);
+  // Synced; Done::replays has its id when it is on disk, or could not be stored. One at a time of each.
+  void put_replay(storage::ReplayPage page);
   void put_coverage(std::vector<storage::CoverageRow> rows, std::int64_t now_ns);
   void sync();  // everything given so far is on disk when it is done
 
@@ -44,11 +46,11 @@ class Saver {
     std::vector<std::string> leases;      // hosts whose lease is on disk
     std::vector<std::uint64_t> pauses;    // tokens
     bool pauses_failed = false;           // `error` says how
-    struct Baseline {
+    struct Stored {
       std::uint64_t id = 0;
       bool is_stored = false;
     };
-    std::vector<Baseline> baselines;
+    std::vector<Stored> baselines, replays;
     std::optional<Error> error;
     bool broken = false;  // nothing can be stored any more
   };
@@ -71,13 +73,13 @@ class Saver {
     storage::Ticket ticket;
     std::vector<SavedRow> rows;
     std::vector<AckId> acks;
-    std::vector<std::uint64_t> pauses, baselines;
+    std::vector<std::uint64_t> pauses, baselines, replays;
     std::vector<storage::HostLease> leases;
     std::vector<storage::InboxClear> clears;
   };
   bool urgent() const {
     return !pending_.inbox.empty() || !pending_.leases.empty() || !pending_.audit.empty() ||
-           !pending_.baselines.empty() || sync_asked_;
+           !pending_.baselines.empty() || !pending_.replays.empty() || sync_asked_;
   }
 
   const Config& config_;
@@ -85,7 +87,7 @@ class Saver {
   storage::WriteBatch pending_;
   std::vector<SavedRow> pending_rows_;
   std::vector<AckId> pending_acks_;
-  std::vector<std::uint64_t> pending_pauses_, pending_baselines_;
+  std::vector<std::uint64_t> pending_pauses_, pending_baselines_, pending_replays_;
   bool sync_asked_ = false;
   std::int64_t due_ns_ = INT64_MAX;  // of the oldest pending row
   std::deque<Group> groups_;

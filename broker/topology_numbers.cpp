@@ -92,6 +92,15 @@ json baseline_number(const BrokerState& b, TopologyIndex topology) {
   return subjects ? json(*subjects) : json(nullptr);
 }
 
+// Of a shadow: as the last pass over its records counted.
+json behind_of(const Replays::View& view) {
+  if (!view.counts) return nullptr;
+  return view.counts->behind + view.counts->failing + view.counts->parked;
+}
+json parked_of(const Replays::View& view) {
+  return view.counts ? json(view.counts->parked) : json(nullptr);
+}
+
 }  // namespace
 
 json latency_numbers(const LatencyHistogram& h) {
@@ -106,7 +115,9 @@ json topology_numbers(BrokerState& b) {
   const std::vector<ChildCount> children = count_children(b);
   json list = json::array();
   for (TopologyIndex i = 0; i < b.plan.topologies.size(); ++i) {
+    if (b.is_hidden(i)) continue;
     const scheduler::TopologySpec& t = b.plan.topologies[i];
+    const auto replay = b.replays.view_of(i);
     const TopologyTraffic& traffic = b.latencies.of(i);
     list.push_back({{"topology", t.name},
                     {"domain", b.config().domains[t.domain].name},
@@ -117,10 +128,11 @@ json topology_numbers(BrokerState& b) {
                     {"jobs_per_s", rounded(traffic.jobs_per_s)},
                     {"jobs_in_flight", traffic.jobs_in_flight},
                     {"latency_us", latency_numbers(traffic.ping_to_start)},
-                    {"behind", count.whole ? json(count.behind[i]) : json(nullptr)},
-                    {"parked", count.whole ? json(count.parked[i]) : json(nullptr)},
+                    {"behind", replay ? behind_of(*replay) : count.whole ? json(count.behind[i]) : json(nullptr)},
+                    {"parked", replay ? parked_of(*replay) : count.whole ? json(count.parked[i]) : json(nullptr)},
                     {"stuck", count.whole ? json(count.stuck[i]) : json(nullptr)},
                     {"baseline", baseline_number(b, i)},
+                    {"replay", replay ? json(replay->replay.name) : json(nullptr)},
                     {"children", children[i].children},
                     {"sandbox_level", std::string(1, children[i].level)}});
   }

@@ -8,6 +8,7 @@
 
 #include "broker/broker_state.hpp"
 #include "broker/json_reply.hpp"
+#include "core/config/shadow.hpp"
 
 namespace cape::broker {
 namespace {
@@ -85,7 +86,7 @@ std::optional<wire::AdminReply> WhyDesk::begin(const json& body, AdminTicket tic
     return refused({ErrorCode::not_found, "no domain '" + printable(name, 80) + "' in the config"});
   if (auto mistake = subject_mistake(subject); !mistake.empty())
     return refused({ErrorCode::invalid, std::string(mistake)});
-  SourceLink& link = b_.links[*domain];
+  SourceLink& link = b_.links[source_domain(b_.config(), *domain)];
   if (!link.ready()) return reply_of(*domain, subject, {.latest = {}, .trouble = link.trouble()});
   if (questions_.size() >= questions_max)
     return refused({ErrorCode::unavailable,
@@ -113,7 +114,7 @@ bool WhyDesk::on_answer(DomainIndex, const child::QueryAnswer& said) {
 void WhyDesk::on_source_lost(DomainIndex domain) {
   std::vector<std::uint64_t> tags;
   for (const auto& [tag, question] : questions_)
-    if (question.domain == domain) tags.push_back(tag);
+    if (source_domain(b_.config(), question.domain) == domain) tags.push_back(tag);
   for (std::uint64_t tag : tags) answer(tag, {.latest = {}, .trouble = b_.links[domain].trouble()});
 }
 
@@ -141,7 +142,10 @@ void WhyDesk::answer(std::uint64_t tag, const SourceSays& source) {
 }
 
 wire::AdminReply WhyDesk::reply_of(DomainIndex domain, const std::string& subject,
-                                   const SourceSays& source) const {
+                                   SourceSays source) const {
+  if (b_.config().domains[domain].shadow_of)  // nothing behind its range is asked for
+    if (const auto replay = b_.replays.view_of(b_.plan.of_domain[domain].front()); replay && source.latest)
+      source.latest = std::min(*source.latest, replay->replay.to);
   auto found = b_.subjects.find(domain, subject);
   if (!found) return refused(found.error());
   const storage::CursorInfo* stored = found->stored ? &*found->stored : nullptr;

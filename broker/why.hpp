@@ -51,7 +51,7 @@ class WhyDesk {
     std::optional<Sequence> latest;  // empty: it was not asked, or does not know the subject
     std::string trouble;             // why it did not answer; empty: it did
   };
-  wire::AdminReply reply_of(DomainIndex domain, const std::string& subject, const SourceSays& source) const;
+  wire::AdminReply reply_of(DomainIndex domain, const std::string& subject, SourceSays source) const;
   void answer(std::uint64_t tag, const SourceSays& source);
 
   BrokerState& b_;

@@ -25,4 +25,18 @@ class ActPages {
   std::int64_t done_ = 0, refused_ = 0;
 };
 
+// The same of what a replay would run.
+class SubjectPages {
+ public:
+  // From where the next page goes on; nullopt: there is none.
+  std::optional<std::string> add(std::string_view page);
+  std::int64_t subjects() const { return subjects_; }
+  std::string json() const;
+
+ private:
+  std::string rows_ = "[]";  // the first hundred
+  std::string first_ = "{}";
+  std::int64_t subjects_ = 0;
+};
+
 }  // namespace cape::cli

@@ -65,12 +65,12 @@ Ending run_audit(const Context& context, const AuditArguments& arguments) {
 }  // namespace
 
 void add_audit(CLI::App& app, Context& context) {
-  Command command(app, "audit", "Show what operators did: pauses, parks, redrives, skips, rewinds");
+  Command command(app, "audit", "Show what operators did: pauses, parks, redrives, skips, rewinds, replays");
   auto arguments = std::make_shared<AuditArguments>();  // lives as long as the callback
   command.argument("TOPOLOGY", arguments->topology, "Of this topology alone", false);
   command.option("--limit", arguments->limit, "N", "At most so many, the newest; default 50");
   command.footer(
-      "\nFROM and TO are the topology's cursor before and after.\n"
+      "\nFROM and TO are the topology's cursor before and after, of a replay its range.\n"
       "\nExamples:\n  cape audit\n  cape audit index --limit 5 --json");
   command.on_chosen([&context, arguments] {
     context.run = [&context, arguments] { return run_audit(context, *arguments); };

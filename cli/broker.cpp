@@ -43,7 +43,7 @@ Result<broker::RunEnd> run_alone(const BrokerParts& parts, const BrokerOptions& 
 }
 
 Ending run_broker(const Context& context, const BrokerOptions& options) {
-  const auto config = load(context);
+  const auto config = load_served(context);
   if (!config) return config.error();
   const auto until_idle = until_idle_ms(options);
   if (!until_idle) return until_idle.error();

@@ -29,6 +29,7 @@ void add_plugin(CLI::App& app, Context& context);
 void add_plugin_check(Command& plugin, Context& context);
 void add_plugin_new(Command& plugin, Context& context);
 void add_plugin_run(Command& plugin, Context& context);
+void add_replay(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);
 void add_topology(CLI::App& app, Context& context);

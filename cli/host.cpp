@@ -78,7 +78,7 @@ Result<void> serve(const Config& config, const Hold& hold, int stop_fd) {
 }
 
 Ending run_host(const Context& context, const HostArguments& arguments) {
-  auto config = load(context);
+  auto config = load_served(context);
   if (!config) return config.error();
   if (!arguments.name.empty()) config->host.name = arguments.name;
   if (!arguments.connect.empty()) config->host.connect = arguments.connect;

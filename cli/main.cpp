@@ -40,6 +40,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_topology(app, context);
   add_plugin(app, context);
   add_acts(app, context);
+  add_replay(app, context);
   add_audit(app, context);
   add_status(app, context);
   add_monitor(app, context);

@@ -13,6 +13,7 @@
 
 #include "cli/console.hpp"
 #include "core/clock.hpp"
+#include "core/config/shadow.hpp"
 #include "core/config/units.hpp"
 #include "storage/host_home.hpp"
 #include "storage/life_lock.hpp"
@@ -31,6 +32,12 @@ Result<void> make_run_dir(const Config& config) {
 }
 
 }  // namespace
+
+std::expected<Config, Ending> load_served(const Context& context) {
+  auto config = load(context);
+  if (!config) return config;
+  return with_shadows(std::move(*config));
+}
 
 Result<UniqueFd> take_signals() {
   sigset_t set;

@@ -21,6 +21,9 @@ class App;
 
 namespace cape::cli {
 
+// The config with what is run beside it: the shadows of its topologies.
+std::expected<Config, Ending> load_served(const Context& context);
+
 // SIGTERM and SIGINT as a descriptor. Blocked in every thread made later.
 Result<UniqueFd> take_signals();
 

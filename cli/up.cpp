@@ -67,7 +67,7 @@ Result<broker::RunEnd> run_both(const Parts& parts, const BrokerOptions& options
 }
 
 Ending run_up(const Context& context, const BrokerOptions& options) {
-  const auto config = load(context);
+  const auto config = load_served(context);
   if (!config) return config.error();
   const auto until_idle = until_idle_ms(options);
   if (!until_idle) return until_idle.error();

@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/json_text.hpp"
+#include "core/config/shadow.hpp"
 
 namespace cape::cli {
 namespace {
@@ -25,8 +26,8 @@ Ending run_why(const Context& context, const WhyArguments& arguments) {
   if (Ending bad = check_subject(arguments.subject); bad.is_failure()) return bad;
   const auto config = load(context);
   if (!config) return config.error();
-  const auto domain = domain_of(*config, arguments.domain);
-  if (!domain) return domain.error();
+  if (!is_shadow(arguments.domain))  // the broker knows which there are
+    if (const auto domain = domain_of(*config, arguments.domain); !domain) return domain.error();
   const Answer answer = ask_broker(
       *config, "why",
       json_object({{"domain", json_string(arguments.domain)}, {"subject", json_string(arguments.subject)}}));

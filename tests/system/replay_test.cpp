@@ -6,6 +6,7 @@
 #include "broker/recording.hpp"
 #include "broker/scheduler/scheduler.hpp"
 #include "broker/scheduler/trace.hpp"
+#include "core/config/shadow.hpp"
 #include "tests/system/history.hpp"
 
 namespace cape::test {
@@ -48,8 +49,8 @@ lambda.run = { plugin = "record", grant = { state = true } }
   const auto recording = broker::read_recording((site.dir() / "run.rec").string());
   ASSERT_TRUE(recording.has_value()) << recording.error().message;
 
-  const std::string first = replay(*config, *recording);
-  const std::string second = replay(*config, *recording);
+  const std::string first = replay(with_shadows(*config), *recording);
+  const std::string second = replay(with_shadows(*config), *recording);
 
   EXPECT_EQ(first, second);
   EXPECT_GE(std::ranges::count(first, '\n'), 100) << "the run was too small to tell anything";

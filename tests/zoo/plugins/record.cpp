@@ -2,6 +2,7 @@
 //
 //   config = { sleep_us = 1000 }                      each event takes that long
 //   config = { times = true }                         the record says when each began
+//   config = { marks = true }                         the record says which are replayed
 //   config = { sleep_us = 1000, slow_subject = "a" }  only the events of that subject do
 #include <chrono>
 #include <thread>
@@ -13,7 +14,7 @@ namespace {
 class Guest {
  public:
   Guest(const cape::Config& config, const cape::Host& host)
-      : recorder_(host, config.get<bool>("times", false)),
+      : recorder_(host, config.get<bool>("times", false), config.get<bool>("marks", false)),
         recorded_(host.counter("recorded")),
         sleep_(config.get<std::int64_t>("sleep_us", 0)),
         slow_subject_(config.find<std::string>("slow_subject")) {

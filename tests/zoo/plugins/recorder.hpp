@@ -4,7 +4,7 @@
 //   config = { subject = "a" }   misbehave on this subject alone; without it on every one
 //
 // A plugin may ask for a fifth column: CLOCK_MONOTONIC in nanoseconds, which all children of one machine
-// share.
+// share; or one that says whether the event is replayed, "replay" or "live".
 //
 // With a state grant each event is recorded before anything else happens, as "subject sequence attempt
 // fence\n", in STATE_DIR/record.log, with one write: what a killed process had begun is in the file. Without
@@ -24,7 +24,8 @@ namespace zoo {
 
 class Recorder {
  public:
-  explicit Recorder(const cape::Host& host, bool with_time = false) : with_time_(with_time) {
+  explicit Recorder(const cape::Host& host, bool with_time = false, bool with_mark = false)
+      : with_time_(with_time), with_mark_(with_mark) {
     if (host.state_dir().empty()) return;
     const std::string path = std::string(host.state_dir()) + "/record.log";
     fd_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
@@ -42,7 +43,8 @@ class Recorder {
     if (fd_ < 0) return;
     const std::string line = std::string(event.subject()) + " " + std::to_string(event.sequence()) + " " +
                              std::to_string(event.attempt()) + " " + std::to_string(event.fence()) +
-                             (with_time_ ? " " + now_ns() : "") + "\n";
+                             (with_time_ ? " " + now_ns() : "") +
+                             (with_mark_ ? event.is_replay() ? " replay" : " live" : "") + "\n";
     if (::write(fd_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
       throw cape::Failure(
           cape::Outcome::retry("record.log cannot be written: errno " + std::to_string(errno)));
@@ -56,7 +58,7 @@ class Recorder {
   }
 
   int fd_ = -1;
-  bool with_time_;
+  bool with_time_, with_mark_;
 };
 
 // A lambda that records and then misbehaves on its subject: the animal says how.
