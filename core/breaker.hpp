@@ -9,7 +9,7 @@
 // It cannot know whether everything fails or only what was tried last. So a *fresh* subject, one that has not
 // failed itself, probes at once: if just those others are bad, it succeeds and all goes on. Only when fresh ones
 // fail too do they wait, each time twice as long. Those that have failed probe by themselves, with a wait of
-// their own, so that neither kind holds up the other.
+// their own, so that neither kind holds up the other: whoever asks must not let them wait behind fresh ones.
 #pragma once
 
 #include <cstdint>

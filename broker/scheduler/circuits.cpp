@@ -1,9 +1,18 @@
 // What the breaker of a lambda lets through, and what it hears of how jobs end. See core/breaker.hpp.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "broker/scheduler/state.hpp"
 
 namespace cape::scheduler {
+namespace {
+
+// How often one subject that failed probes in a row, if it is ready: what fails a few times and then succeeds
+// is through after as many probes, and what fails for ever keeps the others from trying no longer than that.
+constexpr std::uint32_t probes_of_one = 4;
+
+}  // namespace
 
 bool Scheduler::State::is_fresh(Lane& lane) const {
   const Stretch* ready = first_ready(lane);
@@ -19,22 +28,43 @@ Subject* Scheduler::State::next_in_line(LambdaIndex lambda) {
     if (ready == nullptr || held == nullptr) return ready ? ready : held;
     return circuits[lambda].held_turn ? held : ready;
   }
-  while (Subject* s = queues.front(lambda)) {
-    Lane& lane = queues.lane_of(*s, lambda);
-    if (!is_fresh(lane)) {
-      queues.hold(*s, lane);
-      continue;
-    }
-    if (breaker.admits(true, now.boot_ns)) return s;
-    break;
-  }
-  Subject* held = queues.front_held(lambda);
+  Subject* ready = queues.front(lambda);
+  if (ready && breaker.admits(is_fresh(queues.lane_of(*ready, lambda)), now.boot_ns)) return ready;
+  Subject* held = next_of_failed(lambda);
   return held && breaker.admits(is_fresh(queues.lane_of(*held, lambda)), now.boot_ns) ? held : nullptr;
 }
 
-void Scheduler::State::note_probe(LambdaIndex lambda, JobId job, bool fresh) {
-  Breaker& breaker = circuits[lambda].breaker;
-  if (breaker.is_open()) breaker.begin_probe(job, fresh, now.boot_ns);
+// While it is open those that failed stand apart: they must not wait behind fresh ones for these to go.
+void Scheduler::State::hold_failed(Subject& s, Lane& lane) {
+  if (lane.queued && !lane.held && !is_fresh(lane)) queues.hold(s, lane);
+}
+
+void Scheduler::State::hold_failed(LambdaIndex lambda) {
+  for (Subject* s = queues.front(lambda); s != nullptr;) {
+    Lane& lane = queues.lane_of(*s, lambda);
+    Subject* next = queues.after(lane);
+    hold_failed(*s, lane);
+    s = next;
+  }
+}
+
+// The one that probed last, for as often as it may; else whichever has waited longest.
+Subject* Scheduler::State::next_of_failed(LambdaIndex lambda) {
+  const Circuit& circuit = circuits[lambda];
+  Subject* again = circuit.probed < probes_of_one ? subjects.find(circuit.probing) : nullptr;
+  if (again) {
+    Lane& lane = queues.lane_of(*again, lambda);
+    if (lane.queued && !is_fresh(lane)) return again;
+  }
+  return queues.front_held(lambda);
+}
+
+void Scheduler::State::note_probe(const Subject& s, LambdaIndex lambda, JobId job, bool fresh) {
+  Circuit& circuit = circuits[lambda];
+  if (!circuit.breaker.is_open()) return;
+  circuit.breaker.begin_probe(job, fresh, now.boot_ns);
+  if (fresh) return;
+  circuit.probed = std::exchange(circuit.probing, s.id) == s.id ? circuit.probed + 1 : 1;
 }
 
 // A job that got some events done and failed at the next is a success first: the lambda can do its work.
@@ -49,6 +79,9 @@ void Scheduler::State::note_end(const Subject& s, const Lane& lane, const Job& j
   }
   circuit.breaker.on_end(job.id);
   if (was_open == circuit.breaker.is_open()) return;
+  circuit.probing = 0;
+  circuit.probed = 0;
+  if (circuit.breaker.is_open()) hold_failed(lane.lambda);
   actions.push_back(Notice{.kind = was_open ? Notice::Kind::circuit_closed : Notice::Kind::circuit_opened,
                            .topology = plan.lambdas[lane.lambda].topology,
                            .lambda = lane.lambda,

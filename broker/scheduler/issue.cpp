@@ -38,6 +38,7 @@ Stretch* Scheduler::State::first_ready(Lane& lane) const {
 void Scheduler::State::offer(Subject& s, Lane& lane) {
   if (is_held(s, lane)) return drop_all_waiting(lane);
   if (!lane.queued && first_ready(lane) != nullptr) queues.push(s, lane);
+  if (circuits[lane.lambda].breaker.is_open()) hold_failed(s, lane);
 }
 
 // A lane with more to issue goes behind the others: no subject takes all credit for itself.
@@ -70,7 +71,7 @@ bool Scheduler::State::issue_next(LambdaIndex lambda) {
   }
   Stretch* ready = first_ready(lane);
   CAPE_CHECK(ready != nullptr);
-  note_probe(lambda, issue(*s, lane, *ready, *host), fresh);
+  note_probe(*s, lambda, issue(*s, lane, *ready, *host), fresh);
   offer(*s, lane);
   return true;
 }

@@ -72,6 +72,10 @@ Subject* LambdaQueues::front(LambdaIndex lambda) {
   return head == no_slot ? nullptr : &subjects_.at(head);
 }
 
+Subject* LambdaQueues::after(const Lane& lane) {
+  return lane.queue_next == no_slot ? nullptr : &subjects_.at(lane.queue_next);
+}
+
 Subject* LambdaQueues::front_held(LambdaIndex lambda) {
   const SubjectSlot head = of_[lambda].held.head;
   return head == no_slot ? nullptr : &subjects_.at(head);

@@ -32,6 +32,7 @@ class LambdaQueues {
   void push(Subject& subject, Lane& lane);  // requires: it is in no queue
   void remove(Lane& lane);                  // nothing if it is in none
   Subject* front(LambdaIndex lambda);       // null: empty
+  Subject* after(const Lane& lane);         // in its queue; null: it is the last
   void hold(Subject& subject, Lane& lane);  // from the ready ones to those held back
   Subject* front_held(LambdaIndex lambda);  // null: empty
   bool is_empty(LambdaIndex lambda) const {

@@ -61,6 +61,9 @@ struct Scheduler::State {
     Breaker breaker;
     std::string reason;      // of the last failure
     bool held_turn = false;  // of those that it held back
+    // The subject that failed before and probes now, and how often it did so in a row.
+    SubjectId probing = 0;
+    std::uint32_t probed = 0;
   };
   std::vector<Circuit> circuits;  // by LambdaIndex
   // Of hosts that take a number of jobs in all, places wait to be given out.
@@ -163,7 +166,10 @@ struct Scheduler::State {
   // ---- circuits.cpp
   Subject* next_in_line(LambdaIndex lambda);  // null: none, or none that the breaker lets through
   bool is_fresh(Lane& lane) const;            // its next events have not failed
-  void note_probe(LambdaIndex lambda, JobId job, bool fresh);
+  Subject* next_of_failed(LambdaIndex lambda);
+  void hold_failed(Subject& s, Lane& lane);
+  void hold_failed(LambdaIndex lambda);
+  void note_probe(const Subject& s, LambdaIndex lambda, JobId job, bool fresh);
   void note_end(const Subject& s, const Lane& lane, const Job& job, const Verdict& verdict);
   void issue_probes();
   std::optional<std::int64_t> next_probe_ns() const;

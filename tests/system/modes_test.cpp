@@ -161,7 +161,7 @@ domain = "history"
 mode   = "pipelined"
 retry  = { first = "20ms", max = "50ms" }
 batch_events = 1
-lambda.run = { plugin = "retry_n", grant = { state = true }, breaker = { enabled = false } }
+lambda.run = { plugin = "retry_n", grant = { state = true } }
 )");
   site_.add_plugin("retry_n");
   std::string events;

@@ -154,6 +154,43 @@ TEST(SchedulerCircuit, BadSubjectsHoldUpNoGoodOne) {
   }
 }
 
+// Each event fails three times, and then succeeds.
+std::int64_t time_with_three_failures_each(bool breaker) {
+  SchedulerPlan plan = one_topology();
+  plan.topologies[0].retry = {.first_ms = 20, .factor = 2, .max_ms = 50};
+  plan.lambdas[0].breaker.enabled = breaker;
+  Field field(plan, 64, [](const IssueJob& job, std::int64_t) {
+    return job.attempt < 3 ? failed_at(job, 1, OutcomeKind::retry) : all_done(job);
+  });
+  const std::int64_t begin_ns = field.w.now.boot_ns;
+  for (SubjectId subject = 1; subject <= 2000; ++subject) field.add(subject);
+
+  field.run(600 * second);
+
+  EXPECT_EQ(field.done_ns.size(), 2000u);
+  for (const auto& [subject, attempts] : field.attempts) EXPECT_EQ(attempts, 3u) << subject;
+  return field.w.now.boot_ns - begin_ns;
+}
+
+TEST(SchedulerCircuit, WhatFailsAFewTimesAndThenSucceedsIsThroughInSeconds) {
+  EXPECT_LE(time_with_three_failures_each(true), 20 * second);
+  EXPECT_LE(time_with_three_failures_each(false), 2 * second);
+}
+
+// Nothing fresh comes that would show that the lambda works; of those that failed, one would succeed by now.
+TEST(SchedulerCircuit, SubjectsThatFailForEverProbeNoGoodOneAway) {
+  SchedulerPlan plan = one_topology();
+  plan.topologies[0].retry = {.first_ms = 20, .factor = 2, .max_ms = 50};
+  Field field(plan, 64, [](const IssueJob& job, std::int64_t) {
+    return job.subject < 10 || job.attempt == 0 ? failed_at(job, 1, OutcomeKind::signaled) : all_done(job);
+  });
+  for (SubjectId subject = 1; subject <= 10; ++subject) field.add(subject);
+
+  field.run(600 * second);
+
+  EXPECT_TRUE(field.done_ns.contains(10));
+}
+
 // One that hangs as a probe is not waited for.
 TEST(SchedulerCircuit, AHangingProbeHoldsUpNoGoodSubjectForLong) {
   World w;
