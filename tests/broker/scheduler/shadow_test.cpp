@@ -66,7 +66,7 @@ TEST(Shadow, RunsAgainWhenItsPauseEnds) {
   EXPECT_EQ(w.count<IssueJob>(), 0u);
 
   w.step({PauseTopology{.topology = 0, .paused = false, .reason = {}}});
-  w.request(7, 4, run_of(3, 4));
+  w.request(7, 4, run_of(3, 4), begins_at(4, 2));
 
   EXPECT_EQ(w.only<IssueJob>().events.count, 2u);
 }
