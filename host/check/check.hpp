@@ -1,8 +1,8 @@
 // host/check/check.hpp
 // What `cape plugin check` looks at. A Check is one promise a plugin must keep, with an id that never changes
-// its meaning: S reads the file and runs nothing of it, L loads it, C runs a lambda, E runs an event source.
-// L, C and E run in children of their own, in the sandbox that production has. Thread: one; run() may block
-// for check_ms_max a child it starts.
+// its meaning: S reads the file and runs nothing of it, L loads it, C runs a lambda, E runs an event source,
+// F runs a lambda many times. L, C, E and F run in children of their own, in the sandbox that production has.
+// Thread: one; run() may block for check_ms_max a child it starts.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "host/check/elf_file.hpp"
 #include "host/child/child_spec.hpp"
+#include "host/child/runner/elf_file.hpp"
 
 namespace cape::check {
 
@@ -33,7 +33,7 @@ struct Finding {
 struct Bench {
   std::string file_mistake;  // no library of this machine: the other checks are then skipped
   child::PluginImagePtr image;
-  ElfFile elf;
+  child::ElfFile elf;
   std::uint32_t mode = 0;            // of the file
   child::ManifestReport manifest;    // as far as it could be read
   std::string manifest_mistake;      // empty: it is right
@@ -56,7 +56,10 @@ struct Check {
 std::span<const Check> static_checks();
 std::span<const Check> load_checks();
 std::span<const Check> lambda_checks();
+std::span<const Check> drill_checks();  // of lambdas, too
+std::span<const Check> batch_checks();  // of lambdas, too
 std::span<const Check> source_checks();
-std::vector<Check> all_checks();  // in the order of their ids
+std::span<const Check> volume_checks();  // F
+std::vector<Check> all_checks();         // in the order of their ids
 
 }  // namespace cape::check

@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
 
 #include "core/types.hpp"
 #include "host/child/elf_check.hpp"
@@ -38,7 +41,7 @@ void read_headers(Bench& bench) {
   bench.file_mistake = child::elf_mistake(bench.image->memfd.get(), bench.image->bytes);
   if (!bench.file_mistake.empty()) return;
   const MappedImage mapped(*bench.image);
-  if (Result<ElfFile> elf = read_elf(mapped.bytes()))
+  if (Result<child::ElfFile> elf = child::read_elf(mapped.bytes()))
     bench.elf = std::move(*elf);
   else
     bench.file_mistake = elf.error().message;
@@ -72,7 +75,7 @@ std::string moot(const Bench& bench, const Check& check) {
   if (id[0] == 'S') return {};
   if (!bench.is_plugin()) return "it is no plugin of this Cape";
   const auto is = [&](std::uint32_t kind) { return (bench.manifest.kinds & kind) != 0; };
-  if (id[0] == 'C' && !is(CAPE_KIND_LAMBDA)) return "it is not a lambda";
+  if ((id[0] == 'C' || id[0] == 'F') && !is(CAPE_KIND_LAMBDA)) return "it is not a lambda";
   if (id[0] == 'E' && !is(CAPE_KIND_SOURCE)) return "it is not an event source";
   return {};
 }
@@ -107,10 +110,19 @@ const char* name_of(Verdict verdict) {
   return "unknown";
 }
 
+// The order of the groups: nothing runs before the file is right and loads.
+static std::size_t group_rank(char group) {
+  return std::string_view("SLCEF").find(group);
+}
+
 std::vector<Check> all_checks() {
   std::vector<Check> all;
-  for (const auto& group : {static_checks(), load_checks(), lambda_checks(), source_checks()})
+  for (const auto& group : {static_checks(), load_checks(), lambda_checks(), batch_checks(), drill_checks(),
+                            source_checks(), volume_checks()})
     all.insert(all.end(), group.begin(), group.end());
+  std::ranges::stable_sort(all, {}, [](const Check& check) {
+    return std::pair(group_rank(check.id[0]), std::atoi(check.id + 1));
+  });
   return all;
 }
 

@@ -1,116 +1,18 @@
-// The checks that load a plugin and run its lambda, each in children of its own.
-#include <algorithm>
-#include <numeric>
-#include <random>
-
+// The checks that run a lambda, each in children of its own.
 #include <fmt/format.h>
 
 #include "core/clock.hpp"
 #include "core/types.hpp"
 #include "host/check/check.hpp"
-#include "host/check/specs.hpp"
-#include "host/check/trial.hpp"
+#include "host/check/lambda_runs.hpp"
 #include "plugin_api/include/cape/plugin.h"
 
 namespace cape::check {
 namespace {
 
-constexpr std::int64_t start_ms_good = 100, start_ms_max = 5'000;
 constexpr std::int64_t long_ms = 500;  // an event that runs for longer is cancelled
 constexpr std::int64_t grace_ns = 2 * ns_per_s;
 constexpr std::uint64_t log_lines_max = 60;  // of a dozen events
-
-using Events = std::vector<TrialEvent>;
-
-// ---- loading
-
-Finding load(const Bench& bench, LambdaTrial& trial) {
-  Result<LambdaTrial> ran = try_lambda(inspection_of(bench), {}, {.ms_max = check_ms_max});
-  if (!ran) return {Verdict::skipped, ran.error().message};
-  trial = std::move(*ran);
-  return {};
-}
-
-bool broke_the_walls(const LambdaTrial& trial) {
-  return !trial.ready && trial.ended.end.reason.contains(name_of(OutcomeKind::violation));
-}
-
-Finding check_load(const Bench& bench) {
-  LambdaTrial trial;
-  if (Finding bad = load(bench, trial); bad.verdict != Verdict::pass) return bad;
-  if (trial.ready || broke_the_walls(trial)) return {};
-  if (trial.timed_out || trial.ended.end.reason.contains("not ready after"))
-    return {Verdict::timeout, trial.ended.end.reason};
-  return {trial.ended.end.reason.contains(name_of(OutcomeKind::signaled)) ? Verdict::crashed : Verdict::fail,
-          trial.ended.end.reason};
-}
-
-Finding check_walls(const Bench& bench) {
-  LambdaTrial trial;
-  if (Finding bad = load(bench, trial); bad.verdict != Verdict::pass) return bad;
-  if (broke_the_walls(trial)) return {Verdict::fail, trial.ended.end.reason};
-  return {};
-}
-
-Finding check_start_time(const Bench& bench) {
-  LambdaTrial trial;
-  if (Finding bad = load(bench, trial); bad.verdict != Verdict::pass) return bad;
-  if (!trial.ready) return {Verdict::skipped, "it does not load"};
-  const std::int64_t took_ms = trial.start_ns / ns_per_ms;
-  if (took_ms <= start_ms_good) return {Verdict::pass, fmt::format("{} ms", took_ms)};
-  return {
-      took_ms > start_ms_max ? Verdict::fail : Verdict::warning,
-      fmt::format("its start took {} ms; every replaced child waits for it: do less in constructors and init",
-                  took_ms)};
-}
-
-Finding check_leaving(const Bench& bench) {
-  LambdaTrial trial;
-  if (Finding bad = load(bench, trial); bad.verdict != Verdict::pass) return bad;
-  if (!trial.ready) return {Verdict::skipped, "it does not load"};
-  return judge_end(trial);
-}
-
-// ---- running
-
-Events events_of(const char* subject, const std::vector<std::string>& payloads) {
-  Events events;
-  for (const std::string& payload : payloads)
-    events.push_back({.subject = subject,
-                      .sequence = static_cast<Sequence>(events.size() + 1),
-                      .time_ns = 1,
-                      .type = "check",
-                      .payload = payload});
-  return events;
-}
-
-// One event a job, so that a failure stops no other.
-std::vector<wire::RunJob> one_each(const Events& events) {
-  std::vector<wire::RunJob> jobs;
-  for (const TrialEvent& event : events) jobs.push_back(job_of(jobs.size() + 1, std::span(&event, 1)));
-  return jobs;
-}
-
-std::vector<std::string> edge_payloads() {
-  std::string all(256, '\0');
-  std::iota(all.begin(), all.end(), '\0');
-  return {"", "x", "{\"a\":1}", "\xff\xfe\x80", all, std::string(1u << 20, 'm')};
-}
-
-// Runs in a state of its own; a pass means that `trial` has an outcome of each job.
-Finding run(const Bench& bench, const std::vector<wire::RunJob>& jobs, LambdaTrial& trial,
-            LambdaTrialOptions options = {}) {
-  const StateDir state;
-  child::ChildSpec spec = lambda_of(bench, state.path());
-  options.ms_max = check_ms_max;
-  Result<LambdaTrial> ran = try_lambda(spec, jobs, options);
-  if (!ran) return {Verdict::skipped, ran.error().message};
-  trial = std::move(*ran);
-  if (!trial.ready && refused_config(trial.ended.end))
-    return {Verdict::skipped,
-            fmt::format("create refuses the settings; give --settings: {}", trial.ended.end.reason), true};
-  return judge_end(trial);
-}
 
 Finding check_settings(const Bench& bench) {
   const std::string huge = fmt::format(R"({{"text":"{}"}})", std::string(256u << 10, 's'));
@@ -121,7 +23,7 @@ Finding check_settings(const Bench& bench) {
     spec.config_json = settings;
     const Result<LambdaTrial> ran = try_lambda(spec, {}, {.ms_max = check_ms_max});
     if (!ran) return {Verdict::skipped, ran.error().message};
-    if (!ran->ready && refused_config(ran->ended.end)) continue;
+    if (!ran->ready && refused_config(ran->ended)) continue;
     if (Finding bad = judge_end(*ran); bad.verdict != Verdict::pass) {
       bad.text = fmt::format("with settings of {} bytes: {}", settings.size(), bad.text);
       return bad;
@@ -142,41 +44,19 @@ Finding check_statuses(const Bench& bench) {
     return bad;
   for (const child::ChildJobDone& done : trial.done) {
     const Outcome& end = done.status.end;
-    if (end.reason.contains("which is not a status"))
+    if (done.fault == child::LambdaFault::unknown_status)
       return {Verdict::fail, end.reason + "; return one of cape/plugin.h"};
-    if (end.reason.contains("gave no status"))
+    if (done.fault == child::LambdaFault::no_status)
       return {Verdict::fail, end.reason + "; fill every entry of `out`"};
   }
   return {};
-}
-
-// What an event came to, for comparisons.
-std::string summary(const LambdaTrial& trial) {
-  std::string text;
-  for (const child::ChildJobDone& done : trial.done) {
-    text += fmt::format("{}/{}/{}\n", name_of(done.status.end.kind), done.status.events_done,
-                        done.status.app_code);
-    for (const std::string& output : done.outputs) text += output + "\n";
-  }
-  return text;
-}
-
-// Random events of one subject, the same for one seed.
-Events seeded_events(const Bench& bench, const char* subject, std::size_t count) {
-  std::mt19937_64 random(bench.seed);
-  std::vector<std::string> payloads;
-  for (std::size_t i = 0; i < count; ++i)
-    payloads.push_back(fmt::format(R"({{"n":{},"text":"{:x}"}})", i, random()));
-  return events_of(subject, payloads);
 }
 
 Finding check_batches(const Bench& bench) {
   const std::vector<wire::RunJob> jobs = {job_of(1, seeded_events(bench, "batches", 130))};
   LambdaTrial singly, together;
   if (Finding bad = run(bench, jobs, singly, {.singly = true}); bad.verdict != Verdict::pass) return bad;
-  if ((singly.ready->manifest.lambda_flags & CAPE_LAMBDA_ORDERED_BATCH) == 0 &&
-      !singly.ready->manifest.has_flush)
-    return {Verdict::skipped, "it takes one event at a time"};
+  if (!takes_together(singly)) return {Verdict::skipped, "it takes one event at a time"};
   if (Finding bad = run(bench, jobs, together); bad.verdict != Verdict::pass) return bad;
   if (summary(singly) == summary(together)) return {};
   return {Verdict::fail,
@@ -224,7 +104,7 @@ Finding check_exceptions(const Bench& bench) {
       bad.verdict != Verdict::pass)
     return bad;
   for (const child::ChildJobDone& done : trial.done)
-    if (done.status.end.reason.contains("uncaught exception"))
+    if (done.fault == child::LambdaFault::exception)
       return {Verdict::fail, fmt::format("{}; catch it, and say by the outcome whether to try again",
                                          done.status.end.reason)};
   return {};
@@ -242,12 +122,6 @@ Finding check_log(const Bench& bench) {
                   trial.log_lines)};
 }
 
-constexpr Check loading[] = {
-    {"L1", "its library, entry and tables load, and init succeeds", check_load},
-    {"L2", "it loads inside the walls", check_walls},
-    {"L3", "its start is quick", check_start_time},
-    {"L6", "it goes when asked", check_leaving},
-};
 constexpr Check running[] = {
     {"C1", "create takes any settings or refuses them with BAD_CONFIG", check_settings},
     {"C3", "payloads of every kind and size leave it alive", check_payloads},
@@ -261,9 +135,6 @@ constexpr Check running[] = {
 
 }  // namespace
 
-std::span<const Check> load_checks() {
-  return loading;
-}
 std::span<const Check> lambda_checks() {
   return running;
 }

@@ -33,10 +33,10 @@ class Asked {
   Finding broken() {
     if (!source_) return unable_;
     const bool timed_out = source_->timed_out();
-    const Outcome end = source_->end();
+    const child::ChildEnded end = source_->end();
     if (refused_config(end))
-      return {Verdict::skipped, fmt::format("create refuses the settings; give --settings: {}", end.reason),
-              true};
+      return {Verdict::skipped,
+              fmt::format("create refuses the settings; give --settings: {}", end.end.reason), true};
     Finding bad = judge_end(end, timed_out || source_->timed_out());
     return bad.verdict == Verdict::pass ? Finding{Verdict::fail, "it took no question"} : bad;
   }
@@ -72,7 +72,7 @@ Finding ended(Asked& source, const Finding& bad) {
 }
 
 Finding left(Asked& source) {
-  const Outcome end = source->end();
+  const child::ChildEnded end = source->end();
   return judge_end(end, source->timed_out());
 }
 
@@ -146,12 +146,36 @@ Finding check_paging(const Bench& bench) {
   });
 }
 
+Finding check_progress(const Bench& bench) {
+  constexpr std::uint32_t page = 5;
+  return with_subject(bench, [](Asked& source, const std::string& subject, Sequence latest) -> Finding {
+    Sequence start = 1;
+    for (std::size_t pages = 0; pages < pages_max && start <= latest; ++pages) {
+      const auto answer = source->query(subject, start, page);
+      if (!answer) return source.broken();
+      if (answer->status != OutcomeKind::ok)
+        return {Verdict::fail, fmt::format("query of '{}' from {}: {}: {}", printable(subject, 80), start,
+                                           name_of(answer->status), answer->reason)};
+      if (!answer->more) return left(source);
+      if (answer->block->proven_to < start)
+        return {Verdict::fail, fmt::format("it says that events of '{}' remain, and stays at {}",
+                                           printable(subject, 80), start)};
+      start = answer->block->proven_to + 1;
+    }
+    return left(source);
+  });
+}
+
 Finding check_beyond(const Bench& bench) {
   return with_subject(bench, [](Asked& source, const std::string& subject, Sequence latest) -> Finding {
     for (const Sequence start : {latest + 1, latest + 1000, std::numeric_limits<Sequence>::max()}) {
       const auto answer = source->query(subject, start, 10);
       if (!answer) return source.broken();
-      const bool grew = answer->status == OutcomeKind::ok && answer->latest > latest;
+      if (answer->status != OutcomeKind::ok)
+        return {Verdict::fail,
+                fmt::format("query of '{}' from {}, beyond its latest {}: {}: {}", printable(subject, 80),
+                            start, latest, name_of(answer->status), answer->reason)};
+      const bool grew = answer->latest > latest;
       if (!grew && (answer->more || (answer->block && !answer->block->entries.empty())))
         return {Verdict::fail,
                 fmt::format("beyond latest {} of '{}' there are events", latest, printable(subject, 80))};
@@ -193,6 +217,7 @@ constexpr Check of_sources[] = {
     {"E1", "a subject that it does not know is NOT_FOUND", check_unknown},
     {"E2", "queries give rising events of the subject asked, within bounds", check_query},
     {"E3", "pages give what one answer gives", check_paging},
+    {"E4", "a query that leaves events moves on", check_progress},
     {"E5", "beyond the latest event there is none", check_beyond},
     {"E6", "latest never falls", check_latest},
     {"E7", "a scan in pages misses nobody", check_scan},

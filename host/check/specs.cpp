@@ -36,21 +36,21 @@ child::ChildSpec source_of(const Bench& bench, const fs::path& state_dir) {
   return spec_of(bench, child::ChildKind::source, state_dir);
 }
 
-bool refused_config(const Outcome& end) {
-  return end.kind == OutcomeKind::setup && end.reason.contains(name_of(OutcomeKind::bad_config));
+bool refused_config(const child::ChildEnded& ended) {
+  return ended.end.kind == OutcomeKind::setup && ended.cause == OutcomeKind::bad_config;
 }
 
-Finding judge_end(const Outcome& end, bool timed_out) {
-  if (timed_out) return {Verdict::timeout, end.reason};
+Finding judge_end(const child::ChildEnded& ended, bool timed_out) {
+  const Outcome& end = ended.end;
+  if (timed_out || ended.cause == OutcomeKind::hung) return {Verdict::timeout, end.reason};
   if (end.kind == OutcomeKind::ok) return {};
   if (end.kind == OutcomeKind::external_kill) return {Verdict::skipped, end.reason};
-  const bool died = end.kind == OutcomeKind::signaled || end.kind == OutcomeKind::exited ||
-                    end.reason.contains(name_of(OutcomeKind::signaled));
+  const bool died = ended.cause == OutcomeKind::signaled || ended.cause == OutcomeKind::exited;
   return {died ? Verdict::crashed : Verdict::fail, end.reason};
 }
 
 Finding judge_end(const LambdaTrial& trial) {
-  return judge_end(trial.ended.end, trial.timed_out);
+  return judge_end(trial.ended, trial.timed_out);
 }
 
 }  // namespace cape::check

@@ -13,9 +13,9 @@ child::ChildSpec lambda_of(const Bench& bench, const fs::path& state_dir);
 child::ChildSpec source_of(const Bench& bench, const fs::path& state_dir);
 
 // Did create refuse its settings, as it may?
-bool refused_config(const Outcome& end);
+bool refused_config(const child::ChildEnded& ended);
 // pass: it went as it was asked to.
-Finding judge_end(const Outcome& end, bool timed_out);
+Finding judge_end(const child::ChildEnded& ended, bool timed_out);
 Finding judge_end(const LambdaTrial& trial);
 
 }  // namespace cape::check

@@ -129,7 +129,7 @@ void SourceTrial::poll() {
   child_->poll(reports_);
   for (const child::SourceReport& report : reports_) {
     if (std::holds_alternative<child::ChildReady>(report)) ready_ = true;
-    if (const auto* ended = std::get_if<child::ChildEnded>(&report)) end_ = ended->end;
+    if (const auto* ended = std::get_if<child::ChildEnded>(&report)) end_ = *ended;
   }
 }
 
@@ -177,7 +177,7 @@ std::optional<child::ScanAnswer> SourceTrial::scan(const std::string& token, std
   return ask<child::ScanAnswer>([&] { return child_->scan(token, subjects_max).has_value(); });
 }
 
-Outcome SourceTrial::end() {
+child::ChildEnded SourceTrial::end() {
   if (!end_ && !timed_out_) child_->stop();
   std::int64_t deadline_ns = std::max(deadline_ns_, boot_ns());
   while (!end_) {

@@ -73,7 +73,7 @@ class SourceTrial {
                                           std::uint32_t events_max);
   std::optional<child::ScanAnswer> scan(const std::string& token, std::uint32_t subjects_max);
   // After a query or scan without an answer, or to be done with it.
-  Outcome end();
+  child::ChildEnded end();
   bool timed_out() const { return timed_out_; }
 
  private:
@@ -89,7 +89,7 @@ class SourceTrial {
   std::int64_t deadline_ns_;
   bool timed_out_ = false, ready_ = false;
   std::vector<child::SourceReport> reports_;
-  std::optional<Outcome> end_;
+  std::optional<child::ChildEnded> end_;
 };
 
 }  // namespace cape::check

@@ -135,6 +135,11 @@ LastWords read_last_words(const ResponseHeader& header) {
   words.address = header.last_address;
   char text[sizeof header.last_text];
   std::memcpy(text, header.last_text, sizeof text);
+  words.status = header.last_status;
+  char check[sizeof header.last_check];
+  std::memcpy(check, header.last_check, sizeof check);
+  const bool is_id = (check[0] >= 'A' && check[0] <= 'Z') && (check[1] >= '0' && check[1] <= '9');
+  if (is_id) words.check = printable({check, strnlen(check, sizeof check - 1)}, sizeof check);
   words.text = printable({text, strnlen(text, sizeof text)}, reason_bytes_max);
   return words;
 }
@@ -162,6 +167,33 @@ Outcome describe_end(const ChildSpec& spec, const EndFacts& facts) {
   if (!facts.stderr_tail.empty()) text += fmt::format("; its last line on stderr: {}", facts.stderr_tail);
   cause.reason = shortened(std::move(text), reason_bytes_max);  // every part of it is printable
   return cause;
+}
+
+OutcomeKind cause_of(const ChildSpec& spec, const EndFacts& facts) {
+  const bool killed = !facts.breach && facts.kill_why && died_of_our_kill(facts.process);
+  if (killed && !facts.ready) return OutcomeKind::hung;
+  const OutcomeKind kind = find_cause(spec, facts).kind;
+  const std::int32_t status = facts.words.status;
+  if (kind != OutcomeKind::setup || facts.words.kind != setup_failed || status == 0) return kind;
+  const bool refused = status == static_cast<std::int32_t>(OutcomeKind::bad_config);
+  return refused ? OutcomeKind::bad_config : outcome_of_plugin_status(status);
+}
+
+std::string check_of(const ChildSpec& spec, const EndFacts& facts) {
+  const OutcomeKind kind = cause_of(spec, facts);
+  if (kind == OutcomeKind::ok || kind == OutcomeKind::external_kill) return {};
+  if (kind == OutcomeKind::setup && !facts.words.check.empty()) return facts.words.check;
+  switch (facts.phase) {
+    case Phase::load:
+    case Phase::init:
+      return kind == OutcomeKind::violation ? "L2" : "L1";
+    case Phase::destroy:
+    case Phase::deinit:
+    case Phase::done:
+      return "L6";
+    default:
+      return {};
+  }
 }
 
 }  // namespace cape::child

@@ -19,6 +19,8 @@ struct LastWords {
   std::int32_t signal = 0, syscall = 0;
   std::uint64_t address = 0;
   std::string text;  // printable
+  std::int32_t status = 0;  // of a failed init or create
+  std::string check;        // "S5"; empty: none
 };
 LastWords read_last_words(const ResponseHeader& header);
 Phase read_phase(const ResponseHeader& header);  // a value out of range is Phase::start
@@ -40,5 +42,11 @@ struct EndFacts {
 std::string name_child(const ChildSpec& spec);
 // ok: it was asked to stop (or only to inspect) and did. The reason is printable and bounded.
 Outcome describe_end(const ChildSpec& spec, const EndFacts& facts);
+
+// What itself ended it, where describe_end() says SETUP of whatever stops a start: HUNG when it was killed
+// before it was ready, the status that init or create returned.
+OutcomeKind cause_of(const ChildSpec& spec, const EndFacts& facts);
+// The check of intake's quick set that such an end fails: S4..S8, L1, L2, L6; empty: none of them.
+std::string check_of(const ChildSpec& spec, const EndFacts& facts);
 
 }  // namespace cape::child

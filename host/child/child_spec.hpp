@@ -51,6 +51,7 @@ struct ChildSpec {
   // What the child tells the plugin of a call's deadline; its owner does the killing. 0: none.
   std::int64_t timeout_ns = 0, timeout_max_ns = 0;
   bool replay = false;                   // its events are flagged CAPE_EVENT_REPLAY
+  std::string drill;                     // a check that runs in the child ("C12"); empty in production
   int life_fd = -1;                      // kept open by every process of the child until it is gone
 };
 

@@ -14,6 +14,7 @@ std::int64_t to_ns(const timespec& time) {
 FileMark mark_of(const struct stat& status) {
   return {.present = true,
           .regular = S_ISREG(status.st_mode),
+          .set_id = (status.st_mode & (S_ISUID | S_ISGID)) != 0,
           .device = status.st_dev,
           .inode = status.st_ino,
           .bytes = static_cast<std::uint64_t>(status.st_size),

@@ -15,6 +15,7 @@ namespace cape::child {
 struct FileMark {
   bool present = false;
   bool regular = false;
+  bool set_id = false;  // it has the set-user-id or set-group-id bit
   std::uint64_t device = 0, inode = 0, bytes = 0;
   std::int64_t modified_ns = 0;  // wall time
   std::int64_t changed_ns = 0;   // ctime: a copy that restores the old mtime still moves it

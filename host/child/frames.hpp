@@ -68,13 +68,20 @@ struct OutputFrame {  // then the output; before the JobDoneFrame of its job
   std::uint64_t job;
   std::uint32_t index, output_bytes;
 };
+// What of the lambda's making made an event fail, where its status alone does not tell.
+enum class LambdaFault : std::uint32_t {
+  none,
+  exception,       // one escaped
+  unknown_status,  // it returned what is no status of a lambda
+  no_status,       // process_batch left the event's entry as it was
+};
 struct JobDoneFrame {  // then the text
   std::uint64_t job;
   std::int64_t first_start_ns, end_ns;  // boot time
   std::uint32_t events_done;
   std::int32_t end, app_code;
   std::uint32_t started;  // 1: the event after those done had begun
-  std::uint32_t text_bytes, reserved;
+  std::uint32_t text_bytes, fault;  // LambdaFault
 };
 struct LogFrame {  // then the text
   std::int32_t severity;

@@ -84,6 +84,7 @@ Result<std::optional<ChildJobDone>> GivenJobs::take_done(const JobDoneView& view
   if (kind != OutcomeKind::ok) {
     done.status.end = {kind, reason_text(view.text, kind)};
     done.status.app_code = frame.app_code;
+    done.fault = static_cast<LambdaFault>(frame.fault);
     done.status.started = frame.started != 0;
   }
   const bool began = frame.events_done > 0 || done.status.started;

@@ -27,7 +27,7 @@ class ChildInspection final : public Inspection {
     for (LambdaReport& report : reports) {
       if (auto* ready = std::get_if<ChildReady>(&report)) manifest_ = std::move(ready->manifest);
       if (auto* log = std::get_if<ChildLog>(&report)) last_log_ = std::move(log->text);
-      if (auto* ended = std::get_if<ChildEnded>(&report)) return verdict(ended->end);
+      if (auto* ended = std::get_if<ChildEnded>(&report)) return verdict(*ended);
     }
     if (now_ns >= deadline_ns_) give_up(now_ns);
     return std::nullopt;
@@ -40,17 +40,21 @@ class ChildInspection final : public Inspection {
     child_->kill({OutcomeKind::hung, "loading the library, init and deinit took too long; it was killed"});
   }
 
-  InspectionVerdict verdict(const Outcome& end) {
+  InspectionVerdict verdict(const ChildEnded& ended) {
     using Kind = InspectionVerdict::Kind;
+    const Outcome& end = ended.end;
     if (end.kind == OutcomeKind::external_kill) return {Kind::unsure, {}, end.reason};
-    if (end.kind != OutcomeKind::ok) return {Kind::bad, {}, failure_text(end)};
+    if (end.kind != OutcomeKind::ok) return {Kind::bad, {}, failure_text(ended)};
     if (!manifest_) return {Kind::bad, {}, "PROTOCOL: the inspection ended without a report"};
-    if (std::string mistake = manifest_mistake(*manifest_); !mistake.empty()) return {Kind::bad, {}, mistake};
+    if (std::string mistake = manifest_mistake(*manifest_); !mistake.empty())
+      return {Kind::bad, {}, "check S2: " + mistake};
     return {Kind::good, std::move(*manifest_), {}};
   }
 
-  std::string failure_text(const Outcome& end) const {
-    const std::string text = fmt::format("{}: {}", name_of(end.kind), end.reason);
+  // The check's name first: it is what `cape plugin check --only` takes.
+  std::string failure_text(const ChildEnded& ended) const {
+    const std::string check = ended.check.empty() ? "" : fmt::format("check {}: ", ended.check);
+    const std::string text = fmt::format("{}{}: {}", check, name_of(ended.end.kind), ended.end.reason);
     return last_log_.empty() ? text : fmt::format("{} (it logged: {})", text, last_log_);
   }
 

@@ -1,6 +1,7 @@
 // host/child/inspector.hpp
-// Inspector is how intake finds out what a plugin file is: a port. The real one reads the manifest and loads
-// the library in a sandboxed child (inspect.cpp); tests bring their own. Thread: the owner's.
+// Inspector is how intake finds out what a plugin file is: a port. The real one runs the quick set of `cape
+// plugin check` (S2..S8, L1, L2, L4..L6) in one sandboxed child (inspect.cpp) and names the check that fails;
+// tests bring their own. Thread: the owner's.
 #pragma once
 
 #include <cstdint>

@@ -196,6 +196,8 @@ void LambdaChildOverProcess::end(std::vector<LambdaReport>& out) {
   if (words.progress > 0) facts.running = name_running(words);
   ChildEnded ended;
   ended.end = describe_end(link_.spec(), facts);
+  ended.cause = cause_of(link_.spec(), facts);
+  ended.check = check_of(link_.spec(), facts);
   ended.had_started_an_event = link_.ready() && words.progress > 0;
   GivenJobs::Left left = jobs_.settle(words, has_flush_, ended.end);
   for (ChildJobDone& done : left.done) out.emplace_back(std::move(done));

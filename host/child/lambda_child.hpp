@@ -13,6 +13,7 @@
 
 #include "core/error.hpp"
 #include "host/child/child_spec.hpp"
+#include "host/child/frames.hpp"
 #include "wire/messages.hpp"
 
 namespace cape::child {
@@ -36,11 +37,15 @@ struct ChildMetric {
 struct ChildJobDone {
   wire::JobStatus status;
   std::vector<std::string> outputs;  // one an event that is done; empty when the lambda emits none
+  LambdaFault fault = LambdaFault::none;  // of the event that failed; as the child says
 };
 // Last report of a child; no process of it is left.
 struct ChildEnded {
   Outcome end;               // setup, signaled, hung, violation, oom, exited, protocol, external_kill; ok: it
                              // was asked to stop and did; reason names plugin, phase, event and what happened
+  // What itself ended it, where `end` says SETUP of whatever stops a start: HUNG, SIGNALED, BAD_CONFIG, ...
+  OutcomeKind cause = OutcomeKind::ok;
+  std::string check;  // of intake's quick set ("S5", "L2"), if it is that which it fails
   bool had_started_an_event = false;
   // What it leaves: jobs given to it and not reported, in the order given. The first may have run in part:
   // its `status` then tells what is known done; started says whether the event after that was running.

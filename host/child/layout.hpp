@@ -66,6 +66,8 @@ struct ResponseHeader {  // writer: child
   std::int32_t last_signal;
   std::int32_t last_syscall;             // number, for a violation
   std::uint64_t last_address;
+  std::int32_t last_status;              // a failed setup: cape_status that init or create returned; else 0
+  char last_check[4];                    // id of the check that the plugin fails ("S5"), NUL-padded; or empty
   // The plugin's own counters and gauges: the bits of a double each, by id - 1 (FrameKind::metric names
   // them).
   std::atomic<std::uint64_t> metrics[metrics_max];

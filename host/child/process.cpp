@@ -58,6 +58,7 @@ Setup make_setup(const ChildSpec& spec, const Identity& identity, std::uint64_t 
   setup.topology = spec.topology;
   setup.lambda = spec.lambda;
   setup.config_json = spec.config_json;
+  setup.drill = spec.drill;
   setup.working_dir = spec.config_dir;
   setup.read = texts(spec.grant.read);
   setup.write = texts(spec.grant.write);

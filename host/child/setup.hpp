@@ -15,6 +15,7 @@ struct Setup {
   std::uint8_t kind = 0;  // ChildKind
   std::string plugin_file, plugin_hash, plugin_id;  // for messages
   std::string domain, topology, lambda, config_json;
+  std::string drill;                     // host/child/runner/drill.hpp; empty: none
   std::string working_dir;               // the config file's directory; used if it is visible inside
   std::vector<std::string> read, write;  // absolute directories to show at their own paths
   std::string state_dir;                 // absolute or empty; shown writable

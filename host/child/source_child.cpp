@@ -213,6 +213,8 @@ void SourceChildOverProcess::end(std::vector<SourceReport>& out) {
   if (words.phase == Phase::process) facts.running = name_running();
   ChildEnded ended;
   ended.end = describe_end(link_.spec(), facts);
+  ended.cause = cause_of(link_.spec(), facts);
+  ended.check = check_of(link_.spec(), facts);
   ended.had_started_an_event = link_.ready() && words.progress > 0;
   calls_.clear();
   out.emplace_back(std::move(ended));

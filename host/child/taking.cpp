@@ -20,6 +20,12 @@ void Taking::step(std::int64_t now_ns) {
 
 void Taking::copy_slice() {
   if (!copy_) {
+    // Of the file and not of its bytes: judged before those are known by their hash.
+    if (mark_.regular && mark_.set_id)
+      return end({.kind = Kind::bad,
+                  .image = {},
+                  .hash = {},
+                  .reason = "check S9: the file has a set-user-id or set-group-id bit; chmod a-s it"});
     Result<ImageCopy> opened = ImageCopy::open(path_, mark_, bytes_max_);
     if (!opened) return end_with(opened.error());
     copy_ = std::move(*opened);
@@ -40,7 +46,7 @@ void Taking::look_at_copy(SealedImage copy) {
   image_->hash = std::move(copy.hash);
   image_->bytes = copy.bytes;
   if (std::string mistake = elf_mistake(image_->memfd.get(), image_->bytes); !mistake.empty()) {
-    return end({.kind = Kind::bad, .image = {}, .hash = hash(), .reason = std::move(mistake)});
+    return end({.kind = Kind::bad, .image = {}, .hash = hash(), .reason = "check S1: " + mistake});
   }
   stage_ = Stage::copied;
 }

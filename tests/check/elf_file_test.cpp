@@ -6,9 +6,9 @@
 #include <random>
 #include <vector>
 
-#include "host/check/elf_file.hpp"
+#include "host/child/runner/elf_file.hpp"
 
-namespace cape::check {
+namespace cape::child {
 namespace {
 
 std::vector<std::uint8_t> library() {
@@ -43,4 +43,4 @@ TEST(ElfFile, SurvivesAnyBytes) {
 }
 
 }  // namespace
-}  // namespace cape::check
+}  // namespace cape::child

@@ -5,6 +5,7 @@
 
 #include "core/types.hpp"
 #include "host/child/runner/abi_bytes.hpp"
+#include "host/child/runner/runner.hpp"
 
 namespace cape::child {
 void beat(ResponseHeader& response) {
@@ -32,6 +33,7 @@ void refuse_all(cape_call& table) {
 LambdaCall::LambdaCall(Channel& channel, const Setup& setup, std::uint32_t output_bytes_max)
     : channel_(channel),
       deadline_(setup),
+      watches_threads_(setup.drill == "C11"),
       output_bytes_max_(
           std::min<std::uint64_t>(output_bytes_max, channel.body_bytes_max() - sizeof(OutputFrame))) {
   refuse_all(table_);
@@ -47,6 +49,7 @@ LambdaCall::LambdaCall(Channel& channel, const Setup& setup, std::uint32_t outpu
 
 cape_call* LambdaCall::begin(std::uint32_t events, std::uint64_t progress, std::int64_t not_before_ns) {
   progress_ = progress;
+  if (watches_threads_) thread_ = std::this_thread::get_id();
   deadline_.begin(not_before_ns);
   outputs_.assign(events, {});
   arena_.clear();
@@ -118,6 +121,9 @@ void LambdaCall::set_error(cape_call* call, std::uint32_t index, std::int32_t ap
 
 void LambdaCall::heartbeat(cape_call* call) {
   LambdaCall& me = self(call);
+  if (me.watches_threads_ && std::this_thread::get_id() != me.thread_)
+    fail_setup(&me.channel_.response(), Phase::process,
+               "heartbeat was called on a thread of its own; call it where process runs", "C11");
   me.deadline_.beat();
   beat(me.channel_.response());
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "host/child/runner/channel.hpp"
@@ -52,6 +53,8 @@ class LambdaCall {
 
   Channel& channel_;
   CallDeadline deadline_;
+  bool watches_threads_;    // in a drill alone
+  std::thread::id thread_;  // of the call
   std::uint64_t output_bytes_max_;
   cape_call table_{};
   std::uint64_t progress_ = 0;

@@ -18,22 +18,24 @@ namespace cape::child {
 struct Verdict {
   cape_status status = CAPE_OK;  // as returned: any number
   std::string text;              // of the exception; empty otherwise
+  bool threw = false;
 };
 
 template <class Call>
 Verdict guard(Call&& call) {
   try {
-    return {.status = call(), .text = {}};
+    return {.status = call(), .text = {}, .threw = false};
   } catch (abi::__forced_unwind&) {
     throw;
   } catch (const std::bad_alloc&) {
-    return {.status = CAPE_NO_MEMORY, .text = "an uncaught std::bad_alloc"};
+    return {.status = CAPE_NO_MEMORY, .text = "an uncaught std::bad_alloc", .threw = true};
   } catch (const std::exception& e) {
     return {
         .status = CAPE_RETRY,
-        .text = std::string("uncaught exception: ").append(e.what(), strnlen(e.what(), reason_bytes_max))};
+        .text = std::string("uncaught exception: ").append(e.what(), strnlen(e.what(), reason_bytes_max)),
+        .threw = true};
   } catch (...) {
-    return {.status = CAPE_RETRY, .text = "uncaught exception of an unknown type"};
+    return {.status = CAPE_RETRY, .text = "uncaught exception of an unknown type", .threw = true};
   }
 }
 

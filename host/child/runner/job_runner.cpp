@@ -11,13 +11,22 @@ namespace {
 
 constexpr cape_status unset_status = std::numeric_limits<cape_status>::min();
 
+bool is_status(cape_status status) {
+  return static_cast<cape_status>(outcome_of_plugin_status(status)) == status;
+}
+
+LambdaFault fault_of(const Verdict& verdict) {
+  if (verdict.threw) return LambdaFault::exception;
+  if (verdict.status == unset_status) return LambdaFault::no_status;
+  return is_status(verdict.status) ? LambdaFault::none : LambdaFault::unknown_status;
+}
+
 // What a person reads about a status that is neither OK nor SKIPPED.
 std::string describe(const Verdict& verdict, const LambdaCall::Complaint* complaint) {
   std::string text = verdict.text;
   if (verdict.status == unset_status)
     text = "process_batch gave no status for it";
-  else if (text.empty() &&
-           static_cast<cape_status>(outcome_of_plugin_status(verdict.status)) != verdict.status)
+  else if (text.empty() && !is_status(verdict.status))
     text = "returned " + std::to_string(verdict.status) + ", which is not a status of a lambda";
   if (complaint != nullptr && !complaint->text.empty()) text += (text.empty() ? "" : ": ") + complaint->text;
   return text.substr(0, reason_bytes_max);
@@ -57,6 +66,7 @@ JobRunner::JobRunner(const Setup& setup, Channel& channel, const cape_lambda& la
       self_(self),
       call_(channel, setup, setup.output_bytes),
       flush_call_(channel, setup, 0) {
+  if (setup.drill == "C8") fences_ = std::make_unique<FencedBytes>();
   for (std::size_t i = 0; i < events_.size(); ++i) pointers_[i] = &events_[i];
 }
 
@@ -107,6 +117,7 @@ std::uint32_t JobRunner::start(std::uint64_t number, std::uint32_t events) {
 }
 
 void JobRunner::fill_events(const JobView& job, std::uint32_t at, std::uint32_t events) {
+  if (fences_) fences_->clear();
   for (std::uint32_t i = 0; i < events; ++i) {
     const EventRow row = job.row(at + i);
     cape_event& e = events_[i];
@@ -116,6 +127,7 @@ void JobRunner::fill_events(const JobView& job, std::uint32_t at, std::uint32_t 
     e.subject = bytes_of(job.subject());
     e.type = bytes_of(job.bytes.substr(row.type_offset, row.type_bytes));
     e.payload = bytes_of(job.bytes.substr(row.payload_offset, row.payload_bytes));
+    if (fences_) e.payload = fences_->fence(e.payload);
     e.fence = job.frame.job;
     e.attempt = at + i == 0 ? job.frame.attempt : 0;
     e.flags = ((job.frame.flags & job_may_repeat) != 0 ? CAPE_EVENT_MAY_REPEAT : 0) |
@@ -157,7 +169,8 @@ void JobRunner::call(const JobView& job, std::uint64_t progress, std::uint32_t e
   const Verdict whole =
       guard([&] { return lambda_.process_batch(self_, call, pointers_.data(), events, statuses_.data()); });
   for (std::uint32_t i = 0; i < events; ++i)
-    verdicts_[i] = whole.status == CAPE_OK ? Verdict{.status = statuses_[i], .text = {}} : whole;
+    verdicts_[i] =
+        whole.status == CAPE_OK ? Verdict{.status = statuses_[i], .text = {}, .threw = false} : whole;
 }
 
 // Takes the verdicts in order up to the first failure; false: there is one. An output is published before its
@@ -188,6 +201,7 @@ void JobRunner::note_failure(std::uint32_t index, OutcomeKind kind, JobResult& r
   result.end = kind;
   result.started = true;
   result.app_code = complaint != nullptr ? complaint->app_code : 0;
+  result.fault = fault_of(verdicts_[index]);
   result.text = describe(verdicts_[index], complaint);
 }
 
@@ -220,6 +234,7 @@ void JobRunner::apply_flush(const Verdict& verdict, JobResult& result) {
   result.end = kind;
   result.app_code = 0;
   result.started = true;
+  result.fault = fault_of(verdict);
   result.text = verdict.text;
 }
 

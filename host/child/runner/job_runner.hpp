@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "host/child/frames.hpp"
 #include "host/child/runner/call.hpp"
 #include "host/child/runner/channel.hpp"
+#include "host/child/runner/drill.hpp"
 #include "host/child/runner/guard.hpp"
 
 namespace cape::child {
@@ -45,6 +47,7 @@ struct JobResult {
   OutcomeKind end = OutcomeKind::ok;
   std::int32_t app_code = 0;
   bool started = false;  // the event after those done had begun
+  LambdaFault fault = LambdaFault::none;
   std::string text;
   std::int64_t first_start_ns = 0, end_ns = 0;
   // For a flush that fails: how many SKIPPED lead, and whether an OK follows them.
@@ -91,6 +94,7 @@ class JobRunner {
   std::array<cape_event, call_events_max> events_{};
   std::array<const cape_event*, call_events_max> pointers_{};
   std::array<Verdict, call_events_max> verdicts_;
+  std::unique_ptr<FencedBytes> fences_;  // null but in a drill
   std::array<cape_status, call_events_max> statuses_{};
   std::vector<cape_input> inputs_;  // of the events of one call, event by event
   std::vector<const cape_input*> input_pointers_;

@@ -87,7 +87,7 @@ void LambdaService::publish(const JobResult& result, std::int64_t took_ns) {
                            .app_code = result.app_code,
                            .started = result.started ? 1u : 0u,
                            .text_bytes = static_cast<std::uint32_t>(result.text.size()),
-                           .reserved = 0};
+                           .fault = static_cast<std::uint32_t>(result.fault)};
   channel_.send(FrameKind::job_done, sizeof frame + result.text.size(), [&](BodyWriter& body) {
     body.write(frame);
     body.write_text(result.text);

@@ -128,10 +128,13 @@ Result<void> install_last_words(ResponseHeader* response) {
   return install(SIGSYS, 0);
 }
 
-[[noreturn]] void fail_setup(ResponseHeader* response, Phase phase, const std::string& why) {
+[[noreturn]] void fail_setup(ResponseHeader* response, Phase phase, const std::string& why,
+                             std::string_view check, std::int32_t status) {
   const std::size_t bytes = std::min(why.size(), sizeof response->last_text - 1);
   std::memcpy(response->last_text, why.data(), bytes);
   response->last_text[bytes] = '\0';
+  check.copy(response->last_check, sizeof response->last_check - 1);
+  response->last_status = status;
   response->phase.store(static_cast<std::uint32_t>(phase));
   response->last_kind.store(kind_setup, std::memory_order_release);
   _exit(exit_code_setup);

@@ -13,6 +13,7 @@
 #include <boost/dll/shared_library.hpp>
 
 #include "core/unique_fd.hpp"
+#include "host/child/runner/file_checks.hpp"
 #include "host/child/runner/manifest.hpp"
 
 namespace cape::child {
@@ -42,17 +43,30 @@ class MappedFile {
   std::span<const std::uint8_t> bytes_;
 };
 
-Result<ManifestReport> read_manifest(const RunnerContext& context) {
-  const MappedFile file(context.plugin_path);
-  if (file.bytes().empty()) return fail_errno(ErrorCode::io, "the plugin's file can not be mapped", errno);
-  Result<ManifestReport> manifest = parse_manifest(file.bytes());
-  const std::string& id = context.setup.plugin_id;
-  if (manifest && !id.empty() && manifest->id != id)
-    return fail(ErrorCode::invalid, "its manifest says '" + manifest->id + "', not '" + id + "'");
-  return manifest;
+template <class T>
+using Loaded = std::expected<T, LoadFault>;
+
+std::unexpected<LoadFault> fault(std::string_view check, std::string text) {
+  return std::unexpected(LoadFault{check, std::move(text)});
 }
 
-Result<const cape_entry*> load_entry(const std::string& path) {
+Loaded<ManifestReport> look_at_file(const RunnerContext& context) {
+  const MappedFile file(context.plugin_path);
+  if (file.bytes().empty())
+    return fault("", fail_errno(ErrorCode::io, "the plugin's file can not be mapped", errno).error().message);
+  Result<ManifestReport> manifest = parse_manifest(file.bytes());
+  if (!manifest)
+    return fault(manifest.error().code == ErrorCode::conflict ? "S3" : "S2", manifest.error().message);
+  const std::string& id = context.setup.plugin_id;
+  if (!id.empty() && manifest->id != id)
+    return fault("S2", "its manifest says '" + manifest->id + "', not '" + id + "'");
+  if (context.setup.kind == static_cast<std::uint8_t>(ChildKind::inspect))
+    if (FileFault found = find_file_fault(file.bytes()); found.id != nullptr)
+      return fault(found.id, std::move(found.text));
+  return std::move(*manifest);
+}
+
+Loaded<const cape_entry*> load_entry(const std::string& path) {
   try {
     // The throwing overload: the other one loses the loader's message.
     auto library = std::make_unique<boost::dll::shared_library>(
@@ -61,7 +75,7 @@ Result<const cape_entry*> load_entry(const std::string& path) {
     library.release();  // on purpose: see the header
     return entry;
   } catch (const std::exception& e) {
-    return fail(ErrorCode::invalid, e.what());
+    return fault("L1", e.what());
   }
 }
 
@@ -69,66 +83,61 @@ bool plausible_size(std::uint32_t struct_size, std::size_t least) {
   return struct_size >= least && struct_size <= table_bytes_max;
 }
 
-Result<void> check_entry(const cape_entry& entry, const ManifestReport& manifest) {
+Loaded<void> check_entry(const cape_entry& entry, const ManifestReport& manifest) {
   if (!plausible_size(entry.struct_size, CAPE_FIELD_END_(&entry, get_factory)))
-    return fail(ErrorCode::invalid, "cape_entry_v1 has struct_size " + std::to_string(entry.struct_size));
+    return fault("L4", "cape_entry_v1 has struct_size " + std::to_string(entry.struct_size));
   if (entry.abi_major != manifest.abi_major || entry.abi_minor != manifest.abi_minor)
-    return fail(ErrorCode::invalid,
-                "cape_entry_v1 and the manifest name different ABI versions; rebuild the plugin");
-  if (entry.get_factory == nullptr) return fail(ErrorCode::invalid, "cape_entry_v1 has no get_factory");
+    return fault("L4", "cape_entry_v1 and the manifest name different ABI versions; rebuild the plugin");
+  if (entry.get_factory == nullptr) return fault("L4", "cape_entry_v1 has no get_factory");
   for (const char* unknown : {"", "cape.lambda/", "cape.lambda/1x", "cape.source/1x"})
     if (entry.get_factory(unknown) != nullptr)
-      return fail(ErrorCode::invalid,
-                  std::string("get_factory(\"") + unknown + "\") is not NULL; compare the whole id");
+      return fault("L5", std::string("get_factory(\"") + unknown + "\") is not NULL; compare the whole id");
   return {};
 }
 
-Result<const cape_lambda*> find_lambda(const cape_entry& entry) {
+Loaded<const cape_lambda*> find_lambda(const cape_entry& entry) {
   const auto* table = static_cast<const cape_lambda*>(entry.get_factory(CAPE_FACTORY_LAMBDA));
-  if (table == nullptr)
-    return fail(ErrorCode::invalid, "its manifest names a lambda, but get_factory has none");
+  if (table == nullptr) return fault("L5", "its manifest names a lambda, but get_factory has none");
   if (!plausible_size(table->struct_size, CAPE_FIELD_END_(table, destroy)))
-    return fail(ErrorCode::invalid, "its cape_lambda has struct_size " + std::to_string(table->struct_size));
+    return fault("L4", "its cape_lambda has struct_size " + std::to_string(table->struct_size));
   if (table->create == nullptr || table->process == nullptr || table->destroy == nullptr)
-    return fail(ErrorCode::invalid, "its cape_lambda lacks create, process or destroy");
+    return fault("L4", "its cape_lambda lacks create, process or destroy");
   return table;
 }
 
-Result<const cape_source*> find_source(const cape_entry& entry) {
+Loaded<const cape_source*> find_source(const cape_entry& entry) {
   const auto* table = static_cast<const cape_source*>(entry.get_factory(CAPE_FACTORY_SOURCE));
-  if (table == nullptr)
-    return fail(ErrorCode::invalid, "its manifest names a source, but get_factory has none");
+  if (table == nullptr) return fault("L5", "its manifest names a source, but get_factory has none");
   if (!plausible_size(table->struct_size, CAPE_FIELD_END_(table, scan)))
-    return fail(ErrorCode::invalid, "its cape_source has struct_size " + std::to_string(table->struct_size));
+    return fault("L4", "its cape_source has struct_size " + std::to_string(table->struct_size));
   const bool complete = table->create != nullptr && table->destroy != nullptr && table->latest != nullptr &&
                         table->query != nullptr && table->scan != nullptr;
-  if (!complete)
-    return fail(ErrorCode::invalid, "its cape_source lacks create, destroy, latest, query or scan");
+  if (!complete) return fault("L4", "its cape_source lacks create, destroy, latest, query or scan");
   return table;
 }
 
 }  // namespace
 
-Result<LoadedPlugin> load_plugin(const RunnerContext& context) {
+std::expected<LoadedPlugin, LoadFault> load_plugin(const RunnerContext& context) {
   LoadedPlugin plugin;
-  Result<ManifestReport> manifest = read_manifest(context);
+  Loaded<ManifestReport> manifest = look_at_file(context);
   if (!manifest) return std::unexpected(manifest.error());
   plugin.manifest = std::move(*manifest);
 
-  const Result<const cape_entry*> entry = load_entry(context.plugin_path);
+  const Loaded<const cape_entry*> entry = load_entry(context.plugin_path);
   if (!entry) return std::unexpected(entry.error());
   plugin.entry = *entry;
-  if (Result<void> good = check_entry(**entry, plugin.manifest); !good) return std::unexpected(good.error());
+  if (Loaded<void> good = check_entry(**entry, plugin.manifest); !good) return std::unexpected(good.error());
 
   if ((plugin.manifest.kinds & CAPE_KIND_LAMBDA) != 0) {
-    const Result<const cape_lambda*> lambda = find_lambda(**entry);
+    const Loaded<const cape_lambda*> lambda = find_lambda(**entry);
     if (!lambda) return std::unexpected(lambda.error());
     plugin.lambda = *lambda;
     plugin.manifest.lambda_flags = plugin.lambda->flags;
     plugin.manifest.has_flush = plugin.lambda->flush != nullptr;
   }
   if ((plugin.manifest.kinds & CAPE_KIND_SOURCE) != 0) {
-    const Result<const cape_source*> source = find_source(**entry);
+    const Loaded<const cape_source*> source = find_source(**entry);
     if (!source) return std::unexpected(source.error());
     plugin.source = *source;
   }

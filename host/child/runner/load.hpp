@@ -4,6 +4,10 @@
 
 #include <cape/plugin.h>
 
+#include <expected>
+#include <string>
+#include <string_view>
+
 #include "core/error.hpp"
 #include "host/child/child_spec.hpp"
 #include "host/child/runner/runner.hpp"
@@ -17,7 +21,12 @@ struct LoadedPlugin {
   const cape_source* source = nullptr;
 };
 
-// Error: what is wrong with the file, and what to do.
-Result<LoadedPlugin> load_plugin(const RunnerContext& context);
+// What is wrong with the file, what to do, and which check of `cape plugin check` says so.
+struct LoadFault {
+  std::string_view check;  // "L4"
+  std::string text;
+};
+// For an inspection the file's headers are judged before any of its code runs.
+std::expected<LoadedPlugin, LoadFault> load_plugin(const RunnerContext& context);
 
 }  // namespace cape::child

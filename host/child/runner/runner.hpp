@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "host/child/child_spec.hpp"
 #include "host/child/layout.hpp"
@@ -25,7 +26,9 @@ Result<std::string> tighten(const RunnerContext& context);
 // Loads the plugin, creates the instance, answers requests until it is told to stop. Returns the exit code.
 int serve(RunnerContext& context);
 
-// Writes the last words and exits with exit_code_setup.
-[[noreturn]] void fail_setup(ResponseHeader* response, Phase phase, const std::string& why);
+// Writes the last words and exits with exit_code_setup. `check`: id of the one that the plugin fails, or
+// empty; `status`: what init or create returned.
+[[noreturn]] void fail_setup(ResponseHeader* response, Phase phase, const std::string& why,
+                             std::string_view check = {}, std::int32_t status = 0);
 
 }  // namespace cape::child

@@ -1,8 +1,10 @@
 // serve(): from the confined process to its exit. Every step before ChildReady that fails ends it with
 // exit_code_setup and a sentence for a person.
+#include <optional>
 #include <string>
 
 #include "host/child/runner/config_table.hpp"
+#include "host/child/runner/drill.hpp"
 #include "host/child/runner/guard.hpp"
 #include "host/child/runner/host_services.hpp"
 #include "host/child/runner/lambda_service.hpp"
@@ -25,6 +27,7 @@ class Serving {
     HostServices host(context_.setup, config, channel_);
     init(host);
     if (kind_ != ChildKind::inspect) create(host);
+    if (kind_ == ChildKind::lambda && !context_.setup.drill.empty()) drill(host);
     if (kind_ != ChildKind::inspect) tighten_up();
     send_ready();
     if (kind_ == ChildKind::lambda) LambdaService(context_.setup, channel_, *plugin_.lambda, self_).run();
@@ -34,12 +37,15 @@ class Serving {
   }
 
  private:
-  [[noreturn]] void fail(Phase phase, const std::string& why) { fail_setup(context_.response, phase, why); }
+  [[noreturn]] void fail(Phase phase, const std::string& why, std::string_view check = {},
+                         cape_status status = CAPE_OK) {
+    fail_setup(context_.response, phase, why, check, status);
+  }
 
   void load() {
     channel_.set_phase(Phase::load);
-    Result<LoadedPlugin> plugin = load_plugin(context_);
-    if (!plugin) fail(Phase::load, plugin.error().message);
+    auto plugin = load_plugin(context_);
+    if (!plugin) fail(Phase::load, plugin.error().text, plugin.error().check);
     plugin_ = std::move(*plugin);
     if (kind_ == ChildKind::lambda && plugin_.lambda == nullptr) fail(Phase::load, "it is not a lambda");
     if (kind_ == ChildKind::source && plugin_.source == nullptr) fail(Phase::load, "it is not a source");
@@ -65,12 +71,18 @@ class Serving {
     check(Phase::create, "create", guard([&] { return create(host.table(), config, &self_); }), host);
   }
 
+  void drill(const HostServices& host) {
+    drill_.emplace(context_, *plugin_.lambda, *host.table());
+    const std::string fault = drill_->run(context_.setup.drill, self_);
+    if (!fault.empty()) fail(Phase::create, fault, context_.setup.drill);
+  }
+
   void check(Phase phase, const char* function, const Verdict& verdict, const HostServices& host) {
     if (verdict.status == CAPE_OK) return;
     std::string why = std::string(function) + " returned " + name_status(verdict.status);
     if (!verdict.text.empty()) why = std::string(function) + ": " + verdict.text;
     if (const std::string complaint = host.last_complaint(); !complaint.empty()) why += ": " + complaint;
-    fail(phase, why);
+    fail(phase, why, {}, verdict.status);
   }
 
   static std::string name_status(cape_status status) {
@@ -114,6 +126,7 @@ class Serving {
   void end() {
     if (kind_ != ChildKind::inspect) {
       channel_.set_phase(Phase::destroy);
+      if (drill_) drill_->end();
       const auto destroy = kind_ == ChildKind::lambda ? plugin_.lambda->destroy : plugin_.source->destroy;
       leave("destroy", guard([&] { return destroy(self_), CAPE_OK; }));
     }
@@ -140,6 +153,7 @@ class Serving {
   Channel channel_;
   LoadedPlugin plugin_;
   void* self_ = nullptr;
+  std::optional<Drill> drill_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #undef CAPE_ABI_MINOR
 #define CAPE_ABI_MINOR 9
 #endif
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,18 +77,29 @@ static void deinit(void) {
 
 #ifndef SOURCE
 static const struct cape_host* the_host;
-static int calls;
+static int calls, instances;
 
 static cape_status create(const struct cape_host* host, cape_bytes config, void** self) {
   (void)config;
   the_host = host;
   *self = &calls;
+  ++instances;
+#ifdef BREAK_C2
+  if (malloc(100) == NULL) return CAPE_NO_MEMORY;
+#endif
 #ifdef BREAK_C1
   if (config.len > 100000) *nowhere = 1;
 #endif
   return CAPE_OK;
 }
 
+#ifdef BREAK_C11
+static void* beat(void* call) {
+  struct cape_call* it = call;
+  it->heartbeat(it);
+  return NULL;
+}
+#endif
 static cape_status one(struct cape_call* call, uint32_t index, const cape_event* event) {
   char line[64];
   cape_bytes output = {event->payload.ptr, event->payload.len < 16 ? event->payload.len : 16};
@@ -105,6 +117,25 @@ static cape_status one(struct cape_call* call, uint32_t index, const cape_event*
   clock_gettime(CLOCK_MONOTONIC, &now);
   snprintf(line, sizeof line, "%ld", now.tv_nsec);
   if (on(event, "sameness")) output.ptr = (const uint8_t*)line, output.len = strlen(line);
+#endif
+#ifdef BREAK_C8
+  if (on(event, "fences")) line[0] = (char)((const volatile uint8_t*)event->payload.ptr)[event->payload.len];
+#endif
+#ifdef BREAK_C11
+  pthread_t thread;
+  if (on(event, "beats") && pthread_create(&thread, NULL, beat, call) == 0) pthread_join(thread, NULL);
+#endif
+#ifdef BREAK_C12
+  if (on(event, "instances")) output.len = (uint64_t)instances;
+#endif
+#ifdef BREAK_C9
+  if (on(event, "outputs")) return call->emit(call, index, output), CAPE_OK;
+#endif
+#ifdef BREAK_F1
+  if (on(event, "random") && event->payload.len > 3000) *nowhere = 1;
+#endif
+#ifdef BREAK_F2
+  if (on(event, "speed")) sleep_ms(20);
 #endif
 #ifdef BREAK_C10
   if (on(event, "cancel")) sleep_ms(4000);
@@ -125,6 +156,12 @@ static cape_status process_batch(void* self, struct cape_call* call, const cape_
                                  uint32_t n, cape_status* out) {
   (void)self;
   for (uint32_t i = 0; i < n; ++i) {
+#ifdef BREAK_C6
+    if (n == 63 && i == 5 && on(events[i], "sizes")) {
+      out[i] = CAPE_SKIPPED;
+      continue;
+    }
+#endif
 #ifdef BREAK_C5
     if (i == 5 && on(events[i], "batches")) {
       out[i] = CAPE_SKIPPED;
@@ -135,12 +172,37 @@ static cape_status process_batch(void* self, struct cape_call* call, const cape_
   }
   return CAPE_OK;
 }
+#ifdef BREAK_C14
+static void* call_late(void* nobody) {
+  const cape_bytes words = {(const uint8_t*)"late", 4};
+  for (int i = 0; i < 20; ++i) {
+    sleep_ms(5);
+    the_host->log(the_host, CAPE_LOG_INFO, words);
+  }
+  return nobody;
+}
+#endif
 static void destroy(void* self) {
   (void)self;
+  --instances;
+#ifdef BREAK_C14
+  static int begun;
+  pthread_t thread;
+  if (++begun == 2) pthread_create(&thread, NULL, call_late, NULL);
+#endif
 }
+#ifdef BREAK_C13
+static const void* get_extension(void* self, const char* id) {
+  (void)id;
+  return self;
+}
+#else
+#define get_extension NULL
+#endif
 
 static const cape_lambda table = {
-    sizeof(cape_lambda), CAPE_LAMBDA_ORDERED_BATCH, create, process, process_batch, NULL, destroy, NULL};
+    sizeof(cape_lambda), CAPE_LAMBDA_ORDERED_BATCH, create, process, process_batch, NULL, destroy,
+    get_extension};
 #define FACTORY CAPE_FACTORY_LAMBDA
 #else
 /* Subjects a, b, c, d with the events 1..9 each. */
@@ -190,6 +252,12 @@ static cape_status query(void* self, struct cape_call* call, cape_bytes subject,
   }
   *next_start = at;
   *more = at <= *bound;
+#ifdef BREAK_E4
+  if (page == 5) *next_start = start, *more = 1;
+#endif
+#ifdef BREAK_E5
+  if (start > *bound) *next_start = start, *more = 1;
+#endif
   return CAPE_OK;
 }
 static cape_status scan(void* self, struct cape_call* call, cape_bytes token, uint32_t max_subjects,
@@ -215,7 +283,15 @@ static const cape_source table = {sizeof(cape_source), 0, create, destroy, lates
 
 static const void* get_factory(const char* id) {
   (void)nowhere;
+#ifdef BREAK_L5
+  return strncmp(id, FACTORY, strlen(FACTORY)) == 0 ? &table : NULL;
+#endif
   return strcmp(id, FACTORY) == 0 ? &table : NULL;
 }
-const cape_entry cape_entry_v1 = {sizeof(cape_entry), CAPE_ABI_MAJOR, CAPE_ABI_MINOR, init, deinit,
+#ifdef BREAK_L4
+#define ENTRY_BYTES 8
+#else
+#define ENTRY_BYTES sizeof(cape_entry)
+#endif
+const cape_entry cape_entry_v1 = {ENTRY_BYTES, CAPE_ABI_MAJOR, CAPE_ABI_MINOR, init, deinit,
                                   get_factory};

@@ -1,4 +1,3 @@
-// host/check/elf_file.hpp
 // ElfFile is what a library's headers say of it, for the checks that run no code of it. Nothing in the file
 // is trusted: every offset is checked, and what is malformed is left out or an error. Pure. Thread: any.
 #pragma once
@@ -10,7 +9,7 @@
 
 #include "core/error.hpp"
 
-namespace cape::check {
+namespace cape::child {
 
 struct ElfFile {
   std::vector<std::string> needed;     // DT_NEEDED
@@ -29,4 +28,4 @@ struct ElfFile {
 // Error::invalid: a table lies outside of the file. Requires: elf_mistake() found nothing.
 Result<ElfFile> read_elf(std::span<const std::uint8_t> file);
 
-}  // namespace cape::check
+}  // namespace cape::child

@@ -1,4 +1,4 @@
-#include "host/check/elf_file.hpp"
+#include "host/child/runner/elf_file.hpp"
 
 #include <elf.h>
 
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <optional>
 
-namespace cape::check {
+namespace cape::child {
 namespace {
 
 using Bytes = std::span<const std::uint8_t>;
@@ -197,4 +197,4 @@ Result<ElfFile> read_elf(Bytes file) {
   return Reader(file).read();
 }
 
-}  // namespace cape::check
+}  // namespace cape::child
