@@ -44,6 +44,7 @@ void Publisher::add(scheduler::IssueJob job) {
                              .subject = std::move(job.name),
                              .attempt = job.attempt,
                              .may_repeat = job.may_repeat,
+                             .late = job.late,
                              .ping_ns = job.ping_ns,
                              .events = std::move(job.events),
                              .outputs_bytes_max = job.outputs_bytes_max,

@@ -160,6 +160,7 @@ struct RunJob {
   std::string subject;
   std::uint32_t attempt = 0;  // of its first event
   bool may_repeat = false;
+  bool late = false;          // its event appeared below a bound that the source had given
   std::int64_t ping_ns = 0;   // boot time of the ping that led to it, for latency
   EventRange events;          // never empty
   // Not 0: its outputs are wanted, and the job ends early behind the event with which they come to so many

@@ -157,6 +157,7 @@ struct IssueJob {
   std::string name;
   std::uint32_t attempt = 0;
   bool may_repeat = false;
+  bool late = false;
   std::int64_t ping_ns = 0;
   EventRange events;
   std::uint64_t outputs_bytes_max = 0;      // as in wire::RunJob

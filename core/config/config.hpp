@@ -86,6 +86,12 @@ struct LambdaConfig {
   std::int64_t timeout_max_ms = 3'600'000;
 };
 
+// What is done about an event that appeared below a bound its source had given, behind the cursor.
+enum class Late : std::uint8_t {
+  report,  // it is counted, and an exception of what is proven
+  run,     // besides, each lambda gets it on its own
+};
+
 struct TopologyConfig {
   std::string name;
   DomainIndex domain = 0;
@@ -101,6 +107,7 @@ struct TopologyConfig {
   std::uint64_t outputs_bytes_max = 4u << 20;  // kept for one subject's dependants
   std::int64_t stuck_after_ms = 600'000;       // a subject that fails for longer is an exception
   std::optional<TopologyIndex> shadow_of = {};  // see shadow.hpp: the topology whose events run again
+  Late late = Late::report;
   std::vector<LambdaConfig> lambdas;
 };
 

@@ -59,6 +59,33 @@ void read_start(Section& section, StartPosition& start) {
     section.mistake("start", std::string(expected));
 }
 
+void read_late(Section& section, TopologyConfig& topology) {
+  const auto name = section.text("late");
+  if (!name || *name == "report") return;
+  if (*name != "run")
+    return section.mistake(
+        "late", fmt::format("expected \"report\" or \"run\", found \"{}\"", printable(*name, 64)));
+  topology.late = Late::run;
+  if (topology.mode == Mode::latest)
+    section.mistake("late",
+                    "an event below the newest one never runs in mode \"latest\"; take the key away, or use "
+                    "\"strict\" or \"pipelined\"");
+  // Where it begins is not known for every subject once it has a cursor there.
+  if (topology.start.kind == StartPosition::Kind::latest)
+    section.mistake("late",
+                    "\"run\" could run events that the topology's start has passed over, so not with start = "
+                    "\"latest\"; write late = \"report\", and rewind to what shall run");
+}
+
+// What a dependant would get for it was given long ago, to no one.
+void refuse_late_with_needs(Section& section, const TopologyConfig& topology) {
+  if (topology.late == Late::run &&
+      std::ranges::any_of(topology.lambdas, [](const LambdaConfig& lambda) { return !lambda.needs.empty(); }))
+    section.mistake("late",
+                    "\"run\" gives an event to each lambda on its own, so not where lambdas need others; "
+                    "write late = \"report\", and rewind what is reported");
+}
+
 void read_retry(Section& topology, RetryPolicy& retry) {
   Section section = topology.table("retry");
   section.duration_ms("first", retry.first_ms, {.min = 1, .max = day_ms});
@@ -127,6 +154,7 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
   const bool has_domain = read_domain_name(section, config, topology);
   read_mode(section, topology.mode);
   read_start(section, topology.start);
+  read_late(section, topology);
   std::vector<std::string> earlier = section.texts("after");
   read_retry(section, topology.retry);
   section.integer("batch_events", topology.batch_events, {.min = 1, .max = 4096});
@@ -142,6 +170,7 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
     topology.lambdas.push_back(read_lambda(lambda, std::move(inner), config, needs));
   });
   resolve_needs(needs, topology);
+  refuse_late_with_needs(section, topology);
   if (lambdas.entries().entries.empty())
     section.mistake("lambda",
                     fmt::format("missing; add a table [topology.{}.lambda.NAME] with its plugin", name));

@@ -35,6 +35,7 @@ struct EventRow {
 };
 inline constexpr std::uint32_t job_may_repeat = 1;
 inline constexpr std::uint32_t job_singly = 2;  // one event a call, one event a batch
+inline constexpr std::uint32_t job_late = 4;
 struct InputRow {
   std::uint32_t offset, bytes;
 };

@@ -82,7 +82,8 @@ void write_run_job(const wire::RunJob& job, const JobRequest& request, std::uint
       .first_number = request.first_number,
       .outputs_bytes_max = job.outputs_bytes_max,
       .attempt = job.attempt,
-      .flags = (job.may_repeat ? job_may_repeat : 0u) | (request.singly ? job_singly : 0u),
+      .flags = (job.may_repeat ? job_may_repeat : 0u) | (request.singly ? job_singly : 0u) |
+               (job.late ? job_late : 0u),
       .count = request.count,
       .subject_bytes = static_cast<std::uint32_t>(job.subject.size()),
       .input_count = static_cast<std::uint32_t>(job.inputs.size()),

@@ -23,6 +23,7 @@ TEST_F(LambdaChildTest, RunsJobsInOrderAndEventsWithAllTheyCarry) {
   wire::RunJob job = job_of(77, "user-1", {"tell", "tell"});
   job.attempt = 3;
   job.may_repeat = true;
+  job.late = true;
   give(job);
   give(job_of(78, "user-2", {"skip", "ok", "size:xyz"}));
 
@@ -31,8 +32,8 @@ TEST_F(LambdaChildTest, RunsJobsInOrderAndEventsWithAllTheyCarry) {
   ASSERT_EQ(done.size(), 2u);
   EXPECT_EQ(done[0].status.end.kind, OutcomeKind::ok);
   EXPECT_EQ(done[0].status.done_to, 2);
-  EXPECT_THAT(done[0].outputs, ElementsAre("history/user-1/1@1000 type fence=77 attempt=3 flags=1 size=1",
-                                           "history/user-1/2@1001 type fence=77 attempt=0 flags=1 size=1"));
+  EXPECT_THAT(done[0].outputs, ElementsAre("history/user-1/1@1000 type fence=77 attempt=3 flags=5 size=1",
+                                           "history/user-1/2@1001 type fence=77 attempt=0 flags=5 size=1"));
   EXPECT_EQ(done[1].status.job, 78u);
   EXPECT_EQ(done[1].status.events_done, 3u);
   EXPECT_THAT(done[1].outputs, ElementsAre("", "", "8"));

@@ -149,6 +149,17 @@ TEST(ConfigMistakes, RefusesNeedsInModeLatest) {
                                 HasSubstr("use \"strict\" or \"pipelined\""))));
 }
 
+TEST(ConfigMistakes, RefusesToRunLateEventsWhereTheyCannotRunOnTheirOwn) {
+  EXPECT_THAT(mistakes_of(lambdas_with({{"a", ""}}, "late = \"never\"\n")),
+              ElementsAre("5 topology.t.late: expected \"report\" or \"run\", found \"never\""));
+  EXPECT_THAT(mistakes_of(lambdas_with({{"a", ""}}, "late = \"run\"\nmode = \"latest\"\n")),
+              ElementsAre(HasSubstr("never runs in mode \"latest\"; take the key away")));
+  EXPECT_THAT(mistakes_of(lambdas_with({{"a", ""}}, "late = \"run\"\nstart = \"latest\"\n")),
+              ElementsAre(HasSubstr("so not with start = \"latest\"")));
+  EXPECT_THAT(mistakes_of(lambdas_with({{"a", ""}, {"b", "\"a\""}}, "late = \"run\"\n")),
+              ElementsAre(HasSubstr("not where lambdas need others; write late = \"report\"")));
+}
+
 TEST(ConfigMistakes, RefusesInputsThatNoMessageCarries) {
   std::string text = lambdas_with({{"a", ""}, {"b", ""}, {"c", ""}, {"d", "\"a\", \"b\", \"c\""}});
   for (const char* name : {"a", "b", "c"})

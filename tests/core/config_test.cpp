@@ -199,6 +199,28 @@ lambda.l.plugin = "p"
   EXPECT_EQ(config.topologies[1].stuck_after_ms, 600'000);
 }
 
+TEST(Config, TakesWhatIsDoneAboutLateEvents) {
+  const Config config = good(R"(
+[domain.d]
+source = "journal"
+[topology.t]
+domain = "d"
+late = "run"
+lambda.l.plugin = "p"
+[topology.u]
+domain = "d"
+late = "report"
+lambda.l.plugin = "p"
+[topology.v]
+domain = "d"
+lambda.l.plugin = "p"
+)");
+
+  EXPECT_EQ(config.topology("t")->late, Late::run);
+  EXPECT_EQ(config.topology("u")->late, Late::report);
+  EXPECT_EQ(config.topology("v")->late, Late::report);
+}
+
 TEST(Config, FillsInWhatTheFileLeavesOut) {
   const Config config = good(R"(
 [domain.d]

@@ -12,6 +12,24 @@ namespace {
 
 constexpr Sequence sequence_max = std::numeric_limits<Sequence>::max();
 
+LateEvents late_ones(std::size_t count, std::size_t reason_bytes) {
+  const LateEvent failed{.sequence = sequence_max,
+                         .attempts = std::numeric_limits<std::uint32_t>::max(),
+                         .next_try_wall_ns = 1'700'000'000'000'000'000,
+                         .parked = true,
+                         .reason = std::string(reason_bytes, 'l')};
+  LateEvents late{.events = {{.sequence = 1}}, .more = 7, .more_from = 4};
+  late.events.resize(count, failed);
+  return late;
+}
+
+// As wide as a window gets: no two of its events are neighbours.
+GivenWindow sparse_window() {
+  GivenWindow window{.from = sequence_max - 200, .to = sequence_max, .given_wall_s = 1'700'000'000};
+  for (Sequence i = 0; i < 64; ++i) window.runs.push_back({window.from + 1 + 2 * i, window.from + 1 + 2 * i});
+  return window;
+}
+
 LambdaCursor troubled() {
   return {.lambda = "index",
           .cursor = 41,
@@ -21,20 +39,30 @@ LambdaCursor troubled() {
           .failing_since_wall_ns = 1'600'000'000'000'000'000,
           .parked = true,
           .reason = std::string(reason_bytes_max, 'r'),
-          .passed = std::vector<SequenceRange>(passed_ranges_max, {sequence_max, sequence_max})};
+          .passed = std::vector<SequenceRange>(passed_ranges_max, {sequence_max, sequence_max}),
+          .late = late_ones(3, 5)};
 }
 
 CursorInfo sample() {
-  return {.latest = sequence_max,
-          .topologies = {
-              {"audit", {{.lambda = "write", .cursor = sequence_max, .reason = {}}}},
-              {"search", {troubled(), {.lambda = "notify", .cursor = 7, .reason = "slow \x01 \xc3\xa4"}}},
-              {"failing", {{.lambda = "run", .cursor = 3, .failing_since_wall_ns = 5}}},
-              {"held",
-               {{.lambda = "run", .cursor = 3, .passed = {{1, 2}}}},
-               true,
-               std::string(reason_bytes_max, 'p')},
-              {std::string(name_bytes_max, 'n'), {}}}};
+  return {
+      .latest = sequence_max,
+      .topologies = {{"audit", {{.lambda = "write", .cursor = sequence_max, .reason = {}}}},
+                     {"search",
+                      {troubled(), {.lambda = "notify", .cursor = 7, .reason = "slow \x01 \xc3\xa4"}}},
+                     {"failing", {{.lambda = "run", .cursor = 3, .failing_since_wall_ns = 5}}},
+                     {"held",
+                      {{.lambda = "run", .cursor = 3, .passed = {{1, 2}}}},
+                      true,
+                      std::string(reason_bytes_max, 'p')},
+                     {"surprised", {{.lambda = "run", .cursor = 9, .late = {.events = {{.sequence = 8}}}}}},
+                     {std::string(name_bytes_max, 'n'), {}}},
+      .given = sparse_window()};
+}
+
+CursorInfo with_window(GivenWindow window) {
+  CursorInfo info{.latest = 1000, .topologies = {{"audit", {{.lambda = "write", .cursor = 1000}}}}};
+  info.given = std::move(window);
+  return info;
 }
 
 TEST(CursorInfo, CursorOfATopologyIsTheLowestOfItsLambdas) {
@@ -43,7 +71,11 @@ TEST(CursorInfo, CursorOfATopologyIsTheLowestOfItsLambdas) {
 }
 
 TEST(CursorInfo, ComesBackFromItsBytesAsItWas) {
-  for (const CursorInfo& info : {CursorInfo{}, sample()}) {
+  const CursorInfo nothing_but_a_bound = with_window({.from = 1, .to = 1000, .given_wall_s = 1});
+  const CursorInfo runs = with_window({.from = 3, .to = 90, .runs = {{5, 5}, {7, 8}, {11, 69}}});
+  CursorInfo crowded = sample();
+  crowded.topologies[0].lambdas[0].late = late_ones(late_events_max, reason_bytes_max);
+  for (const CursorInfo& info : {CursorInfo{}, sample(), nothing_but_a_bound, runs, crowded}) {
     const Result<CursorInfo> back = decode_cursor_info(encode(info));
 
     ASSERT_TRUE(back) << back.error().message;
@@ -52,10 +84,42 @@ TEST(CursorInfo, ComesBackFromItsBytesAsItWas) {
 }
 
 TEST(CursorInfo, OfASubjectWithoutTroubleIsSmall) {
-  const CursorInfo info{.latest = 1000,
-                        .topologies = {{"audit", {{.lambda = "write", .cursor = 1000, .reason = {}}}}}};
+  const std::string bytes = encode(with_window({}));
 
-  EXPECT_LE(encode(info).size(), 24u);
+  EXPECT_LE(bytes.size(), 24u);
+}
+
+TEST(CursorInfo, OfAHistoryWithoutGapsHasASmallWindow) {
+  const GivenWindow window{.from = 937, .to = 1000, .runs = {{937, 1000}}, .given_wall_s = 1'700'000'000};
+
+  EXPECT_LE(encode(with_window(window)).size(), encode(with_window({})).size() + 12);
+}
+
+TEST(CursorInfo, OfAHistoryWithGapsPaysAByteForEachOfItsLastEvents) {
+  GivenWindow window{.from = 1, .to = 640, .given_wall_s = 1'700'000'000};
+  for (Sequence i = 1; i <= 64; ++i) window.runs.push_back({10 * i, 10 * i});
+
+  EXPECT_LE(encode(with_window(window)).size(), encode(with_window({})).size() + 64 + 11);
+}
+
+// As it was written before there were windows and late events.
+TEST(CursorInfo, OfAnOlderCapeIsRead) {
+  const std::string bytes("\x93\x01\x09\x91\x92\xa1t\x91\x99\xa1l\x07\x02\x08\x00\xc3\xa1r\x92\x01\x02\x05",
+                          22);
+
+  const Result<CursorInfo> info = decode_cursor_info(bytes);
+
+  ASSERT_TRUE(info) << info.error().message;
+  const LambdaCursor lambda{.lambda = "l",
+                            .cursor = 7,
+                            .attempts = 2,
+                            .failed_sequence = 8,
+                            .failing_since_wall_ns = 5,
+                            .parked = true,
+                            .reason = "r",
+                            .passed = {{1, 2}}};
+  EXPECT_EQ(*info, (CursorInfo{.latest = 9, .topologies = {{"t", {lambda}}}}));
+  EXPECT_EQ(encode(*info), bytes) << "and an older Cape reads what has neither";
 }
 
 TEST(CursorInfo, RefusesEveryTruncationAndEveryExtraByte) {
@@ -128,8 +192,17 @@ TEST(CursorInfo, NamesWhatCannotBeStored) {
   CursorInfo crowded;
   crowded.topologies.resize(topologies_per_subject_max + 1, {"t", {}});
 
+  CursorInfo late = sample();
+  late.topologies[1].lambdas[0].late = late_ones(late_events_max + 1, 0);
+  CursorInfo wide = sample();
+  wide.given.from -= 10;
+  wide.given.runs.insert(wide.given.runs.begin(), {wide.given.from, wide.given.from});
+  CursorInfo falling = sample();
+  std::swap(falling.given.runs[3], falling.given.runs[4]);
+
   EXPECT_EQ(mistake_of(sample()), "");
-  for (const CursorInfo& info : {negative, wordy, nameless, crowded}) EXPECT_NE(mistake_of(info), "");
+  for (const CursorInfo& info : {negative, wordy, nameless, crowded, late, wide, falling})
+    EXPECT_NE(mistake_of(info), "");
 }
 
 // The slot of a subject is stored, so it must never change between versions or machines.

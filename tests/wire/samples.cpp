@@ -85,6 +85,7 @@ RunJob run_job(std::uint32_t event_count, std::size_t payload_bytes) {
   job.subject = "café";
   job.attempt = UINT32_MAX;
   job.may_repeat = true;
+  job.late = true;
   job.ping_ns = INT64_MAX;
   job.events = events(event_count, payload_bytes);
   return job;

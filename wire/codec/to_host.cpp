@@ -7,7 +7,7 @@
 namespace cape::wire {
 namespace {
 
-constexpr std::size_t job_fields = 12;
+constexpr std::size_t job_fields = 13;
 
 void write(Writer& to, const EventRange& events) {
   to.array(events.count);
@@ -47,7 +47,7 @@ void write(Writer& to, const RunJob& job) {
       .text(job.plugin)
       .text(job.hash)
       .integer(job.subject_id);
-  to.text(job.subject).integer(job.attempt).flag(job.may_repeat).integer(job.ping_ns);
+  to.text(job.subject).integer(job.attempt).flag(job.may_repeat).flag(job.late).integer(job.ping_ns);
   write(to, job.events);
   to.integer(job.outputs_bytes_max).array(job.inputs.size());
   for (const JobInput& input : job.inputs) write(to.array(2).text(input.lambda), input.outputs);
@@ -78,6 +78,7 @@ RunJob read_job(Reader& from) {
     from.refuse("jobs[].subject", mistake);
   job.attempt = from.integer<std::uint32_t>("jobs[].attempt");
   job.may_repeat = from.flag("jobs[].may_repeat");
+  job.late = from.flag("jobs[].late");
   job.ping_ns = from.integer<std::int64_t>("jobs[].ping_ns", 0);
   job.events = read_events(from);
   job.outputs_bytes_max = from.integer<std::uint64_t>("jobs[].outputs_bytes_max");

@@ -132,6 +132,7 @@ void JobRunner::fill_events(const JobView& job, std::uint32_t at, std::uint32_t 
     e.attempt = at + i == 0 ? job.frame.attempt : 0;
     e.flags = ((job.frame.flags & job_may_repeat) != 0 ? CAPE_EVENT_MAY_REPEAT : 0) |
               (setup_.replay ? CAPE_EVENT_REPLAY : 0);
+    if ((job.frame.flags & job_late) != 0) e.flags |= CAPE_EVENT_LATE;
     e.struct_size = sizeof e;
     e.input_count = 0;  // of the job before this one
     e.inputs = nullptr;
