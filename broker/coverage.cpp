@@ -142,6 +142,13 @@ void Coverage::open(std::vector<storage::CoverageRow> stored) {
   for (const storage::CoverageRow& row : rows_) kept_.push_back({.row = row, .next_ns = 0});
 }
 
+std::int64_t Coverage::proven_wall_ns(DomainIndex domain) const {
+  std::int64_t last = 0;
+  for (const storage::CoverageRow& row : rows_)
+    if (row.domain == config_.domains[domain].name) last = std::max(last, row.proven_wall_ns);
+  return last;
+}
+
 std::vector<storage::CoverageRow> Coverage::take_rows(std::int64_t now_ns) {
   kept_.resize(rows_.size());
   std::vector<storage::CoverageRow> changed;

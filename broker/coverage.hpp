@@ -46,6 +46,8 @@ class Coverage {
   // What was proven in an earlier life of the broker.
   void open(std::vector<storage::CoverageRow> stored);
   const std::vector<storage::CoverageRow>& rows() const { return rows_; }  // what is proven now
+  // When the last whole walk of the domain began that proved something; 0: none did.
+  std::int64_t proven_wall_ns(DomainIndex domain) const;
   // Those that have to be stored now: the counts changed, or the stored one is store_after_ns old. So a store
   // at rest is left at rest.
   static constexpr std::int64_t store_after_ns = 60 * ns_per_s;

@@ -56,6 +56,7 @@ json exception_row(const TopologyConfig& topology, const storage::StoredSubject&
           {"latest", subject.info.latest},
           {"sequence", exception.sequence > 0 ? json(exception.sequence) : json(nullptr)},
           {"attempt", exception.attempts},
+          {"late", exception.late},
           {"failing_since", time_or_null(exception.failing_since_ns)},
           {"reason", exception.reason}};
 }

@@ -35,6 +35,29 @@ const LambdaCursor* troubled(const TopologyConfig& topology, const TopologyCurso
   return worst;
 }
 
+const storage::LateEvents* late_events(const TopologyConfig& topology, const TopologyCursor* record) {
+  const storage::LateEvents* most = nullptr;
+  for (std::size_t i = 0; record && i < record->lambdas.size(); ++i) {
+    const LambdaCursor& at = record->lambdas[i];
+    if (at.late.empty() || !is_configured(topology, at)) continue;
+    if (!most || at.late.count() > most->count()) most = &at.late;
+  }
+  return most;
+}
+
+// Up to date, but for them.
+CoverageException late_exception(const storage::LateEvents& late, Late policy, CoverageException found) {
+  found.cause = ExceptionCause::late;
+  found.sequence = late.events.empty() ? late.more_from : late.events.front().sequence;
+  found.attempts = late.events.empty() ? 0 : late.events.front().attempts;
+  const std::string reason = late.events.empty() ? "" : late.events.front().reason;
+  found.reason = fmt::format("{} event{} appeared below what the source had given{}{}{}", late.count(),
+                             late.count() == 1 ? "" : "s",
+                             policy == Late::run ? "" : ": rewind to it, or skip it by its sequence",
+                             reason.empty() ? "" : "; it failed: ", reason);
+  return found;
+}
+
 // The topologies before it that it cannot pass, if one of them is an exception.
 const TopologyConfig* stopped_before(const Config& config, const TopologyConfig& topology,
                                      const storage::CursorInfo& info, Sequence latest,
@@ -60,6 +83,8 @@ const char* name_of(ExceptionCause cause) {
       return "paused";
     case ExceptionCause::waiting_after:
       return "waiting_after";
+    case ExceptionCause::late:
+      return "late";
   }
   return "unknown";
 }
@@ -92,7 +117,10 @@ std::optional<CoverageException> exception_of(const Config& config, TopologyInde
   CoverageException found{.cursor = stored_cursor(topology, info), .reason = {}};
   const TopologyCursor* record = record_of(info, topology.name);
   const LambdaCursor* trouble = troubled(topology, record);
-  if (found.cursor >= latest && !(trouble && trouble->parked)) return std::nullopt;
+  const storage::LateEvents* late = late_events(topology, record);
+  if (late) found.late = late->count();
+  if (found.cursor >= latest && !(trouble && trouble->parked))
+    return late ? std::optional(late_exception(*late, topology.late, std::move(found))) : std::nullopt;
   if (trouble) {
     found.sequence = trouble->failed_sequence;
     found.attempts = trouble->attempts;

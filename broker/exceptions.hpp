@@ -19,6 +19,7 @@ enum class ExceptionCause : std::uint8_t {
   failing,        // its event fails for longer than the topology's stuck_after
   paused,         // by an operator
   waiting_after,  // a topology that it comes after is stopped by one of these
+  late,           // it is up to date, but events that appeared below a bound of its source have not run
 };
 const char* name_of(ExceptionCause cause);
 
@@ -29,6 +30,7 @@ struct CoverageException {
   Sequence sequence = 0;              // the event that failed; 0: none
   std::uint32_t attempts = 0;         // of that event
   std::int64_t failing_since_ns = 0;  // wall clock; 0: it does not fail
+  std::uint64_t late = 0;             // events that appeared too late, of the lambda that has most of them
   std::string reason;
 };
 
@@ -38,7 +40,7 @@ PausedTopologies by_name(const std::vector<storage::PausedTopology>& rows);
 // The topology's cursor in a record: that of the lowest lambda of the config, else its start.
 Sequence stored_cursor(const TopologyConfig& topology, const storage::CursorInfo& info);
 
-// nullopt: it is not behind `latest`, or goes on by itself.
+// nullopt: it is not behind `latest` and no event came too late, or it goes on by itself.
 std::optional<CoverageException> exception_of(const Config& config, TopologyIndex topology,
                                               const storage::CursorInfo& info, Sequence latest,
                                               const PausedTopologies& paused, std::int64_t wall_ns);

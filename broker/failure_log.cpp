@@ -30,6 +30,9 @@ std::optional<std::string> FailureLog::line(const Notice& notice, std::int64_t n
   const std::string& reason = notice.outcome.reason;
   if (notice.kind == Notice::Kind::source_went_back)
     return fmt::format("{}: '{}' is parked: {}", plan_.topologies[notice.topology].name, subject, reason);
+  if (notice.kind == Notice::Kind::late)
+    return fmt::format("{}: event {} of '{}' appeared below what the source had given; see `cape coverage`",
+                       plan_.topologies[notice.topology].name, notice.sequence, subject);
   if (notice.kind == Notice::Kind::unreadable)
     return fmt::format("{}: '{}' cannot be read on: {}; {}", name_of(notice.lambda), subject, reason,
                        what_next(notice, now_ns));

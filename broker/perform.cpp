@@ -35,6 +35,9 @@ struct Performer {
       case Notice::Kind::unreadable:
       case Notice::Kind::source_went_back:
         return failed(notice);
+      case Notice::Kind::late:
+        if (const auto line = b.failure_log.line(notice, now.boot_ns)) log::warning("broker", "{}", *line);
+        return;
       case Notice::Kind::circuit_opened:
         return log::warning(
             "broker",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/late_looks.hpp"
 #include "core/clock.hpp"
 #include "core/config/shadow.hpp"
 #include "core/log.hpp"
@@ -58,6 +59,9 @@ void Refresh::step_walk(DomainIndex domain, Now now) {
   const std::uint32_t rate = hurry_ ? page_max : config_.refresh.subjects_per_s;
   if (walk.token.empty()) {
     walk.began = true;
+    walk.looks = !hurry_;
+    walk.wall_ns = now.wall_ns;
+    if (walk.looked_wall_ns == 0) walk.looked_wall_ns = coverage_.proven_wall_ns(domain);
     coverage_.begin_walk(domain, now);
   }
   walk.call = links_[domain].child().scan(walk.token, std::clamp(rate, 1u, page_max));
@@ -90,14 +94,24 @@ void Refresh::on_scan(DomainIndex domain, child::ScanAnswer answer, Now now) {
       const bool known = at != stored->end() && at->subject == seen.subject;
       coverage_.see(domain, seen.subject, seen.latest, known ? &at->info : nullptr);
       note(domain, seen, standing(domain, seen, known ? &*at : nullptr), now_ns);
+      if (known && walk.looks) look_for_late(domain, *at, now_ns);
     }
   }
   walk.token = std::move(answer.token);
   if (answer.more) return;
   walk.token.clear();
+  if (walk.looks) walk.looked_wall_ns = walk.wall_ns;
   walk.whole = walk.began;
   coverage_.end_walk(domain, now);
   sweep_.complete = hurry_ && std::ranges::all_of(walks_, [](const Walk& w) { return w.whole; });
+}
+
+void Refresh::look_for_late(DomainIndex domain, const storage::StoredSubject& stored, std::int64_t now_ns) {
+  const storage::GivenWindow& given = stored.info.given;
+  const Walk& walk = walks_[domain];
+  if (given.empty() || !late_look_is_due(given.given_wall_s, walk.looked_wall_ns, walk.wall_ns)) return;
+  ++looks_;
+  tracker_.ping({.domain = domain, .subject = stored.subject, .ping_ns = now_ns, .look = {given.from, given.to}});
 }
 
 Refresh::Standing Refresh::standing(DomainIndex domain, const child::ScannedSubject& seen,

@@ -2,8 +2,8 @@
 // Refresh finds what no ping told about: it walks every source in subject order at a throttled rate, compares
 // what the source has with what is stored or in work, and pings what is behind, subjects Cape has never heard
 // of included. It also walks the stored records that are behind, after a start and when the scheduler had to
-// let subjects go. What it sees is what Coverage proves by. It stops while the tracker has no room. Thread:
-// broker loop only.
+// let subjects go. For a while it has read again what was handed out last of a subject (late_looks.hpp). What
+// it sees is what Coverage proves by. It stops while the tracker has no room. Thread: broker loop only.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +50,7 @@ class Refresh {
   const Sweep& sweep() const { return sweep_; }
   std::uint64_t subjects_seen() const { return subjects_seen_; }
   std::uint64_t pings() const { return pings_; }
+  std::uint64_t looks() const { return looks_; }  // for late events
   bool walking_behind() const { return walking_behind_; }
 
  private:
@@ -59,10 +60,14 @@ class Refresh {
     std::int64_t next_ns = 0;
     bool whole = false;   // since start_at_once()
     bool began = false;
+    bool looks = false;               // for late events, too
+    std::int64_t wall_ns = 0;         // when it began
+    std::int64_t looked_wall_ns = 0;  // when the last whole one began that did; 0: nobody knows
   };
   void step_walk(DomainIndex domain, Now now);
   void step_behind(std::int64_t now_ns);
   enum class Standing : std::uint8_t { up_to_date, behind, stopped };
+  void look_for_late(DomainIndex domain, const storage::StoredSubject& stored, std::int64_t now_ns);
   Standing standing(DomainIndex domain, const child::ScannedSubject& seen, const storage::StoredSubject* stored);
   void note(DomainIndex domain, const child::ScannedSubject& seen, Standing standing, std::int64_t now_ns);
   std::int64_t pause_ns() const;
@@ -79,7 +84,7 @@ class Refresh {
   Sweep sweep_;
   bool walking_behind_ = false;
   SubjectId behind_token_ = 0;
-  std::uint64_t subjects_seen_ = 0, pings_ = 0;
+  std::uint64_t subjects_seen_ = 0, pings_ = 0, looks_ = 0;
 };
 
 }  // namespace cape::broker

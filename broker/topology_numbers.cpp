@@ -16,7 +16,7 @@ using nlohmann::json;
 constexpr std::size_t behind_rows_max = 2000;  // counted on the loop: a few milliseconds at most
 
 struct BehindCount {
-  std::vector<std::uint64_t> behind, parked, stuck;  // by TopologyIndex
+  std::vector<std::uint64_t> behind, parked, stuck, late;  // by TopologyIndex
   bool whole = true;
 };
 
@@ -25,6 +25,7 @@ BehindCount count_behind(BrokerState& b) {
   count.behind.resize(b.plan.topologies.size());
   count.parked.resize(b.plan.topologies.size());
   count.stuck.resize(b.plan.topologies.size());
+  count.late.resize(b.plan.topologies.size());
   const std::int64_t now_ns = wall_ns();
   auto rows = b.options.store.behind(0, behind_rows_max);
   count.whole = rows && rows->size() < behind_rows_max;
@@ -38,6 +39,7 @@ BehindCount count_behind(BrokerState& b) {
       if (t.state == scheduler::SubjectState::parked) ++count.parked[t.topology];
       const auto exception = exception_of(b.config(), t.topology, row.info, view.latest, {}, now_ns);
       count.stuck[t.topology] += exception && exception->stuck;
+      count.late[t.topology] += exception ? exception->late : 0;
     }
   }
   return count;
@@ -131,6 +133,7 @@ json topology_numbers(BrokerState& b) {
                     {"behind", replay ? behind_of(*replay) : count.whole ? json(count.behind[i]) : json(nullptr)},
                     {"parked", replay ? parked_of(*replay) : count.whole ? json(count.parked[i]) : json(nullptr)},
                     {"stuck", count.whole ? json(count.stuck[i]) : json(nullptr)},
+                    {"late", count.whole ? json(count.late[i]) : json(nullptr)},
                     {"baseline", baseline_number(b, i)},
                     {"replay", replay ? json(replay->replay.name) : json(nullptr)},
                     {"children", children[i].children},

@@ -124,7 +124,8 @@ void add_coverage(CLI::App& app, Context& context) {
   command.footer(
       "\nPROVEN TO: every event that its source showed by then is processed, but for the exceptions. They "
       "are\n"
-      "subjects that are parked or paused, that fail for longer than stuck_after, or that wait for such.\n"
+      "subjects that are parked or paused, that fail for longer than stuck_after, that wait for such, or in\n"
+      "which events appeared below what their source had given.\n"
       "Exits with 0 when there are none, with 3 when there are some, or nothing is proven yet.\n"
       "\nExamples:\n  cape coverage\n  cape coverage --topology audit --limit 100 --json");
   command.on_chosen([&context, arguments] {

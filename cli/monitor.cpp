@@ -30,6 +30,7 @@ constexpr Column monitor_columns[] = {{"TOPOLOGY", "topology"},
                                       {"BEHIND", "behind"},
                                       {"PARKED", "parked"},
                                       {"STUCK", "stuck"},
+                                      {"LATE", "late"},
                                       {"CHILDREN", "children"},
                                       {"SANDBOX", "sandbox_level"}};
 

@@ -75,7 +75,7 @@ storage::TopologyCursor cursor_of(const storage::CursorInfo& info, const std::st
 }
 
 struct Counts {
-  std::uint64_t behind = 0, parked = 0, stuck = 0;
+  std::uint64_t behind = 0, parked = 0, stuck = 0, late = 0;
 };
 
 void count(const Config& config, const storage::StoredSubject& stored, const TopologyConfig& topology,
@@ -83,6 +83,7 @@ void count(const Config& config, const storage::StoredSubject& stored, const Top
   const auto index = static_cast<TopologyIndex>(&topology - config.topologies.data());
   const auto exception = broker::exception_of(config, index, stored.info, stored.info.latest, {}, wall_ns());
   counts.stuck += exception && exception->stuck;
+  counts.late += exception ? exception->late : 0;
   const storage::TopologyCursor cursor = cursor_of(stored.info, topology.name);
   if (cursor.cursor() >= stored.info.latest) return;
   ++counts.behind;
@@ -172,7 +173,8 @@ Answer stored_topologies(const Config& config) {
                     {"lambdas", std::move(lambdas)},
                     {"behind", counts ? Json((*counts)[i].behind) : Json(nullptr)},
                     {"parked", counts ? Json((*counts)[i].parked) : Json(nullptr)},
-                    {"stuck", counts ? Json((*counts)[i].stuck) : Json(nullptr)}});
+                    {"stuck", counts ? Json((*counts)[i].stuck) : Json(nullptr)},
+                    {"late", counts ? Json((*counts)[i].late) : Json(nullptr)}});
   }
   return dump({{"topologies", std::move(rows)}});
 }

@@ -10,11 +10,18 @@
 namespace cape::cli {
 namespace {
 
-constexpr Column topology_columns[] = {
-    {"TOPOLOGY", "topology"}, {"DOMAIN", "domain"},         {"MODE", "mode"},
-    {"LAMBDAS", "lambdas"},   {"BEHIND", "behind"},         {"PARKED", "parked"},
-    {"STUCK", "stuck"},       {"EVENTS/S", "events_per_s"}, {"IN FLIGHT", "jobs_in_flight"},
-    {"CHILDREN", "children"}, {"SANDBOX", "sandbox_level"}};
+constexpr Column topology_columns[] = {{"TOPOLOGY", "topology"},
+                                       {"DOMAIN", "domain"},
+                                       {"MODE", "mode"},
+                                       {"LAMBDAS", "lambdas"},
+                                       {"BEHIND", "behind"},
+                                       {"PARKED", "parked"},
+                                       {"STUCK", "stuck"},
+                                       {"LATE", "late"},
+                                       {"EVENTS/S", "events_per_s"},
+                                       {"IN FLIGHT", "jobs_in_flight"},
+                                       {"CHILDREN", "children"},
+                                       {"SANDBOX", "sandbox_level"}};
 
 Ending run_topology_list(const Context& context) {
   const auto config = load(context);

@@ -32,12 +32,26 @@ bool stopped_by_source(const Lane& lane) {
   return lane.is_stopped() && lane.open.reason.starts_with(went_back_cause);
 }
 
+bool is_told_late(std::span<const Lane> lanes, Sequence sequence) {
+  return sequence > 0 && std::ranges::any_of(lanes, [&](const Lane& lane) {
+           return lane.late &&
+                  (lane.late->told.more_from == sequence ||
+                   std::ranges::find(lane.late->told.events, sequence, &storage::LateEvent::sequence) !=
+                       lane.late->told.events.end());
+         });
+}
+
 // The lane as if all of it that is not done had never been issued.
-void collapse(Lane& lane) {
+void collapse(Lane& lane, bool runs_late) {
   Stretch all;
   all.cursor = lane.cursor();
-  for (std::size_t i = 0; i < lane.size(); ++i)
+  for (std::size_t i = 0; i < lane.line_size(); ++i)
     all.repeat_to = std::max({all.repeat_to, lane[i].repeat_to, lane[i].cursor});
+  if (lane.late) {
+    keep_late(*lane.late);
+    lane.late->is_new = false;
+    begin_late(*lane.late, runs_late);
+  }
   lane.earlier.clear();
   lane.open = std::move(all);
   lane.reached = 0;
@@ -137,7 +151,7 @@ void Scheduler::State::perform_acts(Subject& s) {
       continue;
     }
     act.from = cursor_of(s, place);
-    const Sequence skipped = act.act == Act::skip ? skip_to(s, place) : 0;
+    const Sequence skipped = act.act == Act::skip ? skip_to(s, act) : 0;
     perform_act(s, act);
     act.to = act.act == Act::skip ? skipped : cursor_of(s, place);
     act.applied = true;
@@ -167,18 +181,24 @@ std::string Scheduler::State::refusal_of(const Subject& s, const Control::Pendin
       if (std::ranges::any_of(lanes, stopped_by_source))
         return "its source went back behind the cursor: rewind it to the first sequence that shall run";
       const auto waits = [](const Lane& lane) {
-        return has_failed(lane.troubled()) || std::ranges::any_of(lane.earlier, has_failed);
+        return has_failed(lane.troubled()) || std::ranges::any_of(lane.earlier, has_failed) ||
+               (lane.late && lane.late->has_failed());
       };
       return std::ranges::any_of(lanes, waits)
                  ? ""
                  : "nothing of it is parked or failed: there is nothing to redrive";
     }
     case Act::skip: {
+      if (is_told_late(lanes, act.sequence)) return {};
       const Sequence failed = skip_to(s, place);
       if (failed == 0 &&
           std::ranges::any_of(lanes, [](const Lane& lane) { return has_failed(lane.troubled()); }))
         return "events before the one that failed have yet to run: skip it when the cursor has come to it";
-      if (failed == 0) return "no event of it is parked or failed: there is nothing to skip";
+      if (failed == 0)
+        return std::ranges::any_of(lanes, [](const Lane& lane) { return lane.late != nullptr; })
+                   ? "no event of it is parked or failed, but some came too late: say which one, with "
+                     "--sequence"
+                   : "no event of it is parked or failed: there is nothing to skip";
       if (act.sequence == 0 || act.sequence == failed) {
         const auto cannot_keep = [&](const Lane& lane) {
           return lane.outputs && lane[0].failed_sequence == failed &&
@@ -217,6 +237,13 @@ Sequence Scheduler::State::skip_to(const Subject& s, const TopologyPlace& place)
   return lowest;
 }
 
+// The event that a skip is about; 0: none.
+Sequence Scheduler::State::skip_to(const Subject& s, const Control::Pending& act) const {
+  const TopologyPlace& place = layout_of(s).topologies[act.place];
+  const std::span<const Lane> lanes(&s.lanes[place.first_lane], place.lane_count);
+  return is_told_late(lanes, act.sequence) ? act.sequence : skip_to(s, place);
+}
+
 // Nothing lies between the cursor and the failed event. In a pipelined lane it may: then a skip would pass
 // over that too, or be forgotten with the process, since the store knows the cursor alone.
 bool Scheduler::State::stands_before_failed(const Lane& lane) const {
@@ -235,20 +262,21 @@ void Scheduler::State::perform_act(Subject& s, const Control::Pending& act) {
   } else if (act.act == Act::resume) {
     std::erase_if(s.control->pauses, [&](const Control::Pause& p) { return p.place == act.place; });
   }
-  const Sequence skipped = act.act == Act::skip ? skip_to(s, place) : 0;
+  const Sequence skipped = act.act == Act::skip ? skip_to(s, act) : 0;
   for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i) {
     Lane& lane = s.lanes[i];
     if (act.act == Act::pause) drop_all_waiting(lane);
     if (act.act == Act::park) stop(s, lane, act.reason);
     if (act.act == Act::redrive) redrive(s, lane);
     if (act.act == Act::skip) skip(s, lane, skipped);
+    if (act.act == Act::skip) forget_late(s, lane, skipped, skipped);
     if (act.act == Act::rewind) rewind(s, lane, act.sequence - 1);
   }
 }
 
 void Scheduler::State::stop(Subject& s, Lane& lane, const std::string& reason) {
   for (std::size_t i = 0; i < lane.size(); ++i) clear_timer(lane, lane[i]);
-  collapse(lane);
+  collapse(lane, runs_late(lane));
   lane.open.parked = true;
   lane.open.reason = reason.empty() ? "parked by an operator" : "parked by an operator: " + reason;
   s.dirty = true;
@@ -256,7 +284,8 @@ void Scheduler::State::stop(Subject& s, Lane& lane, const std::string& reason) {
 }
 
 void Scheduler::State::redrive(Subject& s, Lane& lane) {
-  for (std::size_t i = 0; i < lane.size(); ++i) {
+  redrive_late(s, lane);
+  for (std::size_t i = 0; i < lane.line_size(); ++i) {
     Stretch& stretch = lane[i];
     clear_timer(lane, stretch);
     if (!has_failed(stretch)) continue;
@@ -268,7 +297,7 @@ void Scheduler::State::redrive(Subject& s, Lane& lane) {
     stretch.reason.clear();
     s.dirty = true;
   }
-  if (!is_pipelined(lane) && !lane.earlier.empty()) collapse(lane);  // they are one again
+  if (!is_pipelined(lane) && !lane.earlier.empty()) collapse(lane, runs_late(lane));  // they are one again
 }
 
 void Scheduler::State::skip(Subject& s, Lane& lane, Sequence to) {
@@ -278,16 +307,19 @@ void Scheduler::State::skip(Subject& s, Lane& lane, Sequence to) {
   first.parked = false;
   if (runs_latest(lane)) note_passed(lane, first.cursor + 1, to - 1);
   if (lane.outputs) skip_in(lane, to);
+  const Sequence from = first.cursor;
   advance(s, lane, first, to);
+  tell_of_skipped(s, lane, from, to);
 }
 
 // What lies between the new cursor and where it stood has run before.
 void Scheduler::State::rewind(Subject& s, Lane& lane, Sequence to) {
   const bool by_source = stopped_by_source(lane);
   for (std::size_t i = 0; i < lane.size(); ++i) clear_timer(lane, lane[i]);
-  collapse(lane);
+  collapse(lane, runs_late(lane));
   lane.open.cursor = std::min(lane.open.cursor, to);
   if (lane.outputs) lane.outputs->restart(lane.open.cursor);
+  forget_late(s, lane, lane.open.cursor + 1, INT64_MAX);
   // What lies below stays passed over: nothing of it runs again.
   std::erase_if(lane.passed, [to](const storage::SequenceRange& range) { return range.first > to; });
   if (!lane.passed.empty()) lane.passed.back().last = std::min(lane.passed.back().last, to);
@@ -356,7 +388,7 @@ Preview Scheduler::preview(const Command& command) const {
       preview.jobs_to_cancel += needs_fence(command.act) && held->lanes[i][k].job != 0;
   if (!preview.refusal.empty()) return preview;
   if (command.act == Act::rewind) preview.to = std::min(preview.from, command.sequence - 1);
-  if (command.act == Act::skip) preview.to = state_->skip_to(*held, place);
+  if (command.act == Act::skip) preview.to = state_->skip_to(*held, act);
   return preview;
 }
 

@@ -30,7 +30,10 @@ bool has_events_after(const Stretch& from, const EventRange& range) {
 }  // namespace
 
 Stretch* Scheduler::State::first_ready(Lane& lane) const {
-  for (std::size_t i = 0; i < lane.size(); ++i)
+  // First, so that a line with no end of events does not keep it waiting for ever.
+  if (lane.late && lane.late->stretch.waiting && may_issue(lane, lane.late->stretch))
+    return &lane.late->stretch;
+  for (std::size_t i = 0; i < lane.line_size(); ++i)
     if (lane[i].waiting && may_issue(lane, lane[i])) return &lane[i];
   return nullptr;
 }
@@ -124,6 +127,7 @@ JobId Scheduler::State::issue(Subject& s, Lane& lane, Stretch& ready, Host& host
                              .name = s.name,
                              .attempt = first == runs.failed_sequence ? runs.attempts : 0,
                              .may_repeat = first <= runs.repeat_to,
+                             .late = lane.is_late(runs),
                              .ping_ns = ping_ns,
                              .events = std::move(events),
                              .outputs_bytes_max = outputs_bytes_max,
@@ -161,7 +165,8 @@ void Scheduler::State::drop_waiting(Lane& lane, Stretch& stretch) {
 
 // Events behind a parked one wait for the operator, at the source.
 void Scheduler::State::drop_waiting_behind(Lane& lane, const Stretch& parked) {
-  for (std::size_t i = 0; i < lane.size(); ++i)
+  if (lane.is_late(parked)) return drop_waiting(lane, lane.late->stretch);
+  for (std::size_t i = 0; i < lane.line_size(); ++i)
     if (lane[i].cursor >= parked.failed_sequence) drop_waiting(lane, lane[i]);
 }
 

@@ -206,6 +206,7 @@ struct Notice {
     stale_status,
     source_went_back,
     unreadable,
+    late,  // the event appeared below a bound that its source had given
     circuit_opened,
     circuit_closed
   };

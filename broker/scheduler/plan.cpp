@@ -44,6 +44,7 @@ SchedulerPlan make_plan(const Config& config) {
                                .from_baseline = from.start.kind == StartPosition::Kind::latest,
                                .after = from.after,
                                .retry = from.retry,
+                               .late = from.late,
                                .batch_events = batch_of(from),
                                .batch_bytes = from.batch_bytes,
                                .events_per_s = from.events_per_s,

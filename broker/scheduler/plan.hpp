@@ -35,6 +35,7 @@ struct TopologySpec {
   bool from_baseline = false;        // a stored baseline has where it begins, by subject; `start` is 1
   std::vector<TopologyIndex> after;  // of the same domain: their lowest cursor is this topology's limit
   RetryPolicy retry;
+  Late late = Late::report;
   std::uint32_t batch_events = 256;
   std::uint64_t batch_bytes = 256u << 10;
   std::uint32_t events_per_s = 0;              // 0: no bound

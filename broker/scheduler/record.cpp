@@ -70,6 +70,11 @@ void load_topology(Subject& subject, std::uint32_t index, const SchedulerPlan& p
                : nullptr;
     if (at) load_stretch(lane.open, *at);
     if (at) lane.passed = at->passed;
+    if (at && !at->late.empty()) {
+      lane.late = std::make_unique<LateLane>(LateLane{.told = at->late});
+      begin_late(*lane.late, spec.late == Late::run);
+      subject.saved_behind = true;
+    }
     if (at) subject.saved_behind |= at->parked || at->cursor < subject.latest;
     // It failed while it ran again for the sake of its outputs.
     const bool failed_again = lane.open.failed_sequence > 0 && lane.open.failed_sequence <= lane.open.cursor;
@@ -107,6 +112,7 @@ void load_strange_topologies(Subject& subject, const SchedulerPlan& plan, const 
 
 LambdaCursor make_lambda(const Lane& lane, const SchedulerPlan& plan) {
   const Stretch& troubled = lane.troubled();
+  if (lane.late) keep_late(*lane.late);
   return {.lambda = plan.lambdas[lane.lambda].name,
           .cursor = lane.cursor(),
           .attempts = troubled.attempts,
@@ -115,7 +121,8 @@ LambdaCursor make_lambda(const Lane& lane, const SchedulerPlan& plan) {
           .failing_since_wall_ns = troubled.failing_since_wall_ns,
           .parked = troubled.parked,
           .reason = troubled.reason,
-          .passed = lane.passed};
+          .passed = lane.passed,
+          .late = lane.late ? lane.late->told : storage::LateEvents{}};
 }
 
 }  // namespace
@@ -128,6 +135,7 @@ Sequence start_cursor(const storage::CursorInfo* stored, const std::string& topo
 void load_record(Subject& subject, const SchedulerPlan& plan, const DomainLayout& layout,
                  const storage::CursorInfo* stored, const std::vector<bool>& baseline_runs) {
   if (stored) subject.latest = subject.saved_latest = stored->latest;
+  if (stored) subject.given = stored->given;
   subject.lanes.resize(layout.lambda_of.size());
   for (std::uint32_t i = 0; i < layout.topologies.size(); ++i)
     load_topology(subject, i, plan, layout, stored, baseline_runs[layout.topologies[i].topology]);
@@ -136,7 +144,7 @@ void load_record(Subject& subject, const SchedulerPlan& plan, const DomainLayout
 
 storage::CursorInfo make_record(const Subject& subject, const SchedulerPlan& plan,
                                 const DomainLayout& layout) {
-  storage::CursorInfo info{.latest = subject.latest, .topologies = {}};
+  storage::CursorInfo info{.latest = subject.latest, .topologies = {}, .starts = {}, .given = subject.given};
   info.topologies.reserve(layout.topologies.size());
   for (std::uint32_t index = 0; index < layout.topologies.size(); ++index) {
     const TopologyPlace& place = layout.topologies[index];

@@ -56,6 +56,7 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
   }
   // Nothing is proven above latest: the source may give the next sequence to an event that is yet to come.
   const Sequence proven_to = std::min(request.block->proven_to, latest);
+  note_given(s, *request.block, proven_to);
   for (Lane& lane : s.lanes) serve(s, lane, request, proven_to);
   if (!request.unreadable.empty()) park_unreadable(s, request);
 }
@@ -104,6 +105,7 @@ bool Scheduler::State::went_back(const Subject& s, Sequence latest) const {
 }
 
 void Scheduler::State::park_went_back(Subject& s, Sequence latest) {
+  s.given.clear();  // whatever it gave is no word of it any more
   for (const TopologyPlace& place : layout_of(s).topologies) {
     bool parked_one = false;
     for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i)
@@ -145,6 +147,7 @@ void Scheduler::State::park_unreadable(Subject& s, Lane& lane, Stretch& stretch,
   s.dirty = true;
   ++counters.parked;
   notice_failure(s, lane, stretch, Notice::Kind::unreadable, {OutcomeKind::limit, request.unreadable});
+  if (lane.is_late(stretch)) park_late(lane);
 }
 
 // No event of the lane is at fault, so all of it is parked, by its open stretch: also one with an event that
@@ -172,6 +175,7 @@ void Scheduler::State::serve(Subject& s, Lane& lane, const SchedulingRequest& re
     if (lane.earlier.size() >= before) ++i;
   }
   serve(s, lane, lane.open, request, proven_to);
+  if (lane.late) serve(s, lane, lane.late->stretch, request, proven_to);
 }
 
 // The interval serves the stretch only if it contains position + 1.
@@ -222,6 +226,8 @@ void Scheduler::State::take_block(Subject& s, Lane& lane, Stretch& stretch, cons
     return;
   }
   queues.add_bytes(lane.lambda, bytes);
+  // The line comes by after all: a job that had passed them by failed. None of these runs: it is above the cursor.
+  if (lane.late && !lane.is_late(stretch)) forget_late(s, lane, first, end);
   stretch.waiting_first = static_cast<std::uint32_t>(request.block->first_after(first - 1));
   stretch.waiting = request.block;
   stretch.waiting_end = end;

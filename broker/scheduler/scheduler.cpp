@@ -94,7 +94,7 @@ Sequence Scheduler::State::trusted_cursor(const Subject& s, std::uint32_t place)
 
 Sequence Scheduler::State::parked_end(const Lane& lane) const {
   Sequence end = INT64_MAX;
-  for (std::size_t i = 0; i < lane.size(); ++i)
+  for (std::size_t i = 0; i < lane.line_size(); ++i)
     if (lane[i].parked)
       end = std::min(end, is_pipelined(lane) || !lane.earlier.empty() ? lane[i].failed_sequence - 1 : -1);
   return end;
@@ -104,6 +104,7 @@ Sequence Scheduler::State::end_without_inputs(const Subject& s, const Lane& lane
                                               const Stretch& stretch) const {
   if (is_held(s, lane) || (lane.outputs && (lane.outputs->goes_back || is_full_for(lane, stretch))))
     return -1;
+  if (lane.is_late(stretch)) return end_of_late(s, lane, stretch);
   return std::min({limit(s, lane), parked_end(lane), stretch.to});
 }
 
@@ -135,6 +136,7 @@ bool Scheduler::State::wants_events(const Subject& s, const Lane& lane, const St
 bool Scheduler::State::may_issue(const Lane& lane, const Stretch& stretch) const {
   if (stretch.job != 0) return false;
   if (lane.outputs && is_full_for(lane, stretch)) return false;
+  if (lane.late && !is_pipelined(lane) && lane.has_jobs()) return false;
   return !is_pipelined(lane) || !lane.is_open(stretch) || lane.earlier.size() < pipelined_jobs_max;
 }
 

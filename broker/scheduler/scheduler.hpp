@@ -85,6 +85,7 @@ struct CircuitView {
 struct Counters {
   std::uint64_t jobs_issued = 0, jobs_done = 0, events_done = 0, attempts_failed = 0, parked = 0;
   std::uint64_t stale_statuses = 0, hosts_lost = 0;
+  std::uint64_t late = 0;  // events that appeared below a bound, by topology that had passed them
   std::size_t subjects_in_memory = 0, jobs_in_flight = 0, waiting_bytes = 0, timers = 0, hosts = 0;
   std::uint64_t outputs_bytes = 0;    // what outputs for dependants are charged
   std::uint64_t outputs_dropped = 0;  // times that a subject lost its own for want of room

@@ -79,6 +79,8 @@ void Scheduler::State::drop_dead_timers() {
 
 void Scheduler::State::settle(Subject& s) {
   perform_acts(s);
+  for (Lane& lane : s.lanes)
+    if (lane.late && lane.late->told.empty()) lane.late.reset();
   const bool has_needs = layout_of(s).has_needs;
   if (has_needs) settle_needs(s);
   ask_for_more(s);

@@ -1,6 +1,6 @@
 // broker/scheduler/state.hpp
 // The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
-// theme: requests.cpp and latest.cpp (what an answer changes), baseline.cpp (where topologies begin),
+// theme: requests.cpp, latest.cpp and late.cpp (what an answer changes), baseline.cpp (where topologies begin),
 // shadow.cpp (replays), issue.cpp (waiting blocks become jobs), outputs.cpp, output_room.cpp and rerun.cpp
 // (lambdas that need each other), statuses.cpp (what jobs come to), acts.cpp (what operators ask),
 // sessions.cpp (hosts and credit), settle.cpp (saves, pings, letting go), view.cpp.
@@ -131,6 +131,20 @@ struct Scheduler::State {
                     Sequence most);
   void note_passed_by(Lane& lane, const Stretch& stretch, const EventRange& ran);
   void note_passed(Lane& lane, Sequence first, Sequence last);
+
+  // ---- late.cpp
+  bool runs_late(const Lane& lane) const { return spec_of(lane).late == Late::run; }
+  void note_given(Subject& s, const EventBlock& block, Sequence proven_to);
+  void note_late(Subject& s, const TopologyPlace& place, Sequence sequence);
+  bool note_late(Lane& lane, Sequence sequence);  // false: the lane has not passed it, or knows it
+  void tell_late(const Subject& s, const Lane& lane, Sequence sequence);
+  void tell_of_skipped(Subject& s, Lane& lane, Sequence from, Sequence to);
+  Sequence end_of_late(const Subject& s, const Lane& lane, const Stretch& stretch) const;
+  void end_late(Subject& s, Lane& lane);
+  void park_late(Lane& lane);
+  void forget_late(Subject& s, Lane& lane, Sequence first, Sequence last);
+  void redrive_late(Subject& s, Lane& lane);
+  bool explain_late(const Subject& s, const TopologyPlace& place, Why& why) const;
 
   // ---- baseline.cpp
   void apply(const BaselineDone& input);
@@ -277,6 +291,7 @@ struct Scheduler::State {
   std::string refusal_of(const Subject& s, const Control::Pending& act) const;
   bool stands_before_failed(const Lane& lane) const;
   Sequence skip_to(const Subject& s, const TopologyPlace& place) const;
+  Sequence skip_to(const Subject& s, const Control::Pending& act) const;
   void perform_act(Subject& s, const Control::Pending& act);
   void redrive(Subject& s, Lane& lane);
   void skip(Subject& s, Lane& lane, Sequence to);

@@ -74,6 +74,7 @@ void Scheduler::State::advance(Subject& s, Lane& lane, Stretch& stretch, Sequenc
   }
   if (to >= stretch.to) {
     CAPE_CHECK(stretch.idle());
+    if (lane.is_late(stretch)) return end_late(s, lane);
     lane.earlier.erase(lane.earlier.begin() + (&stretch - lane.earlier.data()));
   }
   if (lane.cursor() != before) s.dirty = true;
@@ -134,6 +135,7 @@ void Scheduler::State::park(Subject& s, Lane& lane, Stretch& stretch, const Outc
   s.dirty = true;
   ++counters.parked;
   notice_failure(s, lane, stretch, Notice::Kind::parked, outcome);
+  if (lane.is_late(stretch)) park_late(lane);
 }
 
 // No attempt: tried again at once, but an event that keeps coming back has to wait a little.

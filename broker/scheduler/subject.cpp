@@ -13,13 +13,13 @@ Stretch& Lane::of_job(JobId job) {
 bool Lane::idle() const {
   for (const Stretch& stretch : earlier)
     if (!stretch.idle()) return false;
-  return open.idle();
+  return open.idle() && (!late || late->stretch.idle());
 }
 
 bool Lane::has_jobs() const {
   for (const Stretch& stretch : earlier)
     if (stretch.job != 0) return true;
-  return open.job != 0;
+  return open.job != 0 || (late && late->stretch.job != 0);
 }
 
 bool Lane::parked() const {
@@ -34,7 +34,7 @@ const Stretch& Lane::troubled() const {
     return s.parked ? 3 : s.attempts > 0 || s.failing_since_wall_ns > 0 ? 2 : !s.reason.empty();
   };
   const Stretch* heaviest = &(*this)[0];
-  for (std::size_t i = 1; i < size(); ++i)
+  for (std::size_t i = 1; i < line_size(); ++i)
     if (weight((*this)[i]) > weight(*heaviest)) heaviest = &(*this)[i];
   return *heaviest;
 }

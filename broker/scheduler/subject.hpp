@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/scheduler/control.hpp"
@@ -67,6 +68,33 @@ struct Stretch {
   bool idle() const { return job == 0 && waiting == nullptr && rest == Rest::none; }
 };
 
+// What appeared too late for a lane, and the stretch in which one of it runs at a time: beside the line of
+// the others, below its cursor, which it never moves.
+struct LateLane {
+  storage::LateEvents told;
+  Stretch stretch = no_stretch();  // (sequence - 1, sequence]; `to` 0: nothing of it is to run
+  bool is_new = false;             // none of it can have been started before
+
+  static Stretch no_stretch() {
+    Stretch none;
+    none.to = 0;
+    return none;
+  }
+  bool has_failed() const {
+    return stretch.attempts > 0 || std::ranges::any_of(told.events, [](const storage::LateEvent& event) {
+             return event.parked || event.attempts > 0;
+           });
+  }
+  // One of them, up to `last`, has yet to run.
+  bool awaits(Sequence last) const {
+    return std::ranges::any_of(told.events, [last](const storage::LateEvent& event) {
+      return !event.parked && event.sequence <= last;
+    });
+  }
+};
+void keep_late(LateLane& late);              // the state of its stretch, in what is told
+void begin_late(LateLane& late, bool runs);  // the stretch of the next one; requires: the stretch is idle
+
 // One lambda of one subject. A strict lane has its open stretch alone. In a pipelined one each job gets a
 // stretch of its own, cut from the front of the open one, and keeps it until all of it is done; what lies
 // between two stretches is done. So a failed job holds up nothing but the cursor:
@@ -75,9 +103,9 @@ struct Stretch {
 //     │ earlier[0]  done  earlier[1]  done         open
 //   ──●═════════════┼─────●═══════════┼────────────●═════▶ sequence
 //
-// A lane of mode latest has its open stretch alone, too, but takes of it the newest event at a time. A strict lane
-// with a parked event that went back for the sake of its outputs has one stretch before the open one, up to
-// that event.
+// A lane of mode latest has its open stretch alone, too, but takes of it the newest event at a time. A strict
+// lane with a parked event that went back for the sake of its outputs has one stretch before the open one, up
+// to that event.
 struct Lane {
   LambdaIndex lambda = 0;
   std::uint32_t index = 0;  // in Subject::lanes
@@ -95,6 +123,7 @@ struct Lane {
 
   std::vector<Stretch> earlier;  // rising, at most pipelined_jobs_max, none of them done
   Stretch open;
+  std::unique_ptr<LateLane> late;  // mostly null
 
   SubjectSlot queue_next = no_slot, queue_previous = no_slot;  // in the lambda's queue
   bool queued = false;
@@ -102,10 +131,15 @@ struct Lane {
   Left left = Left::no;
   bool refused = false;  // no room for a block was left: none is asked for before a job of the lane ends
 
-  std::size_t size() const { return earlier.size() + 1; }
-  Stretch& operator[](std::size_t i) { return i < earlier.size() ? earlier[i] : open; }
-  const Stretch& operator[](std::size_t i) const { return i < earlier.size() ? earlier[i] : open; }
+  // The line of its stretches, and behind it that of late events.
+  std::size_t line_size() const { return earlier.size() + 1; }
+  std::size_t size() const { return line_size() + (late ? 1 : 0); }
+  const Stretch& operator[](std::size_t i) const {
+    return i < earlier.size() ? earlier[i] : i == earlier.size() ? open : late->stretch;
+  }
+  Stretch& operator[](std::size_t i) { return const_cast<Stretch&>(std::as_const(*this)[i]); }
   bool is_open(const Stretch& stretch) const { return &stretch == &open; }
+  bool is_late(const Stretch& stretch) const { return late && &stretch == &late->stretch; }
 
   // The stretch in which `job` runs. Requires: there is one.
   Stretch& of_job(JobId job);
@@ -138,6 +172,7 @@ struct Subject {
   DomainIndex domain = 0;
   std::string name;
   Sequence latest = 0;
+  storage::GivenWindow given;
   std::vector<Lane> lanes;
   std::unique_ptr<Strangers> strangers;  // mostly null
   std::unique_ptr<Control> control;      // mostly null
@@ -159,7 +194,8 @@ struct Subject {
   // What a restart must find: something still waits for this subject, be it an operator.
   bool is_behind() const {
     for (const Lane& lane : lanes)
-      if (lane.unplaced || lane.parked() || lane.cursor() < latest) return true;
+      if (lane.unplaced || lane.parked() || lane.cursor() < latest || (lane.late && !lane.late->told.empty()))
+        return true;
     return false;
   }
 };

@@ -38,6 +38,12 @@ std::string text_of(const storage::CursorInfo& info) {
       for (const storage::SequenceRange& range : at.passed)
         add(out, " passed {}..{}", range.first, range.last);
       if (!at.reason.empty()) out += " " + quoted(at.reason);
+      for (const storage::LateEvent& late : at.late.events) {
+        add(out, " late {}", late.sequence);
+        if (late.attempts > 0) add(out, " attempts {} next {}", late.attempts, late.next_try_wall_ns);
+        if (late.parked) out += " parked";
+      }
+      if (at.late.more > 0) add(out, " and {} more late from {}", at.late.more, at.late.more_from);
     }
   for (const storage::FixedStart& start : info.starts)
     add(out, ", {} starts at {}", start.topology, start.cursor);
@@ -60,6 +66,8 @@ const char* name_of(Notice::Kind kind) {
       return "source_went_back";
     case Notice::Kind::unreadable:
       return "unreadable";
+    case Notice::Kind::late:
+      return "late";
     case Notice::Kind::circuit_opened:
       return "circuit_opened";
     case Notice::Kind::circuit_closed:
@@ -139,6 +147,7 @@ struct ActionText {
         fmt::format("issue job {} host {} lambda {} subject {} {} events {} attempt {}{} hash {} ping {}",
                     j.job, j.host, j.lambda, j.subject, quoted(j.name), text_of(j.events), j.attempt,
                     j.may_repeat ? " may_repeat" : "", quoted(j.hash), j.ping_ns);
+    if (j.late) out += " late";
     if (j.outputs_bytes_max > 0) add(out, " outputs {}", j.outputs_bytes_max);
     for (const wire::JobInput& input : j.inputs) {
       add(out, " from {}", quoted(input.lambda));

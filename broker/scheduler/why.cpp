@@ -10,6 +10,8 @@ const char* name_of(Cause cause) {
   switch (cause) {
     case Cause::up_to_date:
       return "up_to_date";
+    case Cause::late:
+      return "late";
     case Cause::not_read:
       return "no_ping_yet";
     case Cause::being_read:
@@ -207,6 +209,7 @@ Why Scheduler::State::why_of(const Subject& s, const TopologyPlace& place) const
     return why;
   }
   explain_wait(s, place, lane, why);
+  if (why.cause == Cause::up_to_date) explain_late(s, place, why);
   return why;
 }
 

@@ -11,6 +11,7 @@ namespace cape::scheduler {
 
 enum class Cause : std::uint8_t {
   up_to_date,         // its cursor is at the highest sequence that is known
+  late,               // so it is, but events appeared below what the source had given
   not_read,           // it is behind and nothing of it is in memory: the next ping or walk reads it
   being_read,         // it was pinged; its source is asked
   source_failed,      // the source tells of events and does not give them

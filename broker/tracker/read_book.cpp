@@ -16,7 +16,8 @@ Taken ReadBook::add(const PingIn& ping) {
   if (at == of_domain.end()) {
     if (size_ >= subjects_max_ && !ping.must) return Taken::full;
     at = of_domain.emplace(std::string(ping.subject), Entry{}).first;
-    at->second = {.name = at->first, .domain = ping.domain, .ping_ns = ping.ping_ns, .generation = ping.generation};
+    at->second = {.name = at->first, .domain = ping.domain, .ping_ns = ping.ping_ns, .generation = ping.generation,
+                  .look = ping.look};
     ++size_;
     enqueue(at->second);
     return Taken::queued;
@@ -24,11 +25,13 @@ Taken ReadBook::add(const PingIn& ping) {
   Entry& e = at->second;
   if (e.place != Place::reading) {
     e.generation = std::max(e.generation, ping.generation);
+    e.look.add(ping.look);
     return Taken::merged;
   }
   if (!e.again) e.again_ns = ping.ping_ns;
   e.again = true;
   e.again_generation = std::max(e.again_generation, ping.generation);
+  e.again_look.add(ping.look);
   return Taken::again;
 }
 
@@ -64,6 +67,7 @@ void ReadBook::finish(ReadId id) {
   e.failures = 0;
   e.ping_ns = e.again_ns;
   e.generation = std::exchange(e.again_generation, 0);
+  e.look = std::exchange(e.again_look, {});
   enqueue(e);
 }
 
@@ -72,6 +76,7 @@ void ReadBook::retry_later(ReadId id, std::int64_t at_ns) {
   release(id);
   e.again = false;  // the next read begins after every ping so far
   e.generation = std::max(e.generation, std::exchange(e.again_generation, 0));
+  e.look.add(std::exchange(e.again_look, {}));
   ++e.failures;
   e.place = Place::resting;
   resting_.push({at_ns, &e});
@@ -81,6 +86,7 @@ void ReadBook::put_back(ReadId id) {
   Entry& e = *slots_[id];
   release(id);
   e.generation = std::max(e.generation, std::exchange(e.again_generation, 0));
+  e.look.add(std::exchange(e.again_look, {}));
   e.again = false;
   e.place = Place::queued;
   queues_[e.domain].push_front(&e);

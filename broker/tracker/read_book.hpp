@@ -9,6 +9,7 @@
 // to one more read. Bounded: beyond `subjects_max` add() answers full and changes nothing. Does no I/O.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -22,12 +23,25 @@
 
 namespace cape::tracker {
 
+// Sequences that were read before and are to be read again, whoever is through with them. `from` 0: none.
+struct Look {
+  Sequence from = 0, to = 0;
+
+  bool empty() const { return from == 0; }
+  void add(const Look& other) {
+    if (other.empty()) return;
+    from = empty() ? other.from : std::min(from, other.from);
+    to = std::max(to, other.to);
+  }
+};
+
 struct PingIn {
   DomainIndex domain = 0;
   std::string_view subject;
   std::int64_t ping_ns = 0;       // boot time it was received
   std::uint64_t generation = 0;   // of an acknowledged ping; 0: not acknowledged
   bool must = false;              // taken even beyond the limit: its subject is in memory already
+  Look look = {};
 };
 
 enum class Taken : std::uint8_t { queued, merged, again, full };
@@ -60,6 +74,7 @@ class ReadBook {
   std::int64_t ping_ns(ReadId id) const { return entry(id).ping_ns; }
   std::uint64_t generation(ReadId id) const { return entry(id).generation; }
   std::uint32_t failures(ReadId id) const { return entry(id).failures; }
+  const Look& look(ReadId id) const { return entry(id).look; }
   // The owner's marks on a read that is under way: answers still to come, that one of them failed, and the
   // call that carries it.
   std::uint32_t& outstanding(ReadId id) { return slots_[id]->outstanding; }
@@ -94,6 +109,7 @@ class ReadBook {
     std::uint32_t failures = 0;
     std::int64_t ping_ns = 0, again_ns = 0;
     std::uint64_t generation = 0, again_generation = 0;
+    Look look, again_look;
   };
   using Entries = std::unordered_map<std::string, Entry, StringHash, std::equal_to<>>;
   struct Rest {

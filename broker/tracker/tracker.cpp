@@ -12,7 +12,7 @@ namespace cape::tracker {
 namespace {
 
 constexpr std::size_t subjects_per_call = 64;
-constexpr std::size_t queries_max = subjects_per_call * QueryBudget::per_read_max;
+constexpr std::size_t queries_max = subjects_per_call * (QueryBudget::per_read_max + 1);
 // How much larger than a job a query for cursors that lag may be.
 constexpr std::uint32_t batch_growth_max = 8;
 constexpr std::uint32_t batch_events_max = 32'768;
@@ -159,6 +159,8 @@ bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
       settle(*read, true, now_ns);
       continue;
     }
+    const Look look = book_.look(*read);
+    if (!look.empty()) positions->push_back(look.from - 1);
     // The source's latest is not known before it answers, so every cursor counts as behind it.
     QueryPlan plan = plan_queries(std::move(*positions), latest_only,
                                   {.batch = d.batch_events,
@@ -166,6 +168,8 @@ bool Tracker::send_call(DomainIndex domain, std::int64_t now_ns) {
                                    .queries_max = budget.queries_max(now_ns),
                                    .turn = scheduler::splitmix64(++counters_.reads)});
     if (plan.queries.empty()) plan.queries.push_back({.start = latest_only, .events_max = 1});
+    if (!look.empty() && std::ranges::find(plan.queries, look.from, &PlannedQuery::start) == plan.queries.end())
+      plan.queries.push_back({.start = look.from, .events_max = d.batch_events});
     budget.spend(plan.queries.size(), now_ns);
     if (!plan.whole) ++counters_.cut;
     book_.set_whole(*read, plan.whole);
@@ -225,8 +229,17 @@ Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::in
                                        .whole = book_.whole(read),
                                        .unreadable = std::move(answer.reason)};
   request.subject = subjects_.hold(domain, request.name, found->id);
+  const Look rest = rest_of_look(read, answer.start, request.block->proven_to);
   settle(read, false, now_ns);
+  if (!rest.empty()) book_.add({.domain = domain, .subject = request.name, .ping_ns = now_ns, .must = true, .look = rest});
   return {.request = std::move(request)};
+}
+
+// Answers are bounded, so one look may take several; each brings it further.
+Look Tracker::rest_of_look(ReadId read, Sequence start, Sequence proven_to) const {
+  const Look& look = book_.look(read);
+  if (look.from != start || proven_to < start || proven_to >= look.to) return {};
+  return {.from = proven_to + 1, .to = look.to};
 }
 
 void Tracker::log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer,

@@ -87,6 +87,7 @@ class Tracker {
   void note_success(DomainIndex domain);
   Result<std::vector<Sequence>> positions_of(DomainIndex domain, std::string_view subject);
   void settle(ReadId read, bool failed, std::int64_t now_ns);
+  Look rest_of_look(ReadId read, Sequence start, Sequence proven_to) const;
 
   const Config& config_;
   const scheduler::Scheduler& scheduler_;

@@ -119,7 +119,7 @@ TEST_F(CapeStores, TopologiesCountWhatIsBehindAndParked) {
   EXPECT_EQ(ran.exit, 0) << ran.err;
   EXPECT_THAT(ran.err, HasSubstr("no broker"));
   EXPECT_EQ(parsed(ran), json::parse(R"({"topologies":[{"topology":"audit","domain":"history","mode":"strict",
-      "lambdas":[{"lambda":"write","plugin":"audit_log"}],"behind":2,"parked":1,"stuck":0}]})"));
+      "lambdas":[{"lambda":"write","plugin":"audit_log"}],"behind":2,"parked":1,"stuck":0,"late":0}]})"));
   EXPECT_THAT(cape.run({"topology", "list"}).out, HasSubstr("write:audit_log"));
 }
 

@@ -187,6 +187,35 @@ TEST_F(CoverageTest, ExceptionsAreCountedAndDoNotHoldTheProofUp) {
   EXPECT_EQ(row("index").stuck, 0u);
 }
 
+TEST_F(CoverageTest, AnEventThatCameTooLateIsAnExceptionOfWhatIsUpToDate) {
+  LambdaCursor late = at(5);
+  late.late = {.events = {{.sequence = 3, .reason = {}}}, .more = 2, .more_from = 4};
+  store.put("history", "a", info(5, late, at(5)));
+
+  walk({{"a", 5}});
+
+  EXPECT_EQ(row("audit").exceptions, 1u);
+  EXPECT_EQ(row("index").exceptions, 0u) << "it did not miss any";
+  const auto found = exception(info(5, late, at(5)));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->cause, ExceptionCause::late);
+  EXPECT_EQ(found->sequence, 3);
+  EXPECT_EQ(found->late, 3u);
+  EXPECT_THAT(found->reason, testing::HasSubstr("3 events appeared below what the source had given: rewind"));
+}
+
+TEST_F(CoverageTest, WhatElseStopsASubjectIsToldBeforeItsLateEvents) {
+  LambdaCursor parked = failing(3, now.wall_ns - 1, true);
+  parked.late = {.events = {{.sequence = 2, .reason = {}}}};
+
+  const auto found = exception(info(5, parked, at(3)));
+
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->cause, ExceptionCause::parked);
+  EXPECT_EQ(found->late, 1u);
+  EXPECT_FALSE(exception(info(5, at(3), at(3)))) << "it goes on by itself";
+}
+
 TEST_F(CoverageTest, OneThatFailsBecomesAnExceptionWhenItHasFailedForTooLong) {
   store.put("history", "a", info(5, failing(3, now.wall_ns - 9 * minute_ns), at(3)));
   walk({{"a", 5}});

@@ -21,6 +21,33 @@ TEST(ReadBook, MergesPingsIntoAReadThatHasNotBegun) {
   EXPECT_EQ(book.begin(0), std::nullopt);
 }
 
+TEST(ReadBook, LooksAgainAtAllThatIsAskedFor) {
+  ReadBook book(1, 10);
+  book.add(ping("a"));
+  EXPECT_EQ(book.add({.domain = 0, .subject = "a", .look = {.from = 5, .to = 9}}), Taken::merged);
+  EXPECT_EQ(book.add({.domain = 0, .subject = "a", .look = {.from = 3, .to = 7}}), Taken::merged);
+  book.add(ping("a"));
+
+  const ReadId read = *book.begin(0);
+  EXPECT_EQ(book.look(read).from, 3);
+  EXPECT_EQ(book.look(read).to, 9);
+  EXPECT_EQ(book.add({.domain = 0, .subject = "a", .look = {.from = 20, .to = 21}}), Taken::again);
+  EXPECT_EQ(book.look(read).to, 9) << "it came after the read began";
+  book.retry_later(read, 5);
+  book.wake_rested(5);
+  const ReadId again = *book.begin(0);
+  EXPECT_EQ(book.look(again).from, 3) << "what failed is looked at again";
+  EXPECT_EQ(book.look(again).to, 21);
+
+  book.add({.domain = 0, .subject = "a", .look = {.from = 30, .to = 31}});
+  book.finish(again);
+  const ReadId last = *book.begin(0);
+  EXPECT_EQ(book.look(last).from, 30);
+  book.add(ping("a"));
+  book.finish(last);
+  EXPECT_TRUE(book.look(*book.begin(0)).empty());
+}
+
 TEST(ReadBook, ReadsOnceMoreForAPingThatCameWhileReading) {
   ReadBook book(1, 10);
   book.add(ping("a", 1));
