@@ -64,6 +64,10 @@ class Checkers {
   Sequence done_to(LambdaIndex lambda, SubjectId subject);
   // The event need not run there, or ran successfully or was skipped once.
   bool is_through_with(TopologyIndex topology, SubjectId subject, std::size_t place);
+  // It succeeded there, or was skipped, once.
+  bool has_run(LambdaIndex lambda, SubjectId subject, std::size_t place) {
+    return lane_of(lambda, subject).seen[place].passed;
+  }
   std::uint64_t overtaken() const { return overtaken_; }  // events that ran first after a later one had begun
 
  private:

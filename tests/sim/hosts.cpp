@@ -158,6 +158,7 @@ void Simulation::from_host(wire::FromHost message) {
 }
 
 void Simulation::perform(const IssueJob& issued) {
+  met_.late_jobs += issued.late;
   const TopologyIndex topology = all_.lambdas[life_.lambda_of[issued.lambda]].topology;
   const Held held = held_[{topology, issued.subject}];
   if (held.paused || held.parked || paused_whole_.contains(topology) ||

@@ -14,6 +14,7 @@ void Met::add(const Met& o) {
   store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
   outputs_dropped += o.outputs_dropped, claims += o.claims, in_trouble += o.in_trouble;
   baseline_pages += o.baseline_pages, baselines += o.baselines;
+  late_told += o.late_told, late_jobs += o.late_jobs;
   hosts.add(o.hosts);
   network.messages += o.network.messages, network.lost += o.network.lost,
       network.doubled += o.network.doubled;
@@ -51,7 +52,9 @@ std::vector<std::uint64_t> Met::of_each() const {
           network.breaks,
           baseline_pages,
           baselines,
-          claims / 10};
+          claims / 10,
+          late_told,
+          late_jobs};
 }
 
 std::string to_text(const Met& met) {
@@ -68,14 +71,14 @@ std::string to_text(const Met& met) {
       "messages, {} lost, {} "
       "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines "
       "done, "
-      "{} proofs",
+      "{} proofs; {} late events told, {} jobs of them",
       met.steps, met.events, met.in_trouble, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung,
       met.parked, met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
       met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
       met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped, met.baseline_pages,
-      met.baselines, met.claims);
+      met.baselines, met.claims, met.late_told, met.late_jobs);
 }
 
 }  // namespace cape::scheduler

@@ -74,6 +74,14 @@ void fork_and_join_within(SchedulerPlan& plan) {
   plan.outputs_bytes_max = 4000;
 }
 
+// Every other one that may, as the config has it.
+bool runs_late(const SchedulerPlan& plan, const TopologySpec& topology, std::uint64_t seed) {
+  for (std::uint32_t i = 0; i < topology.lambda_count; ++i)
+    if (!plan.lambdas[topology.first_lambda + i].needs.empty()) return false;
+  if (topology.mode == Mode::latest || topology.from_baseline) return false;
+  return (static_cast<std::uint64_t>(&topology - plan.topologies.data()) + seed / 7) % 2 == 0;
+}
+
 }  // namespace
 
 SchedulerPlan plan_of(const SimulationOptions& options) {
@@ -114,6 +122,7 @@ SchedulerPlan plan_of(const SimulationOptions& options) {
     topology.batch_events = topology.mode == Mode::pipelined ? 2 : 3;
     topology.retry = {.first_ms = 20, .factor = 2, .max_ms = 200};
     if (options.park_after) topology.retry.park_after = 3;
+    topology.late = runs_late(plan, topology, options.seed) ? Late::run : Late::report;
   }
   for (LambdaSpec& lambda : plan.lambdas) lambda.breaker = {.subjects = 3, .probe_max_ms = 200};
   for (TopologyIndex i = 0; i < plan.topologies.size(); ++i) plan.topologies[i].weight = 1 + i;

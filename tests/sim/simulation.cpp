@@ -85,6 +85,7 @@ void Simulation::heal() {
   run_until(fate_.now_ns() + 10 * second, acts_done);
   if (!commands_.empty()) violate(Promise::acts, fmt::format("{} acts were never done", commands_.size()));
   walk_source();
+  look_everywhere();
   run_until(fate_.now_ns() + healing_ns, [this] { return unfinished().empty(); });
   if (const std::string what = unfinished(); !what.empty()) return violate(Promise::stuck, what);
   is_healed_ = true;
@@ -209,6 +210,7 @@ void Simulation::perform(const WalkBehind&) {
 
 void Simulation::perform(const Notice& notice) {
   if (notice.kind == Notice::Kind::circuit_opened) ++met_.circuits_opened;
+  if (notice.kind == Notice::Kind::late) ++met_.late_told;
   if (notice.kind == Notice::Kind::host_lost) {
     ++met_.hosts_lost;
     broker_->hosts.on_lost(notice.host);
@@ -290,7 +292,7 @@ std::string Simulation::unfinished() {
           is_told ? "not everything was processed, of events below place" : "not told to be stopped at place",
           stop, name_of(why.cause), why.lambda, why.detail);
     }
-  return {};
+  return late_unfinished();
 }
 
 // A while after all was done: it is in the store, and nothing of it is left anywhere else.

@@ -50,6 +50,7 @@ struct Met {
   sim::NetworkMet network;
   std::uint64_t baseline_pages = 0, baselines = 0, claims = 0;
   std::uint64_t in_trouble = 0;  // events that ran while things failed
+  std::uint64_t late_told = 0, late_jobs = 0;
 
   void add(const Met& other);
   // What every large enough range of seeds has to meet.
@@ -177,6 +178,14 @@ class Simulation final : public sim::Outside {
   std::optional<SchedulingRequest> lie(SubjectId subject);
   std::vector<TopologyIndex> saved_beyond(SubjectId subject, Sequence latest) const;
 
+  // ---- late.cpp
+  void add_look(SubjectId subject, tracker::QueryPlan& plan);
+  void note_look(SubjectId subject, const EventBlock& block);
+  void look_everywhere();
+  void look_on();
+  std::string late_unfinished();
+  std::string late_unfinished(TopologyIndex topology, SubjectId subject, const storage::CursorInfo& info);
+
   // ---- hosts.cpp
   void add_place();
   void start_process(sim::PlaceId place);
@@ -232,6 +241,8 @@ class Simulation final : public sim::Outside {
   std::int64_t healed_wall_ns_ = 0;
   std::map<TopologyIndex, Baseline> baselines_;  // by the run's topology
   std::set<SubjectId> lied_about_;
+  std::map<SubjectId, tracker::Look> looks_;  // how far what was handed out last is read again
+  std::set<SubjectId> looks_left_;
   std::map<sim::PlaceId, Place> places_;
   sim::PlaceId last_place_ = 0;
   std::uint64_t last_session_ = 0;

@@ -72,9 +72,10 @@ void Simulation::begin(tracker::ReadId read) {
     if (at.can_run) cursors.push_back(at.position);
   const std::uint64_t turn = splitmix64(++reads_);
   // As few queries as it may be, so that many a read leaves out some that lag.
-  const tracker::QueryPlan plan = tracker::plan_queries(
+  tracker::QueryPlan plan = tracker::plan_queries(
       cursors, INT64_MAX - 1,
       {.batch = batch, .batch_max = 2 * batch, .queries_max = 2 + turn % 3, .turn = turn});
+  add_look(subject, plan);
   const std::int64_t delay = in_trouble() && chance(0.005) ? some(100 * ms, second) : some(0, 4 * ms);
   broker_at(delay, [this, read, plan] { answer(read, plan); });
 }
@@ -93,6 +94,7 @@ void Simulation::answer(tracker::ReadId read, const tracker::QueryPlan& plan) {
     for (const tracker::PlannedQuery& query : plan.queries) {
       inputs.push_back(request_for(subject, query, latest));
       std::get<SchedulingRequest>(inputs.back()).whole = plan.whole;
+      note_look(subject, *std::get<SchedulingRequest>(inputs.back()).block);
     }
   if (inputs.empty())
     inputs.push_back(request_for(subject, {.start = INT64_MAX - 1, .events_max = batch}, latest));
