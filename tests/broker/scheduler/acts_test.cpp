@@ -153,7 +153,7 @@ TEST(SchedulerActs, WaitsWhileJobsOfAnEarlierLifeMayRun) {
 
   next.step({EarlierJobs{.may_run = false}});
   const auto save = next.only<SaveCursor>();
-  EXPECT_EQ(save.info.topologies[0].cursor(), 1);
+  EXPECT_EQ(save.info.topologies[0].lambdas[0].cursor, 1);
   EXPECT_TRUE(save.info.topologies[0].paused);
 }
 
