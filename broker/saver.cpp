@@ -42,6 +42,7 @@ void Saver::put_inbox(storage::InboxRow row, AckId ack) {
 }
 
 void Saver::clear_inbox(storage::InboxClear clear, std::int64_t now_ns) {
+  pending_clears_.push_back(clear);
   pending_.inbox_clears.push_back(std::move(clear));
   due_ns_ = std::min(due_ns_, now_ns + gather_ns);
 }
@@ -97,7 +98,7 @@ void Saver::flush(std::int64_t now_ns) {
               .baselines = std::exchange(pending_baselines_, {}),
               .replays = std::exchange(pending_replays_, {}),
               .leases = pending_.leases,
-              .clears = pending_.inbox_clears};
+              .clears = std::exchange(pending_clears_, {})};
   group.ticket = store_.submit(std::exchange(pending_, {}));
   groups_.push_back(std::move(group));
   sync_asked_ = false;
@@ -137,9 +138,10 @@ Saver::Done Saver::poll(std::int64_t now_ns) {
     }
     done.error = std::move(commit.result.error());
     done.broken |= commit.broken;
-    // Cursors are asked for again by the scheduler and pings by their sender; these would be forgotten.
+    // Cursors are asked for again by the scheduler, with the pings that end with them, which must not go before
+    // them; and pings by their sender. These would be forgotten.
     for (storage::HostLease& lease : group.leases) pending_.leases.push_back(std::move(lease));
-    for (storage::InboxClear& clear : group.clears) pending_.inbox_clears.push_back(std::move(clear));
+    for (storage::InboxClear& clear : group.clears) clear_inbox(std::move(clear), now_ns);
     // What is due without anything to store would wake the loop again and again.
     if (!pending_.empty()) due_ns_ = now_ns + retry_ns;
   }

@@ -75,7 +75,7 @@ class Saver {
     std::vector<AckId> acks;
     std::vector<std::uint64_t> pauses, baselines, replays;
     std::vector<storage::HostLease> leases;
-    std::vector<storage::InboxClear> clears;
+    std::vector<storage::InboxClear> clears;  // that go with no cursor
   };
   bool urgent() const {
     return !pending_.inbox.empty() || !pending_.leases.empty() || !pending_.audit.empty() ||
@@ -86,6 +86,7 @@ class Saver {
   storage::CursorStore& store_;
   storage::WriteBatch pending_;
   std::vector<SavedRow> pending_rows_;
+  std::vector<storage::InboxClear> pending_clears_;  // that go with no cursor
   std::vector<AckId> pending_acks_;
   std::vector<std::uint64_t> pending_pauses_, pending_baselines_, pending_replays_;
   bool sync_asked_ = false;

@@ -62,6 +62,20 @@ TEST_F(SaverOnAFullDisk, StoresALeaseAgainThatWasNotStored) {
   EXPECT_EQ(store_.batches[1].leases[0].host, "h1");
 }
 
+// The scheduler saves the cursor again, and the ping ends with that: alone it would be forgotten by a crash.
+TEST_F(SaverOnAFullDisk, LetsNoPingGoWithoutTheCursorThatItLedTo) {
+  saver_.save({.subject = 1, .domain = 0, .name = "s1", .version = 1, .inbox_generation = 7}, 1 * ms);
+  saver_.flush(5 * ms);
+  ASSERT_EQ(store_.batches.at(0).inbox_clears.size(), 1u);
+
+  (void)saver_.poll(6 * ms);
+  saver_.sync();
+  saver_.flush(300 * ms);
+
+  ASSERT_EQ(store_.batches.size(), 2u);
+  EXPECT_TRUE(store_.batches[1].inbox_clears.empty());
+}
+
 TEST_F(SaverOnAFullDisk, WaitsALittleBeforeItStoresAgainWhatCanWait) {
   saver_.clear_inbox({.domain = "events", .subject = "s1", .generation = 1}, 1 * ms);
   saver_.flush(5 * ms);
