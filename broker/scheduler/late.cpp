@@ -82,8 +82,10 @@ void Scheduler::State::note_given(Subject& s, const EventBlock& block, Sequence 
     return !runs_latest(lane) && !lane.unplaced && has_come_to(lane, block.proven_from - 1);
   };
   if (block.proven_from > s.given.to + 1 && std::ranges::none_of(s.lanes, comes_from_there)) return;
-  for (const Sequence sequence : s.given.note(block, proven_to, now.wall_ns / ns_per_s))
+  for (const Sequence sequence : s.given.note(block, proven_to, now.wall_ns / ns_per_s)) {
+    s.dirty = true;  // a skip may have to know of it
     for (const TopologyPlace& place : layout_of(s).topologies) note_late(s, place, sequence);
+  }
 }
 
 void Scheduler::State::note_late(Subject& s, const TopologyPlace& place, Sequence sequence) {

@@ -44,6 +44,7 @@ void Simulation::start_process(sim::PlaceId number) {
   Place& place = places_[number];
   std::erase_if(place.orphans, [](const auto& child) { return child->is_gone(); });
   if (!place.orphans.empty()) return at(2 * ms, [this, number] { start_process(number); });
+  ++place.starts;
   auto end = network_.host_end(number);
   network_.connect(number);
   place.process =
@@ -196,6 +197,7 @@ sim::EventFate Simulation::on_start(const sim::EventStart& started) {
   sim::EventStart start = started;
   start.of_this_life = start.job >> 40 == epoch_;
   checkers_.on_start(start, fate_.now_ns());
+  check_calm(start);
   sim::EventFate fate{.takes_ns = some(ms / 10, 3 * ms)};
   if (in_trouble()) {
     fate.hangs = chance(0.003);

@@ -32,6 +32,8 @@ Exit codes. Of several failures the first counts:
   18  spin    steps without end while time hardly passes
   19  isolation  a job waited behind a slow event of another subject for nothing
   20  data       an event began without what the lambdas it needs gave for it
+  21  drain      a host that was drained ran something twice, or never said goodbye
+  22  ping       a ping was acknowledged and forgotten
   30  check   a CAPE_CHECK of the code under test failed, or it crashed
 )";
 

@@ -13,6 +13,7 @@ void Met::add(const Met& o) {
   outages += o.outages, circuits_opened += o.circuits_opened;
   store.failed += o.store.failed, store.unanswered += o.store.unanswered, crashed += o.crashed;
   outputs_dropped += o.outputs_dropped, claims += o.claims, in_trouble += o.in_trouble;
+  acknowledged += o.acknowledged, calm_drains += o.calm_drains;
   baseline_pages += o.baseline_pages, baselines += o.baselines;
   late_told += o.late_told, late_jobs += o.late_jobs;
   hosts.add(o.hosts);
@@ -54,7 +55,9 @@ std::vector<std::uint64_t> Met::of_each() const {
           baselines,
           claims / 10,
           late_told,
-          late_jobs};
+          late_jobs,
+          acknowledged / 10,
+          calm_drains};
 }
 
 std::string to_text(const Met& met) {
@@ -71,14 +74,14 @@ std::string to_text(const Met& met) {
       "messages, {} lost, {} "
       "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines "
       "done, "
-      "{} proofs; {} late events told, {} jobs of them",
+      "{} proofs; {} late events told, {} jobs of them; {} pings acknowledged, {} hosts drained in calm",
       met.steps, met.events, met.in_trouble, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung,
       met.parked, met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
       met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
       met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped, met.baseline_pages,
-      met.baselines, met.claims, met.late_told, met.late_jobs);
+      met.baselines, met.claims, met.late_told, met.late_jobs, met.acknowledged, met.calm_drains);
 }
 
 }  // namespace cape::scheduler

@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 CAUGHT = {10: "order", 11: "after", 12: "fence", 13: "cursor", 14: "acts", 15: "bounds", 16: "stuck", 17: "told",
-          18: "spin", 19: "isolation", 20: "data", 30: "check"}  # as cape-sim says them
+          18: "spin", 19: "isolation", 20: "data", 21: "drain", 22: "ping", 30: "check"}  # as cape-sim says them
 RUN_SECONDS_MAX = 300
 # What is compiled together for a mutant of one of its files: folder, and its sources; none named: all of them.
 UNITS = {"broker/scheduler": [], "broker/tracker": ["vicinity", "query_plan", "read_book"], "broker": ["hosts", "publisher", "saver"],

@@ -26,6 +26,10 @@ const char* name_of(Promise promise) {
       return "isolation";
     case Promise::data:
       return "data";
+    case Promise::drain:
+      return "drain";
+    case Promise::ping:
+      return "ping";
   }
   return "unknown";
 }

@@ -19,12 +19,14 @@ enum class Promise : std::uint8_t {
   spin,       // steps without end while time hardly passes
   isolation,  // a job waited behind a slow event of another subject for nothing (G5)
   data,       // an event began without what the lambdas it needs gave for it, or with something else (G4)
+  drain,      // a host that was drained ran something twice, counted an attempt, or never said goodbye
+  ping,       // a ping was acknowledged and forgotten (G1)
 };
 const char* name_of(Promise promise);
 
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_check_failed = 30;  // a CAPE_CHECK of the code under test, or a crash of it
-// 10 to 20, in the order above.
+// 10 to 22, in the order above.
 int exit_code_of(Promise promise);
 
 struct Violation {

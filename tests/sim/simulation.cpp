@@ -65,6 +65,8 @@ void Simulation::run() {
         config_.known[topology] = false;
   }
   start_broker();
+  for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
+    if (is_quiet(subject) && !source_.events(subject).empty()) ask(subject);
   add_place();
   add_place();
   append();
@@ -88,6 +90,9 @@ void Simulation::heal() {
   look_everywhere();
   run_until(fate_.now_ns() + healing_ns, [this] { return unfinished().empty(); });
   if (const std::string what = unfinished(); !what.empty()) return violate(Promise::stuck, what);
+  drain_in_calm();
+  run_until(fate_.now_ns() + healing_ns, [this] { return unfinished().empty(); });
+  if (const std::string what = unfinished(); !what.empty()) return violate(Promise::stuck, what);
   is_healed_ = true;
   healed_wall_ns_ = fate_.now().wall_ns;
   run_until(fate_.now_ns() + 2 * second, [] { return false; });
@@ -98,7 +103,7 @@ void Simulation::heal() {
 // the config of its time, and only the refresh finds the others.
 void Simulation::walk_source() {
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
-    if (!source_.events(subject).empty()) ping(subject);
+    if (!source_.events(subject).empty() && !is_quiet(subject)) ping(subject);
   if (met_.configs > 0)
     at(refresh_every_ns, [this] {
       if (!is_healed_) walk_source();
@@ -136,6 +141,10 @@ void Simulation::start_broker() {
       fmt::format("the broker starts its epoch {} with {} topologies", epoch_, life_.plan.topologies.size()));
   tick_ns_ = 0;
   outputs_dropped_ = 0;
+  generation_ = 1;  // of what the inbox has
+  acks_.clear();
+  seen_.clear();
+  ping_inbox();
   start_coverage();
   for (auto& [subject, stored] : store_) stored.is_known = false;
   went_back_.clear();
@@ -277,6 +286,8 @@ void Simulation::check_bounds() {
 // Everything that no event holds up has succeeded, and of the rest it is told that it is stopped. The first
 // that is not so; empty: all is done.
 std::string Simulation::unfinished() {
+  for (const auto& [subject, asking] : asking_)
+    if (asking.out) return fmt::format("a ping of subject {} is not acknowledged", subject);
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
     for (TopologyIndex topology : life_.topology_of) {
       const std::size_t stop = checkers_.stop_of(topology, subject);
@@ -299,6 +310,8 @@ std::string Simulation::unfinished() {
 void Simulation::check_end() {
   if (const std::string topology = coverage_->unproven_at(healed_wall_ns_); !topology.empty())
     violate(Promise::stuck, fmt::format("all is done, and {} is not proven to be", topology));
+  if (!inbox_.empty())
+    violate(Promise::bounds, fmt::format("left in the end: {} acknowledged pings", inbox_.size()));
   const Counters counters = broker_->scheduler.counters();
   if (counters.jobs_in_flight + counters.waiting_bytes + counters.timers + counters.subjects_in_memory > 0)
     violate(Promise::bounds,

@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "broker/hosts.hpp"
@@ -49,6 +50,7 @@ struct Met {
   sim::HostMet hosts;
   sim::NetworkMet network;
   std::uint64_t baseline_pages = 0, baselines = 0, claims = 0;
+  std::uint64_t acknowledged = 0, calm_drains = 0;
   std::uint64_t in_trouble = 0;  // events that ran while things failed
   std::uint64_t late_told = 0, late_jobs = 0;
 
@@ -89,6 +91,7 @@ class Simulation final : public sim::Outside {
     std::string name;
     std::string hash = "v1";  // of the plugin that serves there; empty: none
     std::unique_ptr<sim::Host> process;
+    std::uint64_t starts = 0;                          // of processes
     std::vector<std::unique_ptr<sim::Child>> orphans;  // of the process before; the next one waits for them
   };
   // One life of the broker.
@@ -170,7 +173,8 @@ class Simulation final : public sim::Outside {
   void append_to(SubjectId subject);
   bool has_room(SubjectId subject);  // for more that waits
   void ping_behind();
-  void ping(SubjectId subject, bool must = false);
+  void ping(SubjectId subject, bool must = false, std::uint64_t generation = 0);
+  void tell_of(SubjectId subject);  // by whoever pings it
   void pump();
   void begin(tracker::ReadId read);
   void answer(tracker::ReadId read, const tracker::QueryPlan& plan);
@@ -203,6 +207,20 @@ class Simulation final : public sim::Outside {
   sim::EventFate on_start(const sim::EventStart& start) override;
   void on_end(const sim::EventStart& start, OutcomeKind end, bool is_known) override;
 
+  // ---- pings.cpp
+  bool is_quiet(SubjectId subject) const;  // pinged by publishers alone who are answered
+  void ask(SubjectId subject);
+  void send_ping(SubjectId subject);
+  void take_ping(SubjectId subject);
+  void on_acknowledged(std::uint64_t ack);
+  void ping_inbox();
+  void commit_inbox(const storage::WriteBatch& batch);
+
+  // ---- drains.cpp
+  void drain_in_calm();
+  void drain_soon(sim::PlaceId number);
+  void check_calm(const sim::EventStart& start);
+
   // ---- operators.cpp
   void operate();
   void command(Act act, TopologyIndex topology, SubjectId subject, Sequence sequence);
@@ -230,6 +248,28 @@ class Simulation final : public sim::Outside {
   mutable storage::CursorInfo with_starts_;           // of the subject that was loaded last
   std::map<std::string, storage::HostLease> leases_;  // that are stored
   std::unique_ptr<Broker> broker_;
+  struct Asking {  // of the publisher of a subject
+    bool out = false, again = false;
+    std::uint64_t attempt = 0;
+    Sequence seen = 0;  // the source's latest when it was sent
+  };
+  std::map<SubjectId, Asking> asking_;
+  struct Ack {
+    SubjectId subject = 0;
+    std::uint64_t attempt = 0;
+    Sequence seen = 0;
+  };
+  std::map<std::uint64_t, Ack> acks_;  // that this life owes
+  std::uint64_t last_ack_ = 0, generation_ = 0;
+  std::map<std::pair<SubjectId, std::uint64_t>, Sequence> seen_;  // by generation of this life
+  struct InboxRow {
+    std::uint64_t generation = 0;
+    Sequence seen = 0;
+  };
+  std::map<SubjectId, InboxRow> inbox_;  // as it is stored
+  std::vector<Sequence>
+      calm_from_;  // by subject: events that came when nothing failed any more; empty: not yet
+  std::set<std::tuple<LambdaIndex, SubjectId, Sequence>> began_in_calm_;
   Config domains_;  // for the saver: their names
   std::uint32_t epoch_ = 0;
   std::shared_ptr<int> broker_life_;

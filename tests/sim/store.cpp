@@ -1,5 +1,6 @@
 // What the simulated store holds, and how the broker hears of it.
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/simulation.hpp"
 
@@ -46,12 +47,14 @@ void Simulation::take_saves() {
     if (at != store_.end()) at->second.is_known = true;  // one save of a subject is out at a time
   }
   for (const std::string& host : done.leases) broker_->hosts.on_lease_saved(host, fate_.now_ns(), done.saved);
+  for (std::uint64_t ack : done.acknowledged) on_acknowledged(ack);
   step(std::move(done.saved));
 }
 
 void Simulation::commit(const storage::WriteBatch& batch) {
   commit_leases(batch);
   for (const storage::CursorWrite& write : batch.cursors) commit(write, batch.audit);
+  commit_inbox(batch);
 }
 
 void Simulation::commit_leases(const storage::WriteBatch& batch) {

@@ -18,8 +18,12 @@ void Simulation::append() {
   const SubjectId subject = 1 + fate_.below(options_.subjects);
   const auto count = some(1, 8);
   for (std::int64_t i = 0; i < count && has_room(subject); ++i) append_to(subject);
-  if (chance(0.6)) ping(subject);
-  if (chance(0.3)) ping(subject);
+  if (is_quiet(subject)) {
+    ask(subject);
+  } else {
+    if (chance(0.6)) ping(subject);
+    if (chance(0.3)) ping(subject);
+  }
   at(some(ms, 20 * ms), [this] { append(); });
 }
 
@@ -38,7 +42,7 @@ void Simulation::append_to(SubjectId subject) {
   at(std::min(some(ms, 300 * ms), fate_.trouble_end_ns() - fate_.now_ns()), [this, subject, place] {
     source_.show(subject, place);
     checkers_.on_shown(subject, place);
-    if (chance(0.6)) ping(subject);
+    if (is_quiet(subject) || chance(0.6)) tell_of(subject);
   });
 }
 
@@ -49,9 +53,16 @@ void Simulation::ping_behind() {
   for (SubjectId subject : behind) ping(subject);
 }
 
-void Simulation::ping(SubjectId subject, bool must) {
-  const auto taken =
-      broker_->book.add({.subject = subject_name(subject), .ping_ns = fate_.now_ns(), .must = must});
+void Simulation::tell_of(SubjectId subject) {
+  if (is_quiet(subject))
+    ask(subject);
+  else
+    ping(subject);
+}
+
+void Simulation::ping(SubjectId subject, bool must, std::uint64_t generation) {
+  const auto taken = broker_->book.add(
+      {.subject = subject_name(subject), .ping_ns = fate_.now_ns(), .generation = generation, .must = must});
   if (taken == tracker::Taken::queued) broker_at(some(0, 3 * ms), [this] { pump(); });
 }
 
@@ -98,6 +109,8 @@ void Simulation::answer(tracker::ReadId read, const tracker::QueryPlan& plan) {
     }
   if (inputs.empty())
     inputs.push_back(request_for(subject, {.start = INT64_MAX - 1, .events_max = batch}, latest));
+  for (Input& input : inputs)
+    std::get<SchedulingRequest>(input).inbox_generation = broker_->book.generation(read);
   for (std::size_t i = 0; i + 1 < inputs.size(); ++i) std::get<SchedulingRequest>(inputs[i]).last = false;
   broker_->book.finish(read);
   if (broker_->book.queued(0) > 0) broker_at(some(0, 3 * ms), [this] { pump(); });

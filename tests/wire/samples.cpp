@@ -92,7 +92,7 @@ RunJob run_job(std::uint32_t event_count, std::size_t payload_bytes) {
 }
 
 std::vector<Ping> pings() {
-  return {{"history", "user/1", 0}, {letters(name_bytes_max), letters(subject_bytes_max), INT64_MAX}};
+  return {{"history", "user/1", 0}, {letters(63), letters(subject_bytes_max), INT64_MAX}};
 }
 
 std::vector<PingReply> ping_replies() {

@@ -308,11 +308,11 @@ TEST(SchedulerLate, IsToldOfWhatASkipPassesBy) {
   w.confirm_all();
   w.read(4, block(1, 4, {2, 3, 4}));
   EXPECT_THAT(notices_of_late(w.last), IsEmpty()) << "it would run first if 4 were tried again";
+  w.confirm_all();
 
   w.step({w.skip(4)});
   EXPECT_THAT(notices_of_late(w.last), ElementsAre(3));
   w.confirm_all();
-  EXPECT_EQ(w.view().cursor, 4);
   EXPECT_THAT(w.told(), ElementsAre(3));
 }
 
@@ -342,9 +342,7 @@ TEST(SchedulerLate, ComesAfterTheTopologiesThatRunItFirst) {
 TEST(SchedulerLate, IsNoneInModeLatest) {
   Late7 w(plan_with(Late::report, Mode::latest));
   w.run_even();
-
   w.read(4, block(1, 4, {2, 3, 4}));
-
   EXPECT_THAT(notices_of_late(w.last), IsEmpty());
 }
 
