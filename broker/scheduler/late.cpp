@@ -110,12 +110,16 @@ void Scheduler::State::tell_late(const Subject& s, const Lane& lane, Sequence se
 }
 
 // An event that appeared between the cursor and the one that was skipped would have run, had that been tried
-// again.
+// again. Or it has run, in a job whose host was lost at the next one.
 void Scheduler::State::tell_of_skipped(Subject& s, Lane& lane, Sequence from, Sequence to) {
   if (runs_latest(lane)) return;
   for (const storage::SequenceRange& run : s.given.runs)
     for (Sequence at = std::max(run.first, from + 1); at <= std::min(run.last, to - 1); ++at)
-      if (note_late(lane, at)) tell_late(s, lane, at);
+      if (note_late(lane, at)) {
+        lane.late->is_new = false;
+        if (lane.late->stretch.to == at) lane.late->stretch.repeat_to = at;
+        tell_late(s, lane, at);
+      }
 }
 
 bool Scheduler::State::note_late(Lane& lane, Sequence sequence) {

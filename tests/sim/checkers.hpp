@@ -38,6 +38,7 @@ class Checkers {
   void on_baseline_done(TopologyIndex topology) { baseline_done_[topology] = true; }
   // The first event that runs; 1 while a baseline does not say.
   Sequence start_of(TopologyIndex topology, SubjectId subject) const;
+  bool knows_start(TopologyIndex topology) const { return baseline_done_[topology]; }
   void on_start(const EventStart& start, std::int64_t now_ns);
   // Whatever it came to; `is_known`: the host hears that it was this event that failed, if it did.
   void on_end(const EventStart& start, OutcomeKind end, bool is_known);

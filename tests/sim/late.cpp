@@ -35,12 +35,14 @@ void Simulation::note_look(SubjectId subject, const EventBlock& block) {
   const auto look = looks_.find(subject);
   if (look == looks_.end() || look->second.from != block.proven_from) return;
   look->second.from = block.proven_to + 1;
-  if (look->second.from > look->second.to) looks_left_.erase(subject);
+  if (look->second.from <= look->second.to) return;
+  looks_left_.erase(subject);
+  looked_to_[subject] = look->second.to;
 }
 
 // Once failures have ended, so that no look is lost.
 void Simulation::look_everywhere() {
-  looks_.clear();
+  looks_.clear(), looked_to_.clear();
   for (const auto& [subject, stored] : store_)
     if (options_.late_events && !stored.info.given.empty()) looks_left_.insert(subject);
   look_on();
@@ -68,9 +70,12 @@ std::string Simulation::late_unfinished(TopologyIndex topology, SubjectId subjec
                                         const storage::CursorInfo& info) {
   const TopologySpec& spec = all_.topologies[topology];
   const std::vector<SourceEvent>& events = source_.events(subject);
+  // A window that grew on disk after the look began has more in it than was read again.
+  const auto looked = looked_to_.find(subject);
+  const Sequence looked_to = looked == looked_to_.end() ? 0 : std::min(looked->second, info.given.to);
   for (std::size_t place = source_.place_of(subject, info.given.from); place < events.size(); ++place) {
     const SourceEvent& event = events[place];
-    if (event.sequence > info.given.to || spec.mode == Mode::latest) return {};
+    if (event.sequence > looked_to || spec.mode == Mode::latest) return {};
     if (!event.late || !event.visible || event.sequence < checkers_.start_of(topology, subject)) continue;
     for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
       const storage::LambdaCursor* lane = lane_that_passed(info, spec, i, event.sequence);

@@ -15,6 +15,7 @@ void Simulation::operate() {
   const Sequence sequence = events.empty() ? 1 : events[fate_.below(events.size())].sequence;
   constexpr Act acts[] = {Act::pause, Act::resume, Act::park, Act::redrive, Act::skip, Act::rewind};
   const Act act = acts[fate_.below(std::size(acts))];
+  if (act == Act::rewind && !checkers_.knows_start(topology)) return;  // it may not go below it
   command(act, topology, subject,
           act == Act::rewind ? std::max(sequence, checkers_.start_of(topology, subject)) : 0);
 }

@@ -283,6 +283,7 @@ class Simulation final : public sim::Outside {
   std::set<SubjectId> lied_about_;
   std::map<SubjectId, tracker::Look> looks_;  // how far what was handed out last is read again
   std::set<SubjectId> looks_left_;
+  std::map<SubjectId, Sequence> looked_to_;  // by a look that has ended
   std::map<sim::PlaceId, Place> places_;
   sim::PlaceId last_place_ = 0;
   std::uint64_t last_session_ = 0;
