@@ -106,6 +106,7 @@ void Scheduler::State::go_back(Lane& lane, Sequence to) const {
   all.failed_sequence = troubled.failed_sequence;
   all.failed_ahead = troubled.failed_sequence != 0;
   all.attempts = troubled.attempts;
+  all.failing_since_wall_ns = troubled.failing_since_wall_ns;
   all.next_try_wall_ns = troubled.next_try_wall_ns;
   all.parked = troubled.parked;
   all.reason = troubled.reason;

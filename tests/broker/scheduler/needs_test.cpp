@@ -249,6 +249,7 @@ TEST(SchedulerNeeds, ParkedLambdaRunsAgainWhatLiesBeforeTheEventThatItIsParkedAt
                                              .cursor = 6,
                                              .attempts = 1,
                                              .failed_sequence = 7,
+                                             .failing_since_wall_ns = 5,
                                              .parked = true,
                                              .reason = "FAILED: no"},
                                             {.lambda = "down", .cursor = 3}}}}};
@@ -264,6 +265,7 @@ TEST(SchedulerNeeds, ParkedLambdaRunsAgainWhatLiesBeforeTheEventThatItIsParkedAt
   EXPECT_EQ(w.view().state, SubjectState::parked);
   EXPECT_TRUE(w.view().stopped);
   EXPECT_EQ(w.stored_cursor(1), 6);
+  EXPECT_EQ(w.store[7].topologies[0].lambdas[0].failing_since_wall_ns, 5) << "it fails since then, whatever ran again";
 
   w.ask(Act::redrive);
 
