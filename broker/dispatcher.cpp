@@ -261,7 +261,7 @@ void DispatcherLoop::take_saves() {
       inputs_.push_back(scheduler::BaselineDone{topology});
   for (const Saver::Done::Stored& page : done.replays)
     b_.replays.on_saved(page.id, page.is_stored, now_.boot_ns, inputs_);
-  for (const std::string& host : done.leases) b_.hosts.on_lease_saved(host, now_.boot_ns, inputs_);
+  for (const storage::HostLease& lease : done.leases) b_.hosts.on_lease_saved(lease, now_.boot_ns, inputs_);
   if (done.broken && !store_lost_) lose_store(*done.error);
   if (done.error && !store_lost_ && b_.store_trouble != done.error->message)
     log::error("store", "{}; events may run again after a restart until it is mended", done.error->message);

@@ -181,9 +181,10 @@ scheduler::Credit Hosts::credit_of(const Session& session, const wire::HostCredi
   return {session.id, credit.lambda, 0, "", "it does not offer the plugin it gives credit for"};
 }
 
-void Hosts::on_lease_saved(const std::string& host, std::int64_t now_ns, std::vector<Input>& inputs) {
+// An older session's says nothing: it may have been removed again since.
+void Hosts::on_lease_saved(const storage::HostLease& lease, std::int64_t now_ns, std::vector<Input>& inputs) {
   for (auto& [id, session] : sessions_)
-    if (session.key == host) session.recorded = true;
+    if (session.key == lease.host && session.session == lease.session) session.recorded = true;
   step(now_ns, inputs);
   bring_up_all(inputs);
 }

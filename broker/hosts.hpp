@@ -29,7 +29,8 @@ class Hosts {
 
   // Appends what the scheduler must know.
   void on_message(wire::FromHost message, std::int64_t now_ns, std::vector<scheduler::Input>& inputs);
-  void on_lease_saved(const std::string& host, std::int64_t now_ns, std::vector<scheduler::Input>& inputs);
+  void on_lease_saved(const storage::HostLease& lease, std::int64_t now_ns,
+                      std::vector<scheduler::Input>& inputs);
   void step(std::int64_t now_ns, std::vector<scheduler::Input>& inputs);  // opens the gate when it is time
   std::optional<std::int64_t> next_deadline() const;
   // The scheduler gave it up: it must say hello anew before it gets work.

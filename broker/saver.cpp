@@ -133,7 +133,7 @@ Saver::Done Saver::poll(std::int64_t now_ns) {
     for (std::uint64_t id : group.replays) done.replays.push_back({id, ok});
     done.pauses_failed |= !ok && !group.pauses.empty();
     if (ok) {
-      for (storage::HostLease& lease : group.leases) done.leases.push_back(std::move(lease.host));
+      for (storage::HostLease& lease : group.leases) done.leases.push_back(std::move(lease));
       continue;
     }
     done.error = std::move(commit.result.error());

@@ -42,10 +42,10 @@ class Saver {
   struct Done {
     std::vector<scheduler::Input> saved;  // CursorSaved, CursorSaveFailed
     std::vector<AckId> acknowledged;
-    std::vector<AckId> refused;           // the store failed; `error` says how
-    std::vector<std::string> leases;      // hosts whose lease is on disk
-    std::vector<std::uint64_t> pauses;    // tokens
-    bool pauses_failed = false;           // `error` says how
+    std::vector<AckId> refused;              // the store failed; `error` says how
+    std::vector<storage::HostLease> leases;  // that are on disk
+    std::vector<std::uint64_t> pauses;       // tokens
+    bool pauses_failed = false;              // `error` says how
     struct Stored {
       std::uint64_t id = 0;
       bool is_stored = false;

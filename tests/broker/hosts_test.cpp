@@ -98,7 +98,7 @@ class HostsTest : public testing::Test {
   std::vector<Input> commit() {
     saver.flush(now_ns);
     std::vector<Input> inputs;
-    for (const std::string& host : saver.poll(now_ns).leases) hosts->on_lease_saved(host, now_ns, inputs);
+    for (const auto& lease : saver.poll(now_ns).leases) hosts->on_lease_saved(lease, now_ns, inputs);
     return inputs;
   }
   std::vector<Input> step() {

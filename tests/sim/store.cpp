@@ -46,7 +46,8 @@ void Simulation::take_saves() {
     const auto at = saved ? store_.find(saved->subject) : store_.end();
     if (at != store_.end()) at->second.is_known = true;  // one save of a subject is out at a time
   }
-  for (const std::string& host : done.leases) broker_->hosts.on_lease_saved(host, fate_.now_ns(), done.saved);
+  for (const storage::HostLease& lease : done.leases)
+    broker_->hosts.on_lease_saved(lease, fate_.now_ns(), done.saved);
   for (std::uint64_t ack : done.acknowledged) on_acknowledged(ack);
   step(std::move(done.saved));
 }
