@@ -252,6 +252,18 @@ void Tracker::log_failure(DomainIndex domain, ReadId read, const child::QueryAns
                held_back > 0 ? fmt::format(" ({} more subjects before it are not shown)", held_back) : "");
 }
 
+scheduler::SchedulingRequest Tracker::nothing_of(DomainIndex domain, ReadId read, SubjectId subject,
+                                                 std::optional<storage::CursorInfo> stored) {
+  return {.subject = subject,
+          .domain = domain,
+          .name = std::string(book_.subject(read)),
+          .stored = std::move(stored),
+          .block = std::make_shared<const EventBlock>(),
+          .ping_ns = book_.ping_ns(read),
+          .last = book_.outstanding(read) <= 1,
+          .gone = true};
+}
+
 // The source does not know the subject. Nothing moves; a scheduler that waits for this read must hear of it.
 Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns) {
   ++counters_.not_found;
@@ -267,15 +279,7 @@ Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_
       held = subjects_.hold(domain, step.gone_subject, found->id);
     }
   }
-  if (held != 0 && (stored || scheduler_.holds(held)))
-    step.request = scheduler::SchedulingRequest{.subject = held,
-                                                .domain = domain,
-                                                .name = step.gone_subject,
-                                                .stored = std::move(stored),
-                                                .block = std::make_shared<const EventBlock>(),
-                                                .ping_ns = book_.ping_ns(read),
-                                                .last = book_.outstanding(read) <= 1,
-                                                .gone = true};
+  if (held != 0 && (stored || scheduler_.holds(held))) step.request = nothing_of(domain, read, held, std::move(stored));
   settle(read, false, now_ns);
   return step;
 }
@@ -284,14 +288,7 @@ Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_
 Tracker::Step Tracker::on_ended_shadow(DomainIndex domain, ReadId read, std::int64_t now_ns) {
   Step step;
   const SubjectId held = subjects_.named(domain, book_.subject(read));
-  if (held != 0 && scheduler_.holds(held))
-    step.request = scheduler::SchedulingRequest{.subject = held,
-                                                .domain = domain,
-                                                .name = std::string(book_.subject(read)),
-                                                .block = std::make_shared<const EventBlock>(),
-                                                .ping_ns = book_.ping_ns(read),
-                                                .last = book_.outstanding(read) <= 1,
-                                                .gone = true};
+  if (held != 0 && scheduler_.holds(held)) step.request = nothing_of(domain, read, held, std::nullopt);
   settle(read, false, now_ns);
   return step;
 }

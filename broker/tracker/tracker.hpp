@@ -76,6 +76,9 @@ class Tracker {
   void log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer, std::int64_t now_ns);
   Step on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns);
   Step on_ended_shadow(DomainIndex domain, ReadId read, std::int64_t now_ns);
+  // A read that tells a scheduler that waits for it of no events.
+  scheduler::SchedulingRequest nothing_of(DomainIndex domain, ReadId read, SubjectId subject,
+                                          std::optional<storage::CursorInfo> stored);
   broker::SourceLink& link_of(DomainIndex domain) const { return links_[domains_[domain].source]; }
   QueryBudget& budget_of(DomainIndex domain) { return domains_[domains_[domain].source].budget; }
   const QueryBudget& budget_of(DomainIndex domain) const { return domains_[domains_[domain].source].budget; }
