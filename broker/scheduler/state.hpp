@@ -307,6 +307,8 @@ struct Scheduler::State {
   TopologyPosition position_of(const Subject& s, const Lane& lane, const Stretch& stretch) const;
   SubjectState state_of(const Subject& s, const Lane& lane) const;
   const Lane& heaviest(const Subject& s, const TopologyPlace& place) const;
+  bool awaits_parked_input(const Subject& s, const Lane& lane) const;
+  bool is_stopped(const Subject& s, const TopologyPlace& place, const Lane& lane) const;
   bool is_stopped(const Subject& s, const TopologyPlace& place) const;
   std::string wait_of(const Subject& s, const TopologyPlace& place) const;
   Why why_of(const Subject& s, const TopologyPlace& place) const;

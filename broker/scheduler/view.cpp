@@ -82,19 +82,33 @@ const Lane& Scheduler::State::heaviest(const Subject& s, const TopologyPlace& pl
   return *std::ranges::min_element(lanes, {}, weight);
 }
 
-// Ends, since `after` goes round in no circle.
-bool Scheduler::State::is_stopped(const Subject& s, const TopologyPlace& place) const {
-  const Lane& lane = heaviest(s, place);
+// Follows one input of each lambda: whatever else it waits for comes, or is what it waits for next.
+bool Scheduler::State::awaits_parked_input(const Subject& s, const Lane& lane) const {
+  for (const Lane* up = awaited_input(s, lane); up != nullptr; up = awaited_input(s, *up))
+    if (up->parked() && up->at() >= parked_end(*up)) return true;
+  return false;
+}
+
+// By itself it moves on no more: it is parked or paused, or it waits for what is.
+bool Scheduler::State::is_stopped(const Subject& s, const TopologyPlace& place, const Lane& lane) const {
   const SubjectState state = state_of(s, lane);
   const bool is_parked = state == SubjectState::parked;
-  if (is_parked && lane.at() >= parked_end(lane)) return true;
-  if (state == SubjectState::paused) return true;
+  if (is_parked && lane.cursor() >= parked_end(lane)) return true;
+  if (state == SubjectState::paused || awaits_parked_input(s, lane)) return true;
   // Events before a parked one may wait as well.
   if (state != SubjectState::waiting && !(is_parked && lane.cursor() >= limit(s, lane))) return false;
   const auto& all = layout_of(s).topologies;
   return std::ranges::any_of(place.after, [&](std::uint32_t earlier) {
     return cursor_of(s, all[earlier]) <= lane.cursor() && is_stopped(s, all[earlier]);
   });
+}
+
+// One of its lowest lambdas is, so that its cursor stays. Ends, since `after` goes round in no circle.
+bool Scheduler::State::is_stopped(const Subject& s, const TopologyPlace& place) const {
+  const Sequence cursor = cursor_of(s, place);
+  const std::span<const Lane> lanes(&s.lanes[place.first_lane], place.lane_count);
+  return std::ranges::any_of(
+      lanes, [&](const Lane& lane) { return lane.cursor() == cursor && is_stopped(s, place, lane); });
 }
 
 // Which topology it waits for: the one whose cursor is lowest.
