@@ -125,6 +125,12 @@ def look_at(mutant, builder, args, scratch):
     return judge(folder / "cape-sim", args.seeds)
 
 
+def seed_of_commit(source):
+    """The same for all runs of one commit; None: this is no checkout."""
+    done = subprocess.run(["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, text=True)
+    return int(done.stdout[:8], 16) if done.returncode == 0 else None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=pathlib.Path, required=True, help="the root of the tree")
@@ -132,14 +138,14 @@ def main():
     parser.add_argument("--libs", nargs="*", default=[], help="what the simulation is linked with")
     parser.add_argument("--seeds", default="1..150", help="the seeds, A..B, of which one has to fail")
     parser.add_argument("--pick", type=int, default=0, help="only so many mutants")
-    parser.add_argument("--pick-seed", type=int, help="of the choice; else a new one each time, printed")
+    parser.add_argument("--pick-seed", type=int, help="of the choice; else the commit's, printed")
     parser.add_argument("--only", help="those whose name or file contains this")
     args = parser.parse_args()
     mutants = read_mutants(args.source / "tests/sim/mutants.txt")
     if args.only:
         mutants = [mutant for mutant in mutants if args.only in mutant["name"] or args.only in mutant["file"]]
     if args.pick:
-        seed = args.pick_seed if args.pick_seed is not None else random.randrange(1 << 32)
+        seed = args.pick_seed if args.pick_seed is not None else seed_of_commit(args.source) or random.randrange(1 << 32)
         print(f"chosen with --pick {args.pick} --pick-seed {seed}", flush=True)
         mutants = random.Random(seed).sample(mutants, min(args.pick, len(mutants)))
     failed = 0

@@ -177,7 +177,8 @@ class Simulation final : public sim::Outside {
   void tell_of(SubjectId subject);  // by whoever pings it
   void pump();
   void begin(tracker::ReadId read);
-  void answer(tracker::ReadId read, const tracker::QueryPlan& plan);
+  void read_source(tracker::ReadId read, const tracker::QueryPlan& plan, std::int64_t travel_ns);
+  void answer(tracker::ReadId read, std::vector<SchedulingRequest> answers);
   SchedulingRequest request_for(SubjectId subject, const tracker::PlannedQuery& query, Sequence latest);
   std::optional<SchedulingRequest> lie(SubjectId subject);
   std::vector<TopologyIndex> saved_beyond(SubjectId subject, Sequence latest) const;

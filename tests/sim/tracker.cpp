@@ -88,30 +88,42 @@ void Simulation::begin(tracker::ReadId read) {
       {.batch = batch, .batch_max = 2 * batch, .queries_max = 2 + turn % 3, .turn = turn});
   add_look(subject, plan);
   const std::int64_t delay = in_trouble() && chance(0.005) ? some(100 * ms, second) : some(0, 4 * ms);
-  broker_at(delay, [this, read, plan] { answer(read, plan); });
+  broker_at(delay / 2, [this, read, plan, delay] { read_source(read, plan, delay - delay / 2); });
 }
 
-void Simulation::answer(tracker::ReadId read, const tracker::QueryPlan& plan) {
+// The source is read now, and what comes meanwhile is not in the answer.
+void Simulation::read_source(tracker::ReadId read, const tracker::QueryPlan& plan, std::int64_t travel_ns) {
   const SubjectId subject = std::stoul(std::string(broker_->book.subject(read).substr(1)));
   const Sequence latest = source_.latest(subject);
-  std::vector<Input> inputs;
+  std::vector<SchedulingRequest> answers;
+  for (const tracker::PlannedQuery& query : plan.queries) {
+    answers.push_back(request_for(subject, query, latest));
+    answers.back().whole = plan.whole;
+  }
+  if (answers.empty())
+    answers.push_back(request_for(subject, {.start = INT64_MAX - 1, .events_max = batch}, latest));
+  broker_at(travel_ns,
+            [this, read, answers = std::move(answers)]() mutable { answer(read, std::move(answers)); });
+}
+
+void Simulation::answer(tracker::ReadId read, std::vector<SchedulingRequest> answers) {
+  const SubjectId subject = std::stoul(std::string(broker_->book.subject(read).substr(1)));
   Sequence denied = INT64_MAX;  // the source has nothing above it, it says
-  if (options_.lying_source && in_trouble() && chance(0.02))
-    if (auto told = lie(subject)) {
-      if (lied_about_.contains(subject) && !told->gone && told->unreadable.empty()) denied = told->latest;
-      inputs.push_back(*std::move(told));
-    }
-  if (inputs.empty())
-    for (const tracker::PlannedQuery& query : plan.queries) {
-      inputs.push_back(request_for(subject, query, latest));
-      std::get<SchedulingRequest>(inputs.back()).whole = plan.whole;
-      note_look(subject, *std::get<SchedulingRequest>(inputs.back()).block);
-    }
-  if (inputs.empty())
-    inputs.push_back(request_for(subject, {.start = INT64_MAX - 1, .events_max = batch}, latest));
-  for (Input& input : inputs)
-    std::get<SchedulingRequest>(input).inbox_generation = broker_->book.generation(read);
-  for (std::size_t i = 0; i + 1 < inputs.size(); ++i) std::get<SchedulingRequest>(inputs[i]).last = false;
+  std::optional<SchedulingRequest> told;
+  if (options_.lying_source && in_trouble() && chance(0.02)) told = lie(subject);
+  if (told) {
+    if (lied_about_.contains(subject) && !told->gone && told->unreadable.empty()) denied = told->latest;
+    answers.assign(1, *std::move(told));
+  } else {
+    for (const SchedulingRequest& answer : answers) note_look(subject, *answer.block);
+  }
+  std::vector<Input> inputs;
+  for (SchedulingRequest& answer : answers) {
+    if (!answer.gone) answer.stored = record_for_step(subject);
+    answer.inbox_generation = broker_->book.generation(read);
+    answer.last = &answer == &answers.back();
+    inputs.emplace_back(std::move(answer));
+  }
   broker_->book.finish(read);
   if (broker_->book.queued(0) > 0) broker_at(some(0, 3 * ms), [this] { pump(); });
   const std::vector<TopologyIndex> stop =
@@ -147,8 +159,7 @@ SchedulingRequest Simulation::request_for(SubjectId subject, const tracker::Plan
   const std::uint32_t most =
       chance(0.2) ? 1 : query.events_max;  // a source may give less than it was asked for
   SourceAnswer answer = source_.read(subject, query.start, most, latest, chance(0.1) ? some(1, 30) : 0);
-  auto request =
-      World::make_request(subject, answer.latest, std::move(answer.block), record_for_step(subject));
+  auto request = World::make_request(subject, answer.latest, std::move(answer.block), {});
   if (answer.unreadable) request.unreadable = "its payload is too large";
   return request;
 }
@@ -166,8 +177,7 @@ std::optional<SchedulingRequest> Simulation::lie(SubjectId subject) {
     request.gone = true;
     return request;
   }
-  if (kind == 1)
-    return World::make_request(subject, source_.latest(subject), nothing(), record_for_step(subject));
+  if (kind == 1) return World::make_request(subject, source_.latest(subject), nothing(), {});
   lied_about_.insert(subject);
   checkers_.on_lie(subject);
   return request_for(subject, {.start = 1, .events_max = batch}, events[fate_.below(events.size())].sequence);
