@@ -139,20 +139,6 @@ TEST(SchedulerActs, ARewindGoesBackAloneAndLeavesOtherTopologiesWhereTheyAre) {
   EXPECT_EQ(w.cursor(7, 1), 5);
 }
 
-// Else a job of the broker's last life would start behind the cursor of a rewind that is done.
-TEST(SchedulerActs, WaitsWhileJobsOfAnEarlierLifeMayRun) {
-  Desk w;
-  w.run_all(5);
-  World next(one_topology());
-  next.step({EarlierJobs{.may_run = true}});
-  next.step({w.command(Act::rewind, 2), w.command(Act::pause)});  // acts of a subject keep their order
-  EXPECT_EQ(next.count<CommandDone>() + next.count<SaveCursor>(), 0u);
-  next.step({EarlierJobs{.may_run = false}});
-  const auto save = next.only<SaveCursor>();
-  EXPECT_EQ(save.info.topologies[0].lambdas[0].cursor, 1);
-  EXPECT_TRUE(save.info.topologies[0].paused);
-}
-
 TEST(SchedulerActs, APausedSubjectRunsNothingUntilItIsResumed) {
   Desk w;
   w.host(1);

@@ -175,26 +175,5 @@ TEST(SchedulerAfter, IsNotStoppedByATopologyThatBacksOff) {
   EXPECT_FALSE(view_of(w, 1).stopped);
 }
 
-// Found by the simulation, where `after` was added between two lives of the broker.
-TEST(SchedulerAfter, EventsBeforeAParkedOneAreStoppedByWhatComesFirstAndIsParked) {
-  SchedulerPlan plan = one_topology();
-  TopologySpec& late = add_topology(plan, "late");
-  late.mode = Mode::pipelined;
-  late.after = {0};
-  World w(plan);
-  const auto parked = [](Sequence cursor, Sequence failed) {
-    return storage::LambdaCursor{
-        .lambda = "run", .cursor = cursor, .attempts = 1, .failed_sequence = failed, .parked = true};
-  };
-  storage::CursorInfo stored{.latest = 9,
-                             .topologies = {{.topology = "audit", .lambdas = {parked(2, 3)}},
-                                            {.topology = "late", .lambdas = {parked(5, 8)}}}};
-
-  EXPECT_TRUE(w.scheduler.view(1, 0, &stored).topologies[1].stopped);
-
-  stored.topologies[0].lambdas[0] = {.lambda = "run", .cursor = 9};
-  EXPECT_FALSE(w.scheduler.view(1, 0, &stored).topologies[1].stopped) << "6 and 7 may run";
-}
-
 }  // namespace
 }  // namespace cape::scheduler

@@ -339,41 +339,5 @@ TEST(SchedulerPipelined, ASubjectThatWasLetGoForALimitComesBackWhole) {
   EXPECT_EQ(w.cursor(7), 3);
 }
 
-// Found by the simulation: the job cut for them carried the failure that the record tells of.
-TEST(SchedulerPipelined, ASkipAfterARestartPassesOverNoEventThatRunsAgainBeforeTheFailedOne) {
-  World w(pipelined(9), 2);
-  w.host(1);
-  storage::CursorInfo stored = stored_at(9, 2);
-  stored.topologies[0].lambdas[0].attempts = 1;
-  stored.topologies[0].lambdas[0].failed_sequence = 6;
-  w.request(1, 9, run_of(3, 9), stored);
-  const auto job = w.only<IssueJob>();
-
-  w.step({Command{.id = 1, .act = Act::skip, .subject = 1, .name = "s1", .stored = {}, .reason = {}}});
-  w.status(1, never_started(job, OutcomeKind::cancelled));
-
-  EXPECT_NE(w.only<CommandDone>().refusal, "");
-  EXPECT_EQ(w.cursor(1), 2);
-}
-
-// Found by the simulation: both lambdas wait for the same event, and one of them has yet to come to it.
-TEST(SchedulerPipelined, ASkipTakesNoLambdaAlongThatHasNotComeToTheEvent) {
-  SchedulerPlan plan;
-  add_topology(plan, "index", {"a", "b"}).mode = Mode::pipelined;
-  World w(plan, 2);
-  const auto parked = [](const char* lambda, Sequence cursor) {
-    return storage::LambdaCursor{
-        .lambda = lambda, .cursor = cursor, .attempts = 1, .failed_sequence = 6, .parked = true};
-  };
-  const storage::CursorInfo stored{
-      .latest = 9, .topologies = {{.topology = "index", .lambdas = {parked("a", 2), parked("b", 5)}}}};
-
-  w.step({Command{.id = 1, .act = Act::skip, .subject = 1, .name = "s1", .stored = stored, .reason = {}}});
-
-  const auto save = w.only<SaveCursor>();
-  EXPECT_EQ(save.info.topologies[0].lambdas[0].cursor, 2);
-  EXPECT_EQ(save.info.topologies[0].lambdas[1].cursor, 6);
-}
-
 }  // namespace
 }  // namespace cape::scheduler

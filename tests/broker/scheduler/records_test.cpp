@@ -315,23 +315,5 @@ TEST(SchedulerRecords, WaitsForTheLastAnswerOfAReadBeforeAskingAgain) {
   EXPECT_EQ(w.count<PingAgain>(), 1u);
 }
 
-// Found by the simulation: in the first epoch every subject that was loaded counted as never run.
-TEST(SchedulerRecords, AnEventOfALostHostMayRepeatThoughItsSubjectHadLeftInTheFirstEpoch) {
-  World w;
-  w.host(1);
-  w.request(7, 2, run_of(1, 2));
-  w.saved(w.only<SaveCursor>());
-  w.step({HostGone{.host = 1}});
-  SchedulingRequest gone = World::make_request(7, 0, nothing());
-  gone.gone = true;
-  w.step({gone});
-  ASSERT_FALSE(w.scheduler.holds(7));
-
-  w.host(2);
-  w.request(7, 2, run_of(1, 2), stored_at(2, 0));
-
-  EXPECT_TRUE(w.only<IssueJob>().may_repeat);
-}
-
 }  // namespace
 }  // namespace cape::scheduler

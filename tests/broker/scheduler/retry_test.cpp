@@ -253,23 +253,6 @@ TEST(SchedulerRetry, TheDelayGrowsToItsBound) {
   }
 }
 
-TEST(Scheduler, TellsOfAllEventsOfAJobThatMayHaveRunWithoutAnAttempt) {
-  World w;
-  w.host(1);
-  w.request(1, 3, run_of(1, 3));
-  wire::JobStatus status = never_started(w.only<IssueJob>(), OutcomeKind::setup);
-  status.started = true;
-  w.status(1, status);
-
-  w.request(1, 3, run_of(1, 1));
-  const auto first = w.only<IssueJob>();
-  EXPECT_EQ(first.attempt, 0u);
-  EXPECT_TRUE(first.may_repeat);
-  w.request(1, 3, run_of(2, 3));
-  w.status(1, all_done(first));
-  EXPECT_TRUE(w.only<IssueJob>().may_repeat);
-}
-
 // The record that the last save carried; all of them are told to be stored.
 storage::CursorInfo saved_info(World& w) {
   storage::CursorInfo last;

@@ -36,7 +36,7 @@ Command rewind_to(Sequence sequence, TopologyIndex topology, const storage::Curs
           .reason = {}};
 }
 
-// Found by the simulation: it could neither be redriven nor rewound, since it stood at its start.
+// It could neither be redriven nor rewound, since it stood at its start.
 TEST(SchedulerSource, TopologyAtItsStartGoesOnByARewindAfterItsSourceWentBack) {
   World w = after_source_went_back();
   ASSERT_EQ(w.state(1, 1), SubjectState::parked);
@@ -65,7 +65,7 @@ TEST(SchedulerSource, RewindThatWouldPassOverEventsIsRefusedAfterTheSourceWentBa
             "its cursor is at 0: 2 has yet to run, so there is nothing to rewind");
 }
 
-// Found by the simulation. Events up to the stored latest may have run in the epoch before.
+// Events up to the stored latest may have run in the epoch before.
 TEST(SchedulerSource, EventsMayRepeatAfterARestartThoughTheSourceToldOfFewerAtFirst) {
   World w(one_topology(), 2);
   w.host(1);
@@ -110,44 +110,6 @@ TEST(SchedulerSource, EventsMayRepeatAfterARestartThoughTheFirstAnswerEndedAtAnU
   w.request(1, 9, run_of(4, 9));
 
   EXPECT_TRUE(w.only<IssueJob>().may_repeat);
-}
-
-// Found by the simulation: a skip let it go on above what the source has.
-TEST(SchedulerSource, LambdaWithAParkedEventIsStoppedTooWhenItsSourceWentBack) {
-  World w;
-  w.host(1);
-  storage::CursorInfo stored = stored_at(10, 7);
-  stored.topologies[0].lambdas[0].failed_sequence = 8;
-  stored.topologies[0].lambdas[0].attempts = 1;
-  stored.topologies[0].lambdas[0].parked = true;
-
-  w.request(1, 5, run_of(1, 5), stored);
-  const auto save = w.only<SaveCursor>();
-  w.saved(save);
-  w.step({Command{.id = 1, .act = Act::skip, .subject = 1, .name = "s1", .stored = save.info, .reason = {}}});
-
-  EXPECT_NE(w.only<CommandDone>().refusal, "");
-}
-
-// Found by the simulation: the record told of the event alone, so the stop was forgotten with the process.
-TEST(SchedulerSource, PipelinedLambdaWithAParkedEventStaysStoppedWhenItIsReadAgain) {
-  SchedulerPlan plan = one_topology();
-  plan.topologies[0].mode = Mode::pipelined;
-  World w(plan);
-  w.host(1);
-  w.request(1, 8, run_of(6, 8), stored_at(8, 5));
-  w.status(1, failed_at(w.only<IssueJob>(), 6, OutcomeKind::failed));
-  const auto failed = w.only<SaveCursor>();
-  w.saved(failed);
-
-  w.request(1, 4, nothing(), failed.info);
-  const auto stopped = w.only<SaveCursor>();
-  w.saved(stopped);
-  ASSERT_FALSE(w.scheduler.holds(1));
-  w.request(1, 8, run_of(6, 8), stopped.info);
-
-  EXPECT_THAT(stopped.info.topologies[0].lambdas[0].reason, testing::StartsWith("source_went_back"));
-  EXPECT_EQ(w.count<IssueJob>(), 0u);
 }
 
 }  // namespace

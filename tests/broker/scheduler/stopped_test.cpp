@@ -34,11 +34,6 @@ SchedulerPlan fork_and_join() {
   return dag_plan({{"up", {}}, {"left", {0}}, {"right", {0}}, {"join", {1, 2}}});
 }
 
-TEST(SchedulerStopped, ParkedLambdaThatWouldRunAgainForOneThatWaitsForAnotherParkedOneIsStopped) {
-  EXPECT_TRUE(is_stopped(fork_and_join(), 9,
-                         {parked("up", 6, 7), stands("left", 6), parked("right", 3, 4), stands("join", 3)}));
-}
-
 TEST(SchedulerStopped, ParkedLambdaThatRunsAgainForOneThatCanGoOnIsNotStopped) {
   EXPECT_FALSE(is_stopped(fork_and_join(), 9,
                           {parked("up", 6, 7), stands("left", 6), stands("right", 3), stands("join", 3)}));
