@@ -41,7 +41,7 @@ struct RequestHeader {  // writer: host
   std::uint64_t ring_bytes;
   Word head;             // bytes of requests written
   Word response_tail;    // bytes of responses consumed
-  Word host_sleeps;      // 1: ring the doorbell when there is a response
+  Word host_sleeps;      // 1: ring the doorbell when there is a response; starts at 1
   Word take_back;        // no event with a number >= this may start; starts at UINT64_MAX
   Word cancel;           // the event with this number + 1 shall stop early; 0: none
   Word lease_end_ns;     // CLOCK_BOOTTIME; the reaper kills everything when it has passed; 0: no lease

@@ -1,10 +1,23 @@
 // A lambda's child from end to end: the real runner in the real sandbox, with plugins that do as told.
+#include <poll.h>
+
 #include <sstream>
 
 #include "tests/child/lambda_child_fixture.hpp"
 
 namespace cape::child {
 namespace {
+
+TEST_F(LambdaChildTest, RingsWhenItIsReadyThoughNobodyHasLookedAtItYet) {
+  start("acts");
+
+  Reports reports;
+  while (pick<ChildReady>(reports).empty()) {
+    pollfd heard{.fd = child_->fd(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&heard, 1, patience_ms), 1);
+    child_->poll(reports);
+  }
+}
 
 TEST_F(LambdaChildTest, TellsItsSandboxAndManifestWhenReady) {
   start("acts");

@@ -77,6 +77,8 @@ Result<SharedMemory> SharedMemory::make(std::uint64_t ring_bytes) {
   memory.request().magic = layout_magic;
   memory.request().ring_bytes = ring_bytes;
   memory.request().take_back.value.store(UINT64_MAX);
+  // Nobody looks at a child before it has something to say: its first words must ring.
+  memory.request().host_sleeps.value.store(1);
   return memory;
 }
 
