@@ -55,6 +55,29 @@ std::uint64_t events_done(const Site& site) {
   return told.exit == 0 ? nlohmann::json::parse(told.out).value("events_done", std::uint64_t{0}) : 0;
 }
 
+bool is_covered(const Site& site, std::uint64_t subjects) {
+  const Finished told = site.cape({"coverage", "--json"});
+  const auto all = nlohmann::json::parse(told.out, nullptr, false);
+  if (told.exit != 0 || !all.is_object() || !all.at("exceptions").empty()) return false;
+  const auto& rows = all.at("coverage");
+  return rows.size() == 2 && std::ranges::all_of(rows, [&](const auto& row) {
+           return row.value("subjects", std::uint64_t{0}) == subjects && row.at("proven_to").is_string();
+         });
+}
+
+void expect_it_is_proven(Site& site, std::uint64_t subjects) {
+  const auto begun = steady_clock::now();
+  ASSERT_TRUE(site.up()) << site.up_log();
+  EXPECT_TRUE(Site::eventually([&] { return is_covered(site, subjects); }, patience))
+      << site.cape({"coverage", "--json"}).out << site.up_log();
+  const std::uint64_t peak = peak_bytes(site.up_pid());
+  EXPECT_LT(peak, broker_bytes_max);
+  std::printf("proven in %lld ms with at most %llu MiB\n",
+              static_cast<long long>(
+                  std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begun).count()),
+              static_cast<unsigned long long>(peak >> 20));
+}
+
 }  // namespace
 
 void expect_backlog_is_worked_off(std::uint64_t subjects) {
@@ -89,6 +112,7 @@ void expect_backlog_is_worked_off(std::uint64_t subjects) {
       static_cast<unsigned long long>(second_peak >> 20),
       static_cast<long long>(
           std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begun).count()));
+  expect_it_is_proven(site, subjects);
 }
 
 }  // namespace cape::test
