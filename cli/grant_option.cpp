@@ -20,15 +20,15 @@ Result<Grant> parse_grant(std::string_view text) {
   for (const std::string& item : split_at_commas(text)) {
     const std::size_t equals = item.find('=');
     const std::string access = item.substr(0, equals);
-    if (equals == std::string::npos || (access != "read" && access != "write"))
+    if (equals == std::string::npos || (access != "read" && access != "write" && access != "code"))
       return fail(ErrorCode::invalid,
-                  "'" + item + "' is no grant: write read=DIR or write=DIR, with commas between");
+                  "'" + item + "' is no grant: write read=DIR, write=DIR or code=DIR, with commas between");
     std::error_code error;
     const fs::path dir = fs::canonical(item.substr(equals + 1), error);
     if (error || !fs::is_directory(dir, error))
       return fail(ErrorCode::invalid,
                   "'" + item.substr(equals + 1) + "' is not a directory: only directories are granted");
-    (access == "read" ? grant.read : grant.write).push_back(dir);
+    (access == "read" ? grant.read : access == "write" ? grant.write : grant.code).push_back(dir);
   }
   return grant;
 }

@@ -1,6 +1,6 @@
 // cli/grant_option.hpp
-// `--grant read=DIR,write=DIR`: what the plugin of a command without a cape.toml may touch. Directories are
-// made absolute. Pure but for the current directory.
+// `--grant read=DIR,write=DIR,code=DIR`: what the plugin of a command without a cape.toml may touch.
+// Directories are made absolute. Pure but for the current directory.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace cape::cli {
 
-// Error::invalid: an item is neither read=DIR nor write=DIR, or its directory is not there.
+// Error::invalid: an item is none of read=DIR, write=DIR, code=DIR, or its directory is not there.
 Result<Grant> parse_grant(std::string_view text);
 
 std::vector<std::string> split_at_commas(std::string_view text);

@@ -117,7 +117,7 @@ void add_plugin_check(Command& plugin, Context& context) {
                  "Of random events; the same seed makes the same (default 1)");
   command.option("--settings", arguments->settings, "JSON", "The plugin's config as a JSON object");
   command.option("--grant", arguments->grant, "GRANTS",
-                 "read=DIR,write=DIR; a state directory comes of itself");
+                 "read=DIR,write=DIR,code=DIR; a state directory comes of itself");
   command.footer(
       "\nExits 0 when nothing is bad (warnings are not), 1 otherwise.\n"
       "\nExamples:\n  cape plugin check build/geo.so\n  cape plugin check geo.so --only S,L --json");

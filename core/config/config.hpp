@@ -20,9 +20,11 @@ namespace fs = std::filesystem;
 struct Grant {
   std::vector<fs::path> read;   // absolute
   std::vector<fs::path> write;  // absolute
+  std::vector<fs::path>
+      code;  // absolute; read, and libraries in them may be loaded until create has returned
   bool state = false;
-  std::uint32_t read_line = 0, write_line = 0;  // where they stand in the file
-  bool empty() const { return read.empty() && write.empty() && !state; }
+  std::uint32_t read_line = 0, write_line = 0, code_line = 0;  // where they stand in the file
+  bool empty() const { return read.empty() && write.empty() && code.empty() && !state; }
 };
 
 // What a child may use. Defaults stand in docs/operations.md.
@@ -130,6 +132,12 @@ struct HostConfig {     // of `cape host`
   std::uint32_t jobs_max = 0;  // of all lambdas that it takes at once; 0: what each lambda takes
 };
 
+// A key whose signatures of plugin files count. In the config: "NAME:PUBLIC", PUBLIC being 64 hex digits.
+struct TrustedKey {
+  std::string name;  // for people
+  std::string hex;   // Ed25519, 64 small hex digits
+};
+
 // SIGTERM: how long jobs that run may take to finish, in the broker's eyes and in the host's. Then they are
 // cancelled and killed, and run again after the next start.
 inline constexpr std::int64_t drain_max_ms = 10'000;
@@ -144,6 +152,8 @@ struct Config {
   fs::path keys_dir;  // absolute; empty: no CURVE keys, so tcp on loopback alone
   std::uint64_t payload_bytes_max = 1u << 20;
   std::uint64_t outputs_bytes_max = 256u << 20;  // kept for dependants in all
+  bool require_signature = false;                // of plugin files in `plugins`; those that ship need none
+  std::vector<TrustedKey> trusted_keys;
   char sandbox_require = 'B';                    // A..D: a child that reaches less is refused
   std::int64_t lease_ms = 10'000;
   std::vector<DomainConfig> domains;

@@ -13,6 +13,8 @@ namespace {
 
 struct DirUse {
   const fs::path& path;
+  const char* key;
+  std::uint32_t line;
   bool written;
 };
 
@@ -36,14 +38,14 @@ std::string dir_mistake(const DirUse& use) {
 }
 
 void look_at(const Grant& grant, const std::string& table, std::vector<ConfigMistake>& mistakes) {
-  const auto tell = [&](const fs::path& path, bool written) {
-    if (const std::string wrong = dir_mistake({.path = path, .written = written}); !wrong.empty())
-      mistakes.push_back({written ? grant.write_line : grant.read_line,
-                          fmt::format("{}.grant.{}", table, written ? "write" : "read"),
-                          fmt::format("\"{}\" {}", printable(path.string(), 256), wrong)});
+  const auto tell = [&](const DirUse& use) {
+    if (const std::string wrong = dir_mistake(use); !wrong.empty())
+      mistakes.push_back({use.line, fmt::format("{}.grant.{}", table, use.key),
+                          fmt::format("\"{}\" {}", printable(use.path.string(), 256), wrong)});
   };
-  for (const fs::path& path : grant.read) tell(path, false);
-  for (const fs::path& path : grant.write) tell(path, true);
+  for (const fs::path& path : grant.read) tell({path, "read", grant.read_line, false});
+  for (const fs::path& path : grant.write) tell({path, "write", grant.write_line, true});
+  for (const fs::path& path : grant.code) tell({path, "code", grant.code_line, false});
 }
 
 }  // namespace

@@ -64,6 +64,17 @@ std::string place_mistake(const fs::path& path, const Config& config) {
   return {};
 }
 
+// Loaded code that somebody could have written in a sandbox would run with this lambda's grants.
+std::string code_mistake(const fs::path& path, const Grant& grant, const Config& config) {
+  if (is_at_or_below(path, config.data_dir) || is_at_or_below(config.data_dir, path))
+    return "reaches data_dir, where plugins write their state; keep libraries elsewhere";
+  for (const fs::path& written : grant.write)
+    if (is_at_or_below(path, written) || is_at_or_below(written, path))
+      return fmt::format("reaches \"{}\", which is granted for writing; keep libraries elsewhere",
+                         printable(written.string(), 256));
+  return {};
+}
+
 std::uint32_t line_of(const Section& table, std::string_view key) {
   const Entry* entry = table.entries().find(key);
   return entry ? entry->line : table.line();
@@ -74,10 +85,12 @@ Grant read_grant(Section& section, const Config& config) {
   Section table = section.table("grant");
   grant.read = table.paths("read", config.base_dir());
   grant.write = table.paths("write", config.base_dir());
+  grant.code = table.paths("code", config.base_dir());
   table.flag("state", grant.state);
   table.finish();
   grant.read_line = line_of(table, "read");
   grant.write_line = line_of(table, "write");
+  grant.code_line = line_of(table, "code");
   for (const fs::path& path : grant.read)
     if (const std::string wrong = place_mistake(path, config); !wrong.empty())
       table.mistake("read", fmt::format("\"{}\" {}", printable(path.string(), 256), wrong));
@@ -86,6 +99,11 @@ Grant read_grant(Section& section, const Config& config) {
     if (wrong.empty()) wrong = write_mistake(path, config);
     if (!wrong.empty())
       table.mistake("write", fmt::format("\"{}\" {}", printable(path.string(), 256), wrong));
+  }
+  for (const fs::path& path : grant.code) {
+    std::string wrong = place_mistake(path, config);
+    if (wrong.empty()) wrong = code_mistake(path, grant, config);
+    if (!wrong.empty()) table.mistake("code", fmt::format("\"{}\" {}", printable(path.string(), 256), wrong));
   }
   return grant;
 }

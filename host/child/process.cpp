@@ -62,6 +62,7 @@ Setup make_setup(const ChildSpec& spec, const Identity& identity, std::uint64_t 
   setup.working_dir = spec.config_dir;
   setup.read = texts(spec.grant.read);
   setup.write = texts(spec.grant.write);
+  setup.code = texts(spec.grant.code);
   if (spec.grant.state) setup.state_dir = spec.state_dir;
   setup.inner_uid = identity.uid;
   setup.inner_gid = identity.gid;

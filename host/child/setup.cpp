@@ -11,7 +11,7 @@ template <class SetupT, class Visit>
 void each_field(SetupT& s, Visit visit) {
   visit(s.kind), visit(s.plugin_file), visit(s.plugin_hash), visit(s.plugin_id);
   visit(s.domain), visit(s.topology), visit(s.lambda), visit(s.config_json);
-  visit(s.drill), visit(s.working_dir), visit(s.read), visit(s.write), visit(s.state_dir);
+  visit(s.drill), visit(s.working_dir), visit(s.read), visit(s.write), visit(s.code), visit(s.state_dir);
   visit(s.inner_uid), visit(s.inner_gid), visit(s.root_host), visit(s.namespaces), visit(s.own_uid);
   visit(s.replay);
   visit(s.require_level), visit(s.memory_bytes), visit(s.file_bytes), visit(s.ring_bytes);

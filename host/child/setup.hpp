@@ -17,7 +17,7 @@ struct Setup {
   std::string domain, topology, lambda, config_json;
   std::string drill;                     // host/child/runner/drill.hpp; empty: none
   std::string working_dir;               // the config file's directory; used if it is visible inside
-  std::vector<std::string> read, write;  // absolute directories to show at their own paths
+  std::vector<std::string> read, write, code;  // absolute directories to show at their own paths
   std::string state_dir;                 // absolute or empty; shown writable
   std::uint32_t inner_uid = 0, inner_gid = 0;  // what the plugin runs as, outside view
   bool root_host = false;                // the host may map any id

@@ -261,8 +261,21 @@ TEST(ConfigMistakes, RefusesWriteGrantsOverWhatKeepsThePluginIn) {
   EXPECT_THAT(grant("database"), IsEmpty()) << "data_dir is a directory, not a prefix of letters";
 }
 
+TEST(ConfigMistakes, RefusesCodeThatALambdaCouldHaveWritten) {
+  const auto grant = [](const std::string& code) {
+    return mistakes_of(lambda_with("grant = { write = [\"/srv/out\"], code = [\"" + code + "\"] }\n"));
+  };
+
+  EXPECT_THAT(grant("/srv/out"),
+              ElementsAre(AllOf(HasSubstr("grant.code"), HasSubstr("granted for writing"))));
+  EXPECT_THAT(grant("/srv/out/lib"), ElementsAre(HasSubstr("granted for writing")));
+  EXPECT_THAT(grant("/srv"), ElementsAre(HasSubstr("granted for writing")));
+  EXPECT_THAT(grant("data/state"), ElementsAre(HasSubstr("data_dir")));
+  EXPECT_THAT(grant("/usr/lib"), IsEmpty());
+}
+
 TEST(ConfigMistakes, RefusesGrantsOfWhatNoPluginGets) {
-  for (const std::string key : {"read", "write"})
+  for (const std::string key : {"read", "write", "code"})
     for (const std::string path :
          {"/", "/srv/..", "/proc", "/proc/self", "/sys/fs", "/dev", "/dev/pts", "/dev/shm"})
       EXPECT_THAT(mistakes_of(lambda_with("grant = { " + key + " = [\"" + path + "\"] }\n")),

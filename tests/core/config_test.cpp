@@ -282,11 +282,12 @@ TEST(Config, SaysThatAWriteGrantBesideCapesOwnPlacesIsFine) {
 plugins = ["plugins"]
 [domain.d]
 source = "s"
-grant = { write = ["out", "/srv/out"], read = ["."] }
+grant = { write = ["out", "/srv/out"], read = ["."], code = ["lib"] }
 )");
 
   EXPECT_EQ(config.domains[0].grant.write, (std::vector<fs::path>{"/etc/cape/out", "/srv/out"}));
   EXPECT_EQ(config.domains[0].grant.read, (std::vector<fs::path>{"/etc/cape"}));
+  EXPECT_EQ(config.domains[0].grant.code, (std::vector<fs::path>{"/etc/cape/lib"}));
 }
 
 TEST(Config, FindsTheTopologiesThatOneComesAfterWhereverTheyStand) {

@@ -58,6 +58,8 @@ Result<void> allow(int ruleset, const std::string& path, std::uint64_t rights) {
 Result<void> allow_grants(int ruleset, const Setup& setup, std::uint64_t handled) {
   for (const std::string& dir : setup.read)
     if (Result<void> done = allow(ruleset, dir, may_read & handled); !done) return done;
+  for (const std::string& dir : setup.code)
+    if (Result<void> done = allow(ruleset, dir, may_read & handled); !done) return done;
   std::vector<std::string> writable = setup.write;
   if (!setup.state_dir.empty()) writable.push_back(setup.state_dir);
   for (const std::string& dir : writable)

@@ -19,7 +19,7 @@ constexpr std::uint64_t root_slack_bytes = 64 << 10;
 
 struct GrantedDir {
   std::string path;
-  bool writable = false;
+  enum class Use { read, code, write } use = Use::read;
   UniqueFd tree;  // its mounts, cloned and restricted, not attached yet
 };
 
@@ -30,13 +30,15 @@ std::unexpected<Error> cannot_grant(const GrantedDir& dir, std::string_view reme
   return fail_errno(ErrorCode::io, what + ")", saved);
 }
 
-// Parents before what lies in them, and of one path the writable one last, on top.
+// Parents before what lies in them, and of one path the one that allows more last, on top.
 std::vector<GrantedDir> granted_dirs(const Setup& setup) {
   std::vector<GrantedDir> dirs;
-  for (const std::string& path : setup.read) dirs.push_back({path, false, {}});
-  for (const std::string& path : setup.write) dirs.push_back({path, true, {}});
-  if (!setup.state_dir.empty()) dirs.push_back({setup.state_dir, true, {}});
-  std::ranges::stable_sort(dirs, {}, [](const GrantedDir& dir) { return std::pair(dir.path, dir.writable); });
+  using Use = GrantedDir::Use;
+  for (const std::string& path : setup.read) dirs.push_back({path, Use::read, {}});
+  for (const std::string& path : setup.code) dirs.push_back({path, Use::code, {}});
+  for (const std::string& path : setup.write) dirs.push_back({path, Use::write, {}});
+  if (!setup.state_dir.empty()) dirs.push_back({setup.state_dir, Use::write, {}});
+  std::ranges::stable_sort(dirs, {}, [](const GrantedDir& dir) { return std::pair(dir.path, dir.use); });
   return dirs;
 }
 
@@ -48,8 +50,10 @@ Result<void> clone_tree(GrantedDir& dir) {
   dir.tree = UniqueFd(open_tree(at.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
   if (!dir.tree) return refused("open_tree");
   mount_attr wish = {};
-  wish.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  if (!dir.writable) wish.attr_set |= MOUNT_ATTR_RDONLY;
+  wish.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  // Libraries can be mapped from it, and nobody can run a program: the filters allow no exec at all.
+  if (dir.use != GrantedDir::Use::code) wish.attr_set |= MOUNT_ATTR_NOEXEC;
+  if (dir.use != GrantedDir::Use::write) wish.attr_set |= MOUNT_ATTR_RDONLY;
   if (mount_setattr(dir.tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &wish, sizeof wish) != 0)
     return cannot_grant(dir, "its mounts cannot be restricted");
   return {};
@@ -152,7 +156,7 @@ Result<std::string> stay_in_host_root(const Setup& setup) {
     return !dir.empty() && (setup.working_dir == dir || setup.working_dir.starts_with(dir + "/"));
   };
   const bool visible = std::ranges::any_of(setup.read, holds) || std::ranges::any_of(setup.write, holds) ||
-                       holds(setup.state_dir);
+                       std::ranges::any_of(setup.code, holds) || holds(setup.state_dir);
   const char* work = visible ? setup.working_dir.c_str() : "/";
   if (chdir(work) != 0) return fail_errno(ErrorCode::io, std::string("chdir ") + work, errno);
   return "/proc/self/fd/" + std::to_string(fd_plugin);

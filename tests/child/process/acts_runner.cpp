@@ -102,6 +102,13 @@ int read_file(RunnerContext&, const Words& words) {
   return 0;
 }
 
+// As the loader maps a library's code.
+int map_code(RunnerContext&, const Words& words) {
+  const int fd = open(words[0].c_str(), O_RDONLY | O_CLOEXEC);
+  say_done("map", fd >= 0 && mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) != MAP_FAILED);
+  return 0;
+}
+
 // What an append-only log and a small store do in a directory of their own.
 int use_directory(RunnerContext&, const Words& words) {
   const std::string dir = words[0];
@@ -266,12 +273,24 @@ int end_at_once(RunnerContext& context, const Words&) {
 
 const std::map<std::string, std::function<int(RunnerContext&, const Words&)>>& acts() {
   static const std::map<std::string, std::function<int(RunnerContext&, const Words&)>> table = {
-      {"report", report},       {"paths", try_paths},         {"read", read_file},
-      {"directory", use_directory}, {"sqlite", use_sqlite},   {"call", call},
-      {"exec_memory", make_executable}, {"life", touch_life}, {"sigsys", change_sigsys},
-      {"block_sigsys", block_sigsys}, {"requests", write_requests}, {"threads", start_threads},
-      {"memory", take_memory},  {"die", die},                 {"sleep", sleep_for_ever},
-      {"flood", flood},         {"end", end_at_once},
+      {"report", report},
+      {"paths", try_paths},
+      {"read", read_file},
+      {"directory", use_directory},
+      {"sqlite", use_sqlite},
+      {"call", call},
+      {"exec_memory", make_executable},
+      {"life", touch_life},
+      {"sigsys", change_sigsys},
+      {"block_sigsys", block_sigsys},
+      {"requests", write_requests},
+      {"threads", start_threads},
+      {"memory", take_memory},
+      {"die", die},
+      {"sleep", sleep_for_ever},
+      {"flood", flood},
+      {"map", map_code},
+      {"end", end_at_once},
   };
   return table;
 }

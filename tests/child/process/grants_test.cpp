@@ -62,6 +62,36 @@ TEST(Grants, SymlinkOutOfAGrantLeadsNowhere) {
   EXPECT_THAT(perform(spec).said, Contains(Pair("text", testing::AnyOf("ENOENT", "EACCES"))));
 }
 
+TEST(Grants, CodeDirectoryLetsLibrariesBeMappedAndNothingBeWritten) {
+  CAPE_NEEDS_NAMESPACES();
+  const TempDir dir;
+  write_file(dir.path() / "library.so", std::string(4096, 'x'));
+  fs::permissions(dir.path(), fs::perms(0755));  // as those of libraries are: their reader is nobody there
+  ChildSpec spec = spec_of("map " + (dir.path() / "library.so").native());
+
+  spec.grant.read = {dir.path()};
+  EXPECT_THAT(perform(spec).said, Contains(Pair("map", "EPERM"))) << "what is granted for reading is no code";
+
+  spec.grant = {};
+  spec.grant.code = {dir.path()};
+  EXPECT_THAT(perform(spec).said, Contains(Pair("map", "ok")));
+
+  spec.config_json = "paths " + dir.path().native();
+  const Seen seen = perform(spec);
+  EXPECT_THAT(seen.said, Contains(Pair("read " + dir.path().native(), "ok")));
+  EXPECT_THAT(seen.said, Contains(Pair("create " + dir.path().native() + "/made", Not("ok"))));
+}
+
+TEST(Grants, CodeIsMappedUntilTheFirstEventAlone) {
+  const TempDir dir;
+  write_file(dir.path() / "library.so", std::string(4096, 'x'));
+  fs::permissions(dir.path(), fs::perms(0755));  // as those of libraries are: their reader is nobody there
+  ChildSpec spec = spec_of("run map " + (dir.path() / "library.so").native());
+  spec.grant.code = {dir.path()};
+
+  expect_violation(perform(spec), "mmap");
+}
+
 TEST(Grants, MissingDirectoryEndsInSetupThatNamesIt) {
   ChildSpec spec = spec_of("report");
   spec.grant.read = {"/tmp", "/nonexistent/granted"};
