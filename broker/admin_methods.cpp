@@ -203,9 +203,16 @@ wire::AdminReply plugins_method(BrokerState& b) {
       for (const auto& [lambda, credit] : session.credit)
         if (!credit.trouble.empty() && b.plan.lambdas[lambda].plugin == offer.id &&
             !b.is_hidden(b.plan.lambdas[lambda].topology)) trouble[lambda_name(b, lambda)] = credit.trouble;
-      plugins.push_back({{"id", offer.id}, {"version", offer.version}, {"hash", offer.hash}, {"file", offer.file},
-                         {"kind", "lambda"}, {"host", session.name}, {"state", state_of(b, offer.id, trouble)},
-                         {"trouble", std::move(trouble)}, {"children", std::move(children)}});
+      plugins.push_back({{"id", offer.id},
+                         {"version", offer.version},
+                         {"hash", offer.hash},
+                         {"file", offer.file},
+                         {"signed_by", offer.signed_by},
+                         {"kind", "lambda"},
+                         {"host", session.name},
+                         {"state", state_of(b, offer.id, trouble)},
+                         {"trouble", std::move(trouble)},
+                         {"children", std::move(children)}});
     }
     for (const wire::SetAside& bad : session.report.set_aside)
       set_aside.push_back({{"file", bad.file}, {"hash", bad.hash}, {"reason", bad.reason}});

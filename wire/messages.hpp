@@ -56,6 +56,7 @@ struct PluginOffer {      // "I can run this"
   std::string version;
   std::string hash;       // SHA-256 of the file, 64 hex digits
   std::string file;       // its name, for people
+  std::string signed_by;  // name of the key that signed it; empty: of none that is trusted
 };
 // A lambda as the host's own config has it. Its place in the list is the LambdaIndex by which this session
 // speaks of it, in both directions: broker and host may have read different files.

@@ -11,7 +11,7 @@ std::string letters(std::size_t count) {
 
 PluginOffer widest_offer() {
   return {letters(name_bytes_max), letters(version_bytes_max), letters(hash_bytes_max),
-          letters(file_bytes_max)};
+          letters(file_bytes_max), letters(name_bytes_max)};
 }
 
 JobStatus widest_status() {

@@ -15,21 +15,23 @@ namespace {
 void write(Writer& to, const std::vector<PluginOffer>& offers) {
   to.array(offers.size());
   for (const PluginOffer& offer : offers)
-    to.array(4)
+    to.array(5)
         .text(offer.id)
         .remark(offer.version, version_bytes_max)
         .text(offer.hash)
-        .remark(offer.file, file_bytes_max);
+        .remark(offer.file, file_bytes_max)
+        .text(offer.signed_by);
 }
 
 std::vector<PluginOffer> read_offers(Reader& from) {
   std::vector<PluginOffer> offers(from.list("offers", offers_per_message_max));
   for (PluginOffer& offer : offers) {
-    from.array("offers[]", 4);
+    from.array("offers[]", 5);
     offer.id = from.text("offers[].id", name_bytes_max);
     offer.version = from.text("offers[].version", version_bytes_max);
     offer.hash = from.text("offers[].hash", hash_bytes_max);
     offer.file = from.text("offers[].file", file_bytes_max);
+    offer.signed_by = from.text("offers[].signed_by", name_bytes_max);
   }
   return offers;
 }
