@@ -133,5 +133,8 @@ new_project() { # NAME OPTION...
 new_project geo_count
 new_project geo_log --lang c
 new_project geo_source --kind source
+if command -v rustc >/dev/null; then new_project geo_words --lang rust
+else echo "skipped: rustc is missing, so no project in Rust is built; ./run deps installs it"
+fi
 ! "$prefix/bin/cape" plugin new geo_log --dir "$work/geo_log" >"$work/out" 2>&1 || die "a project was overwritten"
 echo "ok: cape plugin new makes projects that build and pass their tests"
