@@ -41,6 +41,22 @@ done
 [ "$(ls plugins | tr '\n' ' ')" = "bulk.so greeter.so journalist.so minutes.so " ] ||
   die "the guide shows other plugins than this test looks at: $(ls plugins)"
 
+# The lambda in Rust, and the one in Python with its config, where there is what they need.
+rust= python=
+if command -v rustc >/dev/null; then
+  rustc --edition 2021 -O --crate-type rlib --crate-name cape -o libcape.rlib "$root/plugin_api/rust/cape.rs"
+  rustc --edition 2021 -O --crate-type cdylib --crate-name rust_greeter --extern cape=libcape.rlib -o plugins/rust_greeter.so \
+    "$(block_with cape::lambda! rust)" || die "the lambda in Rust does not build"
+  rust=1
+else echo "skipped: rustc is missing, so the lambda in Rust does not run"
+fi
+if [ -e /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0 ]; then
+  mkdir lambdas
+  cp "$(block_with 'def process(event)' python)" lambdas/hello.py
+  python=1
+else echo "skipped: libpython3.11 is missing, so the lambda in Python does not run"
+fi
+
 # The page's configs in one file: a topology for each lambda that the page gives none, and the clock from a minute ago.
 {
   cat "$(block_with '[topology.greet]' toml)"
@@ -56,16 +72,19 @@ domain = "people"
 [topology.many.lambda.bulk]
 plugin = "bulk"
 TOML
+  [ -z "$rust" ] || printf '[topology.rust]\ndomain = "people"\n[topology.rust.lambda.greeter]\nplugin = "rust_greeter"\n'
+  [ -z "$python" ] || sed '/^plugins/d' "$(block_with 'plugin = "python"' toml)"
 } >cape.toml
 "$cape" config check >/dev/null || die "the page's configs do not go together"
 "$cape" append people ada --payload hello >/dev/null   # before the start: the first read finds both
 "$cape" append people ada --type left >/dev/null
+[ -z "$python" ] || "$cape" append guests eva --payload '{"name":"eva"}' >/dev/null
 "$cape" up >up.out 2>up.err &
 up=$!
 until_true grep -qx ready up.out
 
-all_done() { # at cursor 2 in each of the three topologies
-  [ "$("$cape" subject people ada --json | grep -o '"cursor": *2,[^}]*"state": *"done"' | wc -l)" = 3 ]
+all_done() { # at cursor 2 in each of the three topologies, or four
+  [ "$("$cape" subject people ada --json | grep -o '"cursor": *2,[^}]*"state": *"done"' | wc -l)" = $((3 + ${rust:-0})) ]
 }
 until_true all_done
 [ "$(grep -c 'good morning ada' up.err)" = 1 ] || die "the greeter did not greet ada once, and leave the one who left"
@@ -74,4 +93,7 @@ lines_counted() { "$cape" status --json | grep -q '"lines": *2'; }
 until_true lines_counted
 ticked() { grep -q '"type": *"minute"' data/state/tick/write/*.jsonl; }
 until_true ticked
-echo "$plugins plugins of the guide ran"
+[ -z "$rust" ] || grep -q 'hello ada' up.err || die "the greeter in Rust did not greet ada"
+welcomed() { grep -q 'good morning eva' up.err; }
+[ -z "$python" ] || until_true welcomed
+echo "$((plugins + ${rust:-0} + ${python:-0})) plugins of the guide ran"
