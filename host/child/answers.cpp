@@ -13,6 +13,12 @@ std::unexpected<Error> breach(fmt::format_string<Args...> format, Args&&... args
   return fail(ErrorCode::protocol, fmt::format(format, std::forward<Args>(args)...));
 }
 
+// What a plugin gets wrong by itself, without anybody touching the memory that it shares with us.
+template <class... Args>
+std::unexpected<Error> broken_rule(fmt::format_string<Args...> format, Args&&... args) {
+  return fail(ErrorCode::invalid, fmt::format(format, std::forward<Args>(args)...));
+}
+
 std::string shown(std::string_view subject) {
   return printable(subject, subject_bytes_max);
 }
@@ -28,22 +34,23 @@ Sequence highest_next_start(Sequence start, Sequence latest) {
 }
 
 Result<void> check_range(const QueryAnswerFrame& f, const SourceQuery& query) {
-  if (f.latest < 0) return breach("query of '{}': latest {} is negative", shown(query.subject), f.latest);
+  if (f.latest < 0)
+    return broken_rule("query of '{}': latest {} is negative", shown(query.subject), f.latest);
   if (f.next_start < query.start || f.next_start > highest_next_start(query.start, f.latest))
-    return breach("query of '{}' from {}: next_start {} is outside [start, max(start, latest {} + 1)]",
-                  shown(query.subject), query.start, f.next_start, f.latest);
+    return broken_rule("query of '{}' from {}: next_start {} is outside [start, max(start, latest {} + 1)]",
+                       shown(query.subject), query.start, f.next_start, f.latest);
   const bool must_progress = f.more != 0 || f.latest >= query.start;
   if (must_progress && f.next_start == query.start && f.next_start != std::numeric_limits<Sequence>::max())
-    return breach("query of '{}' from {}: nothing is proven although latest is {}", shown(query.subject),
-                  query.start, f.latest);
+    return broken_rule("query of '{}' from {}: nothing is proven although latest is {}", shown(query.subject),
+                       query.start, f.latest);
   return {};
 }
 
 // One row: its place right behind the one before, its sequence above it. `end` moves behind it.
 Result<void> check_row(const EventRow& row, const SourceQuery& query, Sequence after, std::uint64_t& end) {
   if (row.sequence <= after)
-    return breach("query of '{}' from {}: sequence {} does not rise", shown(query.subject), query.start,
-                  row.sequence);
+    return broken_rule("query of '{}' from {}: sequence {} does not rise", shown(query.subject), query.start,
+                       row.sequence);
   if (row.type_offset != end || row.payload_offset != end + row.type_bytes || row.type_bytes > type_bytes_max)
     return breach("query of '{}': the place of event {} is malformed", shown(query.subject), row.sequence);
   end += std::uint64_t{row.type_bytes} + row.payload_bytes;
@@ -75,8 +82,8 @@ Result<EventBlockPtr> read_block(BodyReader& reader, const QueryAnswerFrame& f, 
                               .type_bytes = row.type_bytes});
   }
   if (after >= f.next_start && f.count > 0)
-    return breach("query of '{}': event {} is not below next_start {}", shown(query.subject), after,
-                  f.next_start);
+    return broken_rule("query of '{}': event {} is not below next_start {}", shown(query.subject), after,
+                       f.next_start);
   std::string_view bytes;
   if (!reader.read_text(f.text_bytes, text) || !reader.read_text(end, bytes) || end > UINT32_MAX)
     return breach("query of '{}': the answer's length is malformed", shown(query.subject));
@@ -97,8 +104,8 @@ Result<QueryAnswer> read_query_answer(Bytes body, const AskedCall& asked, std::u
   if (!is_source_status(status))
     return breach("query of '{}': status {} is unknown", shown(query.subject), f.status);
   if (f.count > asked.max_events)
-    return breach("query of '{}': {} events are more than the {} asked for", shown(query.subject), f.count,
-                  asked.max_events);
+    return broken_rule("query of '{}': {} events are more than the {} asked for", shown(query.subject),
+                       f.count, asked.max_events);
   QueryAnswer answer;
   answer.call = f.call;
   answer.tag = query.tag;
@@ -133,8 +140,9 @@ Result<ReadScan> read_scan_answer(Bytes body, const AskedCall& asked) {
   const auto status = static_cast<OutcomeKind>(f.status);
   if (!is_source_status(status)) return breach("scan: status {} is unknown", f.status);
   if (f.count > asked.max_subjects)
-    return breach("scan: {} subjects are more than the {} asked for", f.count, asked.max_subjects);
-  if (f.more != 0 && f.count == 0 && status == OutcomeKind::ok) return breach("scan: more, but no subject");
+    return broken_rule("scan: {} subjects are more than the {} asked for", f.count, asked.max_subjects);
+  if (f.more != 0 && f.count == 0 && status == OutcomeKind::ok)
+    return broken_rule("scan: more, but no subject");
   ReadScan read;
   read.answer.call = f.call;
   read.answer.status = status;
@@ -157,9 +165,10 @@ Result<ReadScan> read_scan_answer(Bytes body, const AskedCall& asked) {
         row.subject_bytes > subject_bytes_max * 4)
       return breach("scan: the place of subject {} is malformed", i);
     if (subject <= read.answer.token)
-      return breach("scan: subject '{}' does not rise above '{}'", shown(subject), shown(read.answer.token));
+      return broken_rule("scan: subject '{}' does not rise above '{}'", shown(subject),
+                         shown(read.answer.token));
     if (row.latest < 0)
-      return breach("scan: latest {} of subject '{}' is negative", row.latest, shown(subject));
+      return broken_rule("scan: latest {} of subject '{}' is negative", row.latest, shown(subject));
     read.answer.token = subject;
     if (subject_mistake(subject).empty())
       read.answer.subjects.push_back({.subject = std::string(subject), .latest = row.latest});

@@ -79,6 +79,11 @@ bool died_of_our_kill(const ProcessEnd& end) {
 }
 
 Outcome find_cause(const ChildSpec& spec, const EndFacts& facts) {
+  if (facts.breach && facts.breach_of_contract)
+    return {OutcomeKind::protocol,
+            fmt::format("{}: it breaks the contract of an event source; mend the plugin, then try "
+                        "`cape plugin check {} --only E`",
+                        *facts.breach, std::filesystem::path(spec.image->file).filename().string())};
   if (facts.breach)
     return {OutcomeKind::protocol,
             fmt::format("{}; its library overwrites the memory shared with the host", *facts.breach)};

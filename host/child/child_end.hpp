@@ -33,6 +33,7 @@ struct EndFacts {
   bool ready = false;  // it had reported ChildReady
   bool stop_asked = false;
   std::optional<std::string> breach;  // of the protocol, found by us before the end
+  bool breach_of_contract = false;    // by the plugin's own answers, not by bytes that no answer of it makes
   std::optional<Outcome> kill_why;    // we killed it for this
   std::string running;                // "event 17 of 'subject'"; empty: none
   std::string stderr_tail;            // its last line on stderr; printable

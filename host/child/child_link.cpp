@@ -113,6 +113,7 @@ EndFacts ChildLink::end_facts() const {
   facts.ready = ready_;
   facts.stop_asked = stop_asked_;
   facts.breach = breach_;
+  facts.breach_of_contract = breach_of_contract_;
   facts.kill_why = kill_why_;
   facts.stderr_tail = stderr_tail_;
   return facts;
@@ -162,6 +163,7 @@ void ChildLink::kill(Outcome why) {
 }
 
 void ChildLink::break_off(const Error& error) {
+  if (!breach_) breach_of_contract_ = error.code == ErrorCode::invalid;
   if (!breach_) breach_ = error.message;
   process_->kill();
 }

@@ -78,6 +78,7 @@ class ChildLink {
   std::int64_t start_deadline_ns_;
   bool ready_ = false, stop_asked_ = false, seen_end_ = false;
   std::optional<std::string> breach_;
+  bool breach_of_contract_ = false;
   std::optional<Outcome> kill_why_;
   std::string stderr_tail_;
 };

@@ -197,6 +197,9 @@ TEST_F(LyingSource, EndsWithProtocolAndTheRuleItBroke) {
     EXPECT_EQ(end.kind, OutcomeKind::protocol);
     EXPECT_THAT(end.reason, HasSubstr(lie.reason));
     EXPECT_THAT(end.reason, HasSubstr(std::string("query of '") + lie.subject));
+    EXPECT_THAT(end.reason, HasSubstr("source 'answers"));
+    EXPECT_THAT(end.reason, HasSubstr("breaks the contract of an event source"));
+    EXPECT_THAT(end.reason, HasSubstr("cape plugin check"));
     EXPECT_EQ(child_->calls_out(), 0u);
   }
 }
@@ -215,6 +218,7 @@ TEST_F(LyingSource, ScanEndsWithProtocolAndTheRuleItBroke) {
 
     EXPECT_EQ(end.kind, OutcomeKind::protocol);
     EXPECT_THAT(end.reason, HasSubstr(lie.reason));
+    EXPECT_THAT(end.reason, HasSubstr("breaks the contract of an event source"));
   }
 }
 
