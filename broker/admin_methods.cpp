@@ -6,6 +6,7 @@
 
 #include "broker/coverage_report.hpp"
 #include "broker/json_reply.hpp"
+#include "broker/plugin_list.hpp"
 #include "broker/topology_numbers.hpp"
 #include "core/log.hpp"
 
@@ -135,92 +136,6 @@ wire::AdminReply coverage_method(BrokerState& b, const json& body) {
   return report ? reply_with(true, *report) : refused(report.error());
 }
 
-// Of a lambda plugin that a host offers; `trouble` by lambda.
-const char* state_of(const BrokerState& b, const std::string& plugin, const json& trouble) {
-  if (std::ranges::find(b.plan.lambdas, plugin, &scheduler::LambdaSpec::plugin) == b.plan.lambdas.end())
-    return "unused";
-  return trouble.empty() ? "serving" : "not_serving";
-}
-
-// Plugins that the config names and no host offers.
-void add_missing(BrokerState& b, json& plugins) {
-  for (LambdaIndex l = 0; l < b.plan.lambdas.size(); ++l) {
-    if (b.is_hidden(b.plan.lambdas[l].topology)) continue;
-    const std::string& id = b.plan.lambdas[l].plugin;
-    const auto offers = [&](const auto& entry) {
-      return std::ranges::find(entry.second.offers, id, &wire::PluginOffer::id) != entry.second.offers.end();
-    };
-    if (std::ranges::any_of(b.hosts.sessions(), offers)) continue;
-    std::string trouble = "no host offers it: put its .so into a plugin directory";
-    for (const auto& [host, session] : b.hosts.sessions())
-      if (auto credit = session.credit.find(l); credit != session.credit.end() && !credit->second.trouble.empty())
-        trouble = credit->second.trouble;
-    plugins.push_back({{"id", id}, {"version", ""}, {"hash", ""}, {"file", ""}, {"kind", "lambda"}, {"state", "missing"},
-                       {"trouble", {{lambda_name(b, l), trouble}}}, {"children", json::array()}});
-  }
-}
-
-// Sources that are there and that no domain names.
-void add_unused(BrokerState& b, json& plugins) {
-  for (const child::PluginImagePtr& image : b.intake->serving()) {
-    const bool used =
-        std::ranges::find(b.config().domains, image->id, &DomainConfig::source) != b.config().domains.end();
-    if (!image->is_source() || used) continue;
-    plugins.push_back({{"id", image->id},
-                       {"version", image->version},
-                       {"hash", image->hash},
-                       {"file", image->file},
-                       {"kind", "source"},
-                       {"state", "unused"},
-                       {"trouble", json::object()},
-                       {"children", json::array()}});
-  }
-}
-
-// One entry for each plugin file that serves, wherever it does; its children beside it.
-wire::AdminReply plugins_method(BrokerState& b) {
-  json plugins = json::array(), set_aside = json::array();
-  for (DomainIndex domain = 0; domain < b.links.size(); ++domain) {
-    SourceLink::Status s = b.links[domain].status();
-    if (s.trouble.empty()) s.trouble = b.tracker.trouble(domain);
-    json entry = {{"id", s.plugin}, {"version", s.version}, {"hash", s.hash}, {"file", s.file}, {"kind", "source"},
-                  {"domain", s.domain}, {"state", s.trouble.empty() ? "serving" : "not_serving"},
-                  {"trouble", json::object()}, {"children", json::array()}};
-    if (!s.trouble.empty()) entry["trouble"][s.domain] = s.trouble;
-    if (s.pid > 0)
-      entry["children"].push_back({{"pid", s.pid}, {"level", std::string(1, s.level)}, {"restarts", s.restarts}, {"missing", s.missing}});
-    plugins.push_back(std::move(entry));
-  }
-  add_unused(b, plugins);
-  for (const auto& [id, session] : b.hosts.sessions()) {
-    for (const wire::PluginOffer& offer : session.offers) {
-      json children = json::array();
-      for (const wire::ChildReport& c : session.report.children)
-        if (c.hash == offer.hash && c.lambda < b.plan.lambdas.size())
-          children.push_back({{"pid", c.pid}, {"level", std::string(1, c.level)}, {"lambda", lambda_name(b, c.lambda)},
-                              {"restarts", c.restarts}, {"missing", c.missing}});
-      json trouble = json::object();
-      for (const auto& [lambda, credit] : session.credit)
-        if (!credit.trouble.empty() && b.plan.lambdas[lambda].plugin == offer.id &&
-            !b.is_hidden(b.plan.lambdas[lambda].topology)) trouble[lambda_name(b, lambda)] = credit.trouble;
-      plugins.push_back({{"id", offer.id},
-                         {"version", offer.version},
-                         {"hash", offer.hash},
-                         {"file", offer.file},
-                         {"signed_by", offer.signed_by},
-                         {"kind", "lambda"},
-                         {"host", session.name},
-                         {"state", state_of(b, offer.id, trouble)},
-                         {"trouble", std::move(trouble)},
-                         {"children", std::move(children)}});
-    }
-    for (const wire::SetAside& bad : session.report.set_aside)
-      set_aside.push_back({{"file", bad.file}, {"hash", bad.hash}, {"reason", bad.reason}});
-  }
-  add_missing(b, plugins);
-  return reply_with(true, {{"plugins", std::move(plugins)}, {"set_aside", std::move(set_aside)}});
-}
-
 // "[json.exception.type_error.302] type must be string, but is number": without the library's own words.
 std::string plain(const json::exception& error) {
   std::string_view text = error.what();
@@ -238,9 +153,10 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
   try {  // nlohmann reports a member of the wrong type by throwing
     if (request.method == "subject") return subject_method(b, body);
     if (request.method == "topologies") return topologies_method(b);
-    if (request.method == "plugins") return plugins_method(b);
+    if (request.method == "plugins") return reply_with(true, plugin_list(b));
     if (request.method == "coverage") return coverage_method(b, body);
     if (request.method == "why") return b.whys.begin(body, std::move(ticket), now_ns);
+    if (request.method == "pin") return b.pin_desk.begin(body, std::move(ticket));
     if (request.method == "replay") return b.replay_desk.begin(body, std::move(ticket));
     if (request.method == "act") {
       if (const auto refusal = b.replay_desk.refusal_of_act(body)) return refused(*refusal);
@@ -258,7 +174,7 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
   }
   return refused({ErrorCode::not_found,
                   "no method '" + printable(request.method, 64) +
-                      "'; this broker answers subject, topologies, plugins, coverage, why, act, replay, status"});
+                      "'; this broker answers subject, topologies, plugins, coverage, why, act, replay, pin, status"});
 }
 
 std::string stats_message(BrokerState& b) {

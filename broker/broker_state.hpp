@@ -22,6 +22,7 @@
 #include "broker/latencies.hpp"
 #include "broker/monitor.hpp"
 #include "broker/operators.hpp"
+#include "broker/pin_desk.hpp"
 #include "broker/publisher.hpp"
 #include "broker/replay_desk.hpp"
 #include "broker/replays.hpp"
@@ -29,6 +30,7 @@
 #include "broker/saver.hpp"
 #include "broker/scheduler/scheduler.hpp"
 #include "broker/source_link.hpp"
+#include "broker/source_plugins.hpp"
 #include "broker/subjects.hpp"
 #include "broker/tracker/tracker.hpp"
 #include "broker/why.hpp"
@@ -47,6 +49,7 @@ struct BrokerState {
   scheduler::Scheduler scheduler;
   Subjects subjects;
   std::vector<SourceLink> links;  // by DomainIndex; shadows have none, they read their live domain's
+  SourcePlugins source_plugins{options.config, links};
   tracker::Tracker tracker;
   Coverage coverage;
   Refresh refresh;
@@ -59,6 +62,7 @@ struct BrokerState {
   Replays replays;
   WhyDesk whys{*this};
   ReplayDesk replay_desk{*this};
+  PinDesk pin_desk{*this};
   Journals journals;
 
   // Opened after construction, since each can fail.

@@ -150,6 +150,7 @@ void DispatcherLoop::take_requests() {
   for (WhyDesk::Answer& answer : b_.whys.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
   for (ReplayDesk::Answer& answer : b_.replay_desk.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
   for (Operators::Answer& answer : b_.operators.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
+  for (PinDesk::Answer& answer : b_.pin_desk.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
 }
 
 void DispatcherLoop::take_stop() {
@@ -173,14 +174,7 @@ void DispatcherLoop::drain(RunEnd end) {
 }
 
 void DispatcherLoop::take_plugins() {
-  if (!b_.intake->step()) return;
-  const auto serving = b_.intake->serving();
-  for (DomainIndex i = 0; i < b_.links.size(); ++i) {
-    const std::string& id = b_.config().domains[i].source;
-    auto image = std::ranges::find_if(serving, [&](const auto& s) { return s->id == id && s->is_source(); });
-    b_.links[i].set_image(image == serving.end() ? nullptr : *image,
-                          "no source plugin '" + id + "' was found; put its .so into one of the plugin directories");
-  }
+  if (b_.intake->step()) b_.source_plugins.take(*b_.intake);
 }
 
 void DispatcherLoop::take_pings() {
@@ -205,6 +199,7 @@ void DispatcherLoop::take_sources() {
     b_.links[domain].poll(reports, now_.boot_ns);
     for (child::SourceReport& report : reports) take_source_report(domain, report);
   }
+  b_.source_plugins.judge(*b_.intake);
   if (std::exchange(source_failed_, false)) b_.journals.touch();
   // Requests are stepped alone and at once: what was found about their subjects is true until the next step.
   step(std::exchange(inputs_, {}));
@@ -259,6 +254,7 @@ void DispatcherLoop::take_saves() {
   for (const Saver::Done::Stored& page : done.baselines)
     for (TopologyIndex topology : b_.baselines.on_saved(page.id, page.is_stored, now_.boot_ns))
       inputs_.push_back(scheduler::BaselineDone{topology});
+  for (const Saver::Done::Stored& pin : done.pins) b_.pin_desk.on_saved(pin.id, pin.is_stored, done.error);
   for (const Saver::Done::Stored& page : done.replays)
     b_.replays.on_saved(page.id, page.is_stored, now_.boot_ns, inputs_);
   for (const storage::HostLease& lease : done.leases) b_.hosts.on_lease_saved(lease, now_.boot_ns, inputs_);

@@ -73,10 +73,9 @@ struct Hosts::Visitor {
   void operator()(wire::HostHeartbeat& m) {
     // An answer that cannot be sent now is missed: the host renews with its next one.
     (void)hosts.transport_.send(session.peer, wire::HeartbeatAnswer{session.session, m.sent_ns});
-    if (session.up)
-      inputs.push_back(scheduler::Heartbeat{session.id, std::move(m.running)});
-    else
-      hosts.bring_up_all(inputs);  // its welcome may have found the queue full
+    if (!session.up) return hosts.bring_up_all(inputs);  // its welcome may have found the queue full
+    hosts.tell_pins(session);
+    inputs.push_back(scheduler::Heartbeat{session.id, std::move(m.running)});
   }
   void operator()(wire::HostGoodbye&) { hosts.on_goodbye(session, inputs); }
   void operator()(wire::HostReport& m) {
@@ -232,11 +231,27 @@ void Hosts::bring_up_all(std::vector<Input>& inputs) {
 }
 
 void Hosts::bring_up(Session& session, std::vector<Input>& inputs) {
+  if (!tell_pins(session)) return;
   const wire::BrokerWelcome welcome{epoch_, session.session, plan_.lease_ns / ns_per_ms};
   if (!transport_.send(session.peer, welcome)) return;  // full: again at its next heartbeat; or gone
   session.up = true;
   inputs.push_back(scheduler::HostUp{session.id, session.name, session.jobs_max});
   for (const auto& [lambda, credit] : session.credit) inputs.push_back(credit_of(session, credit));
+}
+
+// What is pinned is known there before a job is.
+bool Hosts::tell_pins(Session& session) {
+  if (session.pins_told == pins_number_) return true;
+  if (!transport_.send(session.peer, wire::HostPins{session.session, pins_})) return false;
+  session.pins_told = pins_number_;
+  return true;
+}
+
+void Hosts::set_pins(std::vector<wire::PluginPin> pins) {
+  pins_ = std::move(pins);
+  ++pins_number_;
+  for (auto& [id, session] : sessions_)
+    if (session.up) tell_pins(session);
 }
 
 void Hosts::on_goodbye(Session& session, std::vector<Input>& inputs) {

@@ -36,6 +36,10 @@ class Hosts {
   // The scheduler gave it up: it must say hello anew before it gets work.
   void on_lost(scheduler::HostId host);
 
+  // Tells every host which bytes of a plugin serve. One that cannot be told now is told at its next heartbeat,
+  // one that comes later before its first job.
+  void set_pins(std::vector<wire::PluginPin> pins);
+
   void drain_all();  // asks every host to finish and say goodbye; no hello is taken from now on
   bool none() const { return sessions_.empty(); }
 
@@ -47,6 +51,7 @@ class Hosts {
     std::string key;             // of its lease: name and home
     bool recorded = false;       // its lease is on disk
     bool up = false;             // the scheduler knows it
+    std::uint64_t pins_told = 0;  // as pins_number_ counts
     std::uint32_t jobs_max = 0;  // that it takes in all; 0: what it takes of each lambda
     std::int64_t heard_ns = 0;
     std::vector<std::optional<LambdaIndex>> ours;  // by its index: our lambda of that name
@@ -73,6 +78,7 @@ class Hosts {
   void tell_of_earlier_jobs(std::vector<scheduler::Input>& inputs);
   void on_goodbye(Session& session, std::vector<scheduler::Input>& inputs);
   void bring_up(Session& session, std::vector<scheduler::Input>& inputs);
+  bool tell_pins(Session& session);
   void bring_up_all(std::vector<scheduler::Input>& inputs);
   Session* find(wire::PeerId peer, SessionId session);
   void unknown(wire::PeerId peer, SessionId session);
@@ -84,6 +90,8 @@ class Hosts {
   std::map<scheduler::HostId, Session> sessions_;
   std::map<std::string, std::int64_t> awaited_;  // host name -> when its lease has surely passed
   bool said_may_run_ = false;                    // that jobs of an earlier life may
+  std::vector<wire::PluginPin> pins_;
+  std::uint64_t pins_number_ = 1;  // rises with each change
   scheduler::HostId next_id_ = 1;
   bool draining_ = false;
   std::uint64_t stale_ = 0;

@@ -75,6 +75,12 @@ void Saver::put_replay(storage::ReplayPage page) {
   pending_.replays.push_back(std::move(page));
 }
 
+void Saver::put_pin(storage::PinWrite write, storage::AuditEntry audit, std::uint64_t token) {
+  pending_pins_.push_back(token);
+  pending_.pins.push_back(std::move(write));
+  pending_.audit.push_back(std::move(audit));
+}
+
 // One that is lost is proven again.
 void Saver::put_coverage(std::vector<storage::CoverageRow> rows, std::int64_t now_ns) {
   if (rows.empty()) return;
@@ -97,6 +103,7 @@ void Saver::flush(std::int64_t now_ns) {
               .pauses = std::exchange(pending_pauses_, {}),
               .baselines = std::exchange(pending_baselines_, {}),
               .replays = std::exchange(pending_replays_, {}),
+              .pins = std::exchange(pending_pins_, {}),
               .leases = pending_.leases,
               .clears = std::exchange(pending_clears_, {})};
   group.ticket = store_.submit(std::exchange(pending_, {}));
@@ -131,6 +138,7 @@ Saver::Done Saver::poll(std::int64_t now_ns) {
     done.pauses.insert(done.pauses.end(), group.pauses.begin(), group.pauses.end());
     for (std::uint64_t id : group.baselines) done.baselines.push_back({id, ok});
     for (std::uint64_t id : group.replays) done.replays.push_back({id, ok});
+    for (std::uint64_t id : group.pins) done.pins.push_back({id, ok});
     done.pauses_failed |= !ok && !group.pauses.empty();
     if (ok) {
       for (storage::HostLease& lease : group.leases) done.leases.push_back(std::move(lease));

@@ -12,6 +12,11 @@ namespace {
 constexpr std::int64_t backoff_first_ns = 100 * ns_per_ms;
 constexpr std::int64_t backoff_max_ns = 30 * ns_per_s;
 constexpr std::int64_t hang_look_ns = 1 * ns_per_s;
+constexpr std::uint32_t vain_ends_max = 3;  // then bytes with which no query succeeded do not work
+
+bool is_success(OutcomeKind status) {
+  return status == OutcomeKind::ok || status == OutcomeKind::not_found;
+}
 
 child::ChildSpec make_spec(const Config& config, const DomainConfig& domain, int life_fd) {
   child::ChildSpec spec{.kind = child::ChildKind::source,
@@ -45,7 +50,12 @@ void SourceLink::set_image(child::PluginImagePtr image, std::string why) {
   spec_.image = std::move(image);
   backoff_ns_ = 0;
   next_start_ns_ = 0;
+  since_wall_ns_ = wall_ns();
+  works_ = false;
+  vain_ends_ = 0;
+  judged_.reset();
   if (child_) {
+    stale_ = true;  // it runs the bytes before
     ready_ = false;
     child_->stop();
   }
@@ -77,6 +87,7 @@ void SourceLink::start(std::int64_t now_ns) {
   auto started = child::start_source_child(spec_);
   if (started) {
     child_ = std::move(*started);
+    stale_ = false;
     trouble_ = "starting";
     return;
   }
@@ -105,16 +116,39 @@ void SourceLink::note_report(const child::SourceReport& report, std::int64_t now
   } else if (const auto* line = std::get_if<child::ChildLog>(&report)) {
     log::info("plugin", "{} ({}): {}", domain_.source, domain_.name, line->text);
   } else if (const auto* end = std::get_if<child::ChildEnded>(&report)) {
-    // One that had worked is replaced at once; one that dies again and again waits longer each time.
-    backoff_ns_ = ready_ && end->end.kind != OutcomeKind::setup ? backoff_first_ns
-                                                                : std::clamp(backoff_ns_ * 2, backoff_first_ns, backoff_max_ns);
-    next_start_ns_ = now_ns + (ready_ ? 0 : backoff_ns_);
-    ready_ = false;
-    ended_ = true;
-    trouble_ = fmt::format("{}: {}", name_of(end->end.kind), end->end.reason);
-    if (end->end.kind != OutcomeKind::ok)
-      log::warning("broker", "source '{}' of domain '{}' ended: {}", domain_.source, domain_.name, trouble_);
+    note_end(*end, now_ns);
+  } else if (const auto* answer = std::get_if<child::QueryAnswer>(&report)) {
+    // A scan alone proves little: it goes on while every read of events fails.
+    if (is_success(answer->status)) note_success();
   }
+}
+
+void SourceLink::note_end(const child::ChildEnded& end, std::int64_t now_ns) {
+  note_vain_end(end);
+  // One that had worked is replaced at once; one that dies again and again waits longer each time.
+  backoff_ns_ = ready_ && end.end.kind != OutcomeKind::setup
+                    ? backoff_first_ns
+                    : std::clamp(backoff_ns_ * 2, backoff_first_ns, backoff_max_ns);
+  next_start_ns_ = now_ns + (ready_ ? 0 : backoff_ns_);
+  ready_ = false;
+  ended_ = true;
+  trouble_ = fmt::format("{}: {}", name_of(end.end.kind), end.end.reason);
+  if (end.end.kind != OutcomeKind::ok)
+    log::warning("broker", "source '{}' of domain '{}' ended: {}", domain_.source, domain_.name, trouble_);
+}
+
+void SourceLink::note_success() {
+  if (stale_ || std::exchange(works_, true)) return;
+  judged_ = Judged{spec_.image->hash, {}};
+}
+
+// One that was asked to stop, or was killed from outside, says nothing about its bytes.
+void SourceLink::note_vain_end(const child::ChildEnded& end) {
+  const OutcomeKind kind = end.end.kind;
+  if (stale_ || stopped_ || works_ || kind == OutcomeKind::ok || kind == OutcomeKind::external_kill) return;
+  if (++vain_ends_ != vain_ends_max) return;
+  judged_ = Judged{spec_.image->hash, fmt::format("it ended {} times before any query succeeded ({}: {})",
+                                                  vain_ends_max, name_of(kind), end.end.reason)};
 }
 
 void SourceLink::stop() {
@@ -138,6 +172,8 @@ SourceLink::Status SourceLink::status() const {
     s.version = spec_.image->version;
     s.hash = spec_.image->hash;
     s.file = spec_.image->file;
+    s.wants = spec_.image->wants;
+    s.since_wall_ns = since_wall_ns_;
   }
   if (child_) s.pid = child_->pid();
   return s;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config/config.hpp"
@@ -33,6 +34,14 @@ class SourceLink {
   child::SourceChild& child() { return *child_; }  // requires ready()
   void stop();                                     // no more calls; the child ends in its own time
 
+  // What is now known of the bytes that run: that they work, or, while no query had succeeded, that they do
+  // not. Each is told once for each time that other bytes come.
+  struct Judged {
+    std::string hash;
+    std::string trouble;  // empty: they work
+  };
+  std::optional<Judged> take_judged() { return std::exchange(judged_, std::nullopt); }
+
   struct Status {
     std::string domain, plugin, version, hash, file;
     std::string trouble;  // why it does not run; empty: it does
@@ -40,6 +49,8 @@ class SourceLink {
     char level = '-';
     std::string missing;
     std::uint32_t restarts = 0;
+    std::uint32_t wants = 0;
+    std::int64_t since_wall_ns = 0;  // when these bytes began to serve
   };
   Status status() const;
   std::vector<child::ChildMetric> metrics() const;  // of the child that runs
@@ -48,18 +59,26 @@ class SourceLink {
  private:
   void start(std::int64_t now_ns);
   void note_report(const child::SourceReport& report, std::int64_t now_ns);
+  void note_end(const child::ChildEnded& end, std::int64_t now_ns);
+  void note_success();
+  void note_vain_end(const child::ChildEnded& end);
 
   const Config& config_;
   const DomainConfig& domain_;
   child::ChildSpec spec_;
   std::unique_ptr<child::SourceChild> child_;
   bool ready_ = false;
+  bool stale_ = false;   // the child runs bytes that are to serve no more
   bool ended_ = false;   // its end was reported; the object goes at the next step
   bool stopped_ = false;
   std::int64_t next_start_ns_ = 0;
   std::int64_t backoff_ns_ = 0;
   std::uint32_t starts_ = 0;
+  std::int64_t since_wall_ns_ = 0;
   child::SandboxReport sandbox_;
+  bool works_ = false;
+  std::uint32_t vain_ends_ = 0;  // of children with these bytes, before any query succeeded
+  std::optional<Judged> judged_;
   std::string trouble_ = "the plugin directories are still being read";
 };
 

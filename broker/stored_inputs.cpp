@@ -40,6 +40,9 @@ Result<std::vector<scheduler::Input>> stored_inputs(BrokerState& b) {
   else
     log::error("store", "reading what is proven: {}", known.error().message);
   if (auto added = add_baselines(b, inputs); !added) return std::unexpected(added.error());
+  auto pins = b.options.store.pins();
+  if (!pins) return std::unexpected(pins.error());
+  b.pin_desk.open(std::move(*pins));
   auto replays = b.options.store.replays();
   if (!replays) return std::unexpected(replays.error());
   b.replays.open(std::move(*replays));

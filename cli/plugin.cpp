@@ -11,21 +11,23 @@
 namespace cape::cli {
 namespace {
 
-constexpr Column plugin_columns[] = {{"PLUGIN", "id"},      {"VERSION", "version"}, {"KIND", "kind"},
-                                     {"STATE", "state"},    {"HASH", "hash"},       {"FILE", "file"},
-                                     {"TROUBLE", "trouble"}};
-constexpr Column child_columns[] = {{"PLUGIN", "id"},
-                                    {"LAMBDA", "lambda"},
-                                    {"HOST", "host"},
-                                    {"PID", "pid"},
-                                    {"SANDBOX", "level"},
-                                    {"RESTARTS", "restarts"},
-                                    {"MISSING LAYERS", "missing"}};
+constexpr Column plugin_columns[] = {
+    {"PLUGIN", "id"},       {"VERSION", "version"},  {"KIND", "kind"},     {"STATE", "state"},
+    {"SINCE", "since"},     {"CHILDREN", "running"}, {"SANDBOX", "level"}, {"RESTARTS", "restarts"},
+    {"GRANTED", "granted"}, {"REFUSED", "refused"},  {"PINNED", "pinned"}, {"HOST", "host"},
+    {"TROUBLE", "trouble"}};
+constexpr Column file_columns[] = {
+    {"PLUGIN", "id"}, {"VERSION", "version"}, {"HASH", "hash"}, {"FILE", "file"}};
+constexpr Column child_columns[] = {
+    {"PLUGIN", "id"}, {"VERSION", "version"}, {"LAMBDA", "lambda"},     {"HOST", "host"},
+    {"PID", "pid"},   {"SANDBOX", "level"},   {"RESTARTS", "restarts"}, {"MISSING LAYERS", "missing"}};
 constexpr Column aside_columns[] = {{"SET ASIDE", "file"}, {"HASH", "hash"}, {"REASON", "reason"}};
 
 void show(const std::string& answer) {
   const std::string plugins = list_table(answer, "plugins", plugin_columns);
   say_block(plugins.empty() ? "no plugin is there; drop a .so into a directory of `plugins`\n" : plugins);
+  if (const std::string files = list_table(answer, "plugins", file_columns); !files.empty())
+    say_block("\n" + files);
   if (const std::string children = nested_table(answer, "plugins", "children", child_columns);
       !children.empty())
     say_block("\n" + children);
@@ -62,6 +64,7 @@ void add_plugin(CLI::App& app, Context& context) {
   add_plugin_check(command, context);
   add_plugin_run(command, context);
   add_plugin_new(command, context);
+  add_plugin_pin(command, context);
 }
 
 }  // namespace cape::cli

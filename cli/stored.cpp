@@ -125,6 +125,7 @@ void add_files(const fs::path& directory, Json& plugins) {
                        {"file", file},
                        {"state", nullptr},
                        {"kind", nullptr},
+                       {"since", nullptr},
                        {"trouble", Json::object()},
                        {"children", Json::array()}});
 }

@@ -18,6 +18,7 @@
 #include "core/error.hpp"
 #include "storage/audit_entry.hpp"
 #include "storage/cursor_info.hpp"
+#include "storage/pin.hpp"
 #include "storage/replay.hpp"
 
 namespace cape::storage {
@@ -117,11 +118,12 @@ struct WriteBatch {
   std::vector<BaselinePage> baselines;
   std::vector<CoverageRow> coverage;        // upserts; behind the cursors it rests on
   std::vector<ReplayPage> replays;
+  std::vector<PinWrite> pins;
   bool sync = false;                        // on disk before it counts as done; otherwise within a second
   bool empty() const {
     return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() &&
            leases_removed.empty() && audit.empty() && paused_topologies.empty() && baselines.empty() &&
-           coverage.empty() && replays.empty();
+           coverage.empty() && replays.empty() && pins.empty();
   }
 };
 
@@ -161,6 +163,7 @@ class CursorStore {
   virtual Result<std::vector<Baseline>> baselines() = 0;  // by id
   virtual Result<std::vector<CoverageRow>> coverage() = 0;
   virtual Result<std::vector<Replay>> replays() = 0;  // by id; of those that ended the newest replays_kept
+  virtual Result<std::vector<Pin>> pins() = 0;  // by plugin
   // Up to `limit` of the newest acts, newest first; of one topology unless it is empty.
   virtual Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) = 0;
 

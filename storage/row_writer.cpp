@@ -80,6 +80,9 @@ Result<RowWriter> RowWriter::open(sqlite::Database& db, SubjectId highest_id) {
        "INSERT INTO paused_topology(topology, reason) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET reason = "
        "excluded.reason"},
       {s.resume_topology, "DELETE FROM paused_topology WHERE topology = ?1"},
+      {s.put_pin,
+       "INSERT OR REPLACE INTO pin(plugin, version, hash, since_wall_ns, reason) VALUES (?1, ?2, ?3, ?4, ?5)"},
+      {s.remove_pin, "DELETE FROM pin WHERE plugin = ?1"},
       {s.add_audit,
        "INSERT INTO audit(time_ns, act, domain, subject, topology, from_sequence, to_sequence, reason)"
        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
@@ -215,8 +218,23 @@ Result<void> RowWriter::apply_operators(const WriteBatch& batch) {
     if (topology.paused) statement.bind_text(2, topology.reason);
     if (const Result<std::int64_t> rows = statement.run(); !rows) return std::unexpected(rows.error());
   }
+  for (const PinWrite& write : batch.pins)
+    if (Result<void> applied = apply_pin(write); !applied) return applied;
   for (const AuditEntry& entry : batch.audit)
     if (Result<void> added = add_audit(entry); !added) return added;
+  return {};
+}
+
+Result<void> RowWriter::apply_pin(const PinWrite& write) {
+  sqlite::Statement& statement = write.pinned ? statements_.put_pin : statements_.remove_pin;
+  statement.bind_text(1, write.pin.plugin);
+  if (write.pinned) {
+    statement.bind_text(2, write.pin.version);
+    statement.bind_text(3, write.pin.hash);
+    statement.bind(4, write.pin.since_wall_ns);
+    statement.bind_text(5, write.pin.reason);
+  }
+  if (const Result<std::int64_t> rows = statement.run(); !rows) return std::unexpected(rows.error());
   return {};
 }
 

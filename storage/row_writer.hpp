@@ -30,7 +30,7 @@ public:
 private:
   struct Statements {
     sqlite::Statement insert_cursor, update_cursor, turn_cursor, upsert_inbox, clear_inbox, upsert_lease,
-        remove_lease, pause_topology, resume_topology, add_audit, put_baseline, add_baseline_topology,
+        remove_lease, pause_topology, resume_topology, put_pin, remove_pin, add_audit, put_baseline, add_baseline_topology,
         add_baseline_start, put_coverage, put_replay, forget_replays, remove_cursor;
   };
   explicit RowWriter(DomainNames domains) : domains_(std::move(domains)) {}
@@ -44,6 +44,7 @@ private:
   Result<void> apply_inbox_change(const InboxChange& change);
   Result<void> apply_leases(const WriteBatch& batch);
   Result<void> add_audit(const AuditEntry& entry);
+  Result<void> apply_pin(const PinWrite& write);
   Result<void> apply_operators(const WriteBatch& batch);
   Result<void> apply_baseline(const BaselinePage& page);
   Result<void> apply_coverage(const CoverageRow& row);

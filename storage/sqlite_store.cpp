@@ -31,6 +31,7 @@ public:
   }
   Result<std::vector<HostLease>> leases() override { return reader_->leases(); }
   Result<std::vector<PausedTopology>> paused_topologies() override { return reader_->paused_topologies(); }
+  Result<std::vector<Pin>> pins() override { return reader_->pins(); }
   Result<std::vector<Baseline>> baselines() override { return reader_->baselines(); }
   Result<std::vector<CoverageRow>> coverage() override { return reader_->coverage(); }
   Result<std::vector<Replay>> replays() override { return reader_->replays(); }

@@ -56,6 +56,7 @@ Result<void> StoreReader::prepare() {
        " ORDER BY domain, subject LIMIT ?3"},
       {leases_, "SELECT host, session, lease_ms FROM host_lease ORDER BY host"},
       {paused_, "SELECT topology, reason FROM paused_topology ORDER BY topology"},
+      {pins_, "SELECT plugin, version, hash, since_wall_ns, reason FROM pin ORDER BY plugin"},
       {audit_,
        "SELECT time_ns, act, domain, subject, topology, from_sequence, to_sequence, reason FROM audit"
        " WHERE ?1 = '' OR topology = ?1 ORDER BY id DESC LIMIT ?2"},
@@ -204,6 +205,21 @@ Result<std::vector<PausedTopology>> StoreReader::paused_topologies() {
     found.push_back({.topology = std::string(paused_.text(0)),
                      .paused = true,
                      .reason = std::string(paused_.text(1))});
+  }
+}
+
+Result<std::vector<Pin>> StoreReader::pins() {
+  const sqlite::ResetAtEnd reset{pins_};
+  std::vector<Pin> found;
+  while (true) {
+    const Result<bool> row = pins_.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return found;
+    found.push_back({.plugin = std::string(pins_.text(0)),
+                     .version = std::string(pins_.text(1)),
+                     .hash = std::string(pins_.text(2)),
+                     .since_wall_ns = pins_.integer(3),
+                     .reason = std::string(pins_.text(4))});
   }
 }
 

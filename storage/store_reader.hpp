@@ -33,6 +33,7 @@ public:
                                       std::string_view after_subject);
   Result<std::vector<HostLease>> leases();
   Result<std::vector<PausedTopology>> paused_topologies();
+  Result<std::vector<Pin>> pins();
   Result<std::vector<Baseline>> baselines() { return starts_->all(); }
   Result<std::vector<CoverageRow>> coverage();
   Result<std::vector<Replay>> replays();
@@ -48,7 +49,7 @@ private:
   sqlite::Database db_;
   std::optional<DomainNames> domains_;
   std::optional<StartReader> starts_;
-  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, audit_, coverage_, replays_;
+  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, pins_, audit_, coverage_, replays_;
 };
 
 }  // namespace cape::storage

@@ -129,7 +129,18 @@ CREATE TABLE replay(
 );
 )sql";
 
-constexpr std::array versions = {version_1, version_2, version_3, version_4, version_5, version_6};
+// Which bytes of a plugin serve whatever lies in the directories.
+constexpr const char* version_7 = R"sql(
+CREATE TABLE pin(
+  plugin        TEXT PRIMARY KEY,
+  version       TEXT NOT NULL,        -- one of these two is empty
+  hash          TEXT NOT NULL,
+  since_wall_ns INTEGER NOT NULL,
+  reason        TEXT NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array versions = {version_1, version_2, version_3, version_4, version_5, version_6, version_7};
 constexpr sqlite::Schema schema{
     .name = "cursor store", .application_id = 0x43617065, .versions = versions};  // "Cape"
 

@@ -23,6 +23,7 @@ inline constexpr std::size_t inputs_per_job_max = 32;  // lambdas whose outputs 
 inline constexpr std::size_t statuses_per_message_max = 4096;
 inline constexpr std::size_t running_per_message_max = 4096;
 inline constexpr std::size_t offers_per_message_max = 1024;
+inline constexpr std::size_t pins_per_message_max = 1024;
 inline constexpr std::size_t lambdas_per_host_max = 4096;
 inline constexpr std::size_t labels_per_host_max = 64;
 inline constexpr std::size_t label_bytes_max = 255;     // of a label's value
@@ -56,6 +57,9 @@ struct PluginOffer {      // "I can run this"
   std::string version;
   std::string hash;       // SHA-256 of the file, 64 hex digits
   std::string file;       // its name, for people
+  bool serves = true;     // false: it could, but other bytes of this id do
+  std::uint32_t wants = 0;  // what the manifest wishes for, as in cape/plugin.h
+  std::int64_t since_wall_ns = 0;  // when it was taken in, or began to serve
   std::string signed_by;  // name of the key that signed it; empty: of none that is trusted
 };
 // A lambda as the host's own config has it. Its place in the list is the LambdaIndex by which this session
@@ -190,11 +194,21 @@ struct HelloPlease {
 };
 // In a HelloPlease: whatever session it is; a message of it could not be read.
 inline constexpr SessionId every_session = UINT64_MAX;
+// An operator's word on which bytes of a plugin serve; one of version and hash is empty.
+struct PluginPin {
+  std::string plugin;
+  std::string version, hash;
+};
+// All pins there are: before the first job of a session, and after each change.
+struct HostPins {
+  SessionId session = 0;
+  std::vector<PluginPin> pins;
+};
 // Finish what runs, give back the rest, say goodbye: the broker is about to end.
 struct DrainHost {};
 
 using ToBroker = std::variant<HostHello, HostOffers, HostCredit, JobStatuses, HostHeartbeat, HostGoodbye, HostReport>;
-using ToHost = std::variant<BrokerWelcome, RunJobs, CancelJob, HeartbeatAnswer, HelloPlease, DrainHost>;
+using ToHost = std::variant<BrokerWelcome, RunJobs, CancelJob, HeartbeatAnswer, HelloPlease, DrainHost, HostPins>;
 
 // ---- cape commands <-> broker (REQ/REP style over DEALER/ROUTER): method and JSON object in, JSON object out.
 struct AdminRequest {

@@ -118,6 +118,13 @@ struct RefreshConfig {
   std::uint32_t subjects_per_s = 10'000;
 };
 
+// When a new version of a plugin counts as slower by far, so that the last good one comes back.
+struct RollbackConfig {
+  double slower = 5;          // times the p95 of the last good version; 0: never
+  std::int64_t above_ms = 10;  // and the new version's p95 is above this
+  std::uint32_t events = 100;  // of each version that are compared at least
+};
+
 struct ListenConfig {  // ZeroMQ endpoints; ipc:// below data_dir/run unless configured
   std::string push, ping, hosts, admin, monitor;
 };
@@ -147,6 +154,7 @@ struct Config {
   fs::path data_dir;  // absolute
   std::vector<fs::path> plugins;
   RefreshConfig refresh;
+  RollbackConfig rollback;
   ListenConfig listen;
   HostConfig host;
   fs::path keys_dir;  // absolute; empty: no CURVE keys, so tcp on loopback alone

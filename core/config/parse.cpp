@@ -18,6 +18,16 @@ void read_refresh(Section& file, RefreshConfig& refresh) {
   section.finish();
 }
 
+void read_rollback(Section& file, RollbackConfig& rollback) {
+  Section section = file.table("rollback");
+  section.number("slower", rollback.slower, 0, 1'000'000);
+  section.duration_ms("above", rollback.above_ms, {.min = 1, .max = h_ms});
+  section.integer("events", rollback.events, {.min = 20, .max = 10'000});
+  if (rollback.slower != 0 && rollback.slower < 1)
+    section.mistake("slower", "expected a number of 1 or more, or 0 for never");
+  section.finish();
+}
+
 void read_sandbox(Section& file, char& require) {
   Section section = file.table("sandbox");
   if (const auto level = section.text("require")) {
@@ -39,6 +49,7 @@ void read_top(Section& file, Config& config) {
             {.min = 1, .max = static_cast<std::int64_t>(payload_bytes_ceiling)});
   file.size("outputs_bytes_max", config.outputs_bytes_max, {.min = 1 << 20, .max = std::int64_t{64} << 30});
   read_refresh(file, config.refresh);
+  read_rollback(file, config.rollback);
   read_sandbox(file, config.sandbox_require);
   read_listen(file, config);
 }

@@ -39,6 +39,7 @@ public:
   std::int64_t next_step_boot_ns() const override;
   bool step() override;
   std::vector<PluginImagePtr> serving() const override { return serving_; }
+  std::vector<PluginImagePtr> available() const override { return shelf_.available(); }
   std::vector<wire::SetAside> set_aside() const override { return shelf_.set_aside(); }
   std::vector<FileVerdict> files() const override;
   bool settled() const override { return unsettled_.empty(); }

@@ -60,6 +60,9 @@ public:
   // The image that serves each id, by id. One id in two files: the one that became stable last; at start the
   // highest version, then the newest mtime, then the name; a watched file wins over a built-in one.
   virtual std::vector<PluginImagePtr> serving() const = 0;
+  // Everything that could serve: of each id those that serve or stand by, highest first; then what was
+  // replaced or removed and is still kept, the newest first.
+  virtual std::vector<PluginImagePtr> available() const = 0;
   virtual std::vector<wire::SetAside> set_aside() const = 0;
   virtual std::vector<FileVerdict> files() const = 0;  // those that are served or set aside, by path
   // True once every file that was there at start is served or set aside.

@@ -1,6 +1,7 @@
 #include "host/child/shelf.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fcntl.h>
 
@@ -34,8 +35,10 @@ bool Shelf::put_good(const fs::path& file, const PluginImagePtr& image, const St
   content.aside.reset();
   if (content.image && content.image->hash == image->hash)
     return was_aside;  // touched only: it keeps its standing
-  content.image = named(image, file);
+  PluginImagePtr before = std::exchange(content.image, named(image, file));
   content.standing = standing;
+  keep(std::move(before));
+  std::erase_if(former_, [&](const PluginImagePtr& one) { return one->hash == image->hash; });
   return true;
 }
 
@@ -49,7 +52,33 @@ bool Shelf::put_aside(const fs::path& file, wire::SetAside aside, bool for_good)
 }
 
 bool Shelf::remove(const fs::path& file) {
-  return files_.erase(file) > 0;
+  const auto at = files_.find(file);
+  if (at == files_.end()) return false;
+  PluginImagePtr before = std::move(at->second.image);
+  files_.erase(at);
+  keep(std::move(before));
+  return true;
+}
+
+bool Shelf::has(const std::string& hash) const {
+  return std::ranges::any_of(files_, [&](const auto& entry) {
+    const PluginImagePtr& image = entry.second.image;
+    return image && image->hash == hash;
+  });
+}
+
+void Shelf::keep(PluginImagePtr image) {
+  if (!image || has(image->hash)) return;
+  former_.insert(former_.begin(), std::move(image));
+  std::size_t of_id = 0, all = 0;
+  std::uint64_t bytes = 0;
+  std::erase_if(former_, [&, id = former_.front()->id](const PluginImagePtr& one) {
+    if (one->id == id && ++of_id > former_of_id_max) return true;
+    if (all == former_max || bytes + one->bytes > former_bytes_max) return true;
+    ++all;
+    bytes += one->bytes;
+    return false;
+  });
 }
 
 std::optional<Shelf::Known> Shelf::known(const std::string& hash) const {
@@ -58,15 +87,27 @@ std::optional<Shelf::Known> Shelf::known(const std::string& hash) const {
     if (content.aside && content.aside_for_good && content.aside->hash == hash)
       return Known{{}, content.aside->reason};
   }
+  for (const PluginImagePtr& image : former_)
+    if (image->hash == hash) return Known{image, {}};
   return std::nullopt;
 }
 
-std::vector<PluginImagePtr> Shelf::serving() const {
+std::vector<ShelfItem> Shelf::items() const {
   std::vector<ShelfItem> items;
   for (const auto& [file, content] : files_) {
     if (content.image) items.push_back({content.image, content.standing});
   }
-  return serving_of(std::move(items));
+  return items;
+}
+
+std::vector<PluginImagePtr> Shelf::serving() const {
+  return serving_of(items());
+}
+
+std::vector<PluginImagePtr> Shelf::available() const {
+  std::vector<PluginImagePtr> all = by_standing(items());
+  all.insert(all.end(), former_.begin(), former_.end());
+  return all;
 }
 
 std::vector<wire::SetAside> Shelf::set_aside() const {

@@ -45,14 +45,19 @@ int compare_versions(std::string_view a, std::string_view b) {
   return static_cast<int>(!a.empty()) - static_cast<int>(!b.empty());
 }
 
-std::vector<PluginImagePtr> serving_of(std::vector<ShelfItem> items) {
+std::vector<PluginImagePtr> by_standing(std::vector<ShelfItem> items) {
   std::ranges::sort(items, [](const ShelfItem& a, const ShelfItem& b) {
     return a.image->id != b.image->id ? a.image->id < b.image->id : stands_higher(a, b);
   });
-  std::vector<PluginImagePtr> serving;
-  for (ShelfItem& item : items) {
-    if (serving.empty() || serving.back()->id != item.image->id) serving.push_back(std::move(item.image));
-  }
+  std::vector<PluginImagePtr> images;
+  for (ShelfItem& item : items) images.push_back(std::move(item.image));
+  return images;
+}
+
+std::vector<PluginImagePtr> serving_of(std::vector<ShelfItem> items) {
+  std::vector<PluginImagePtr> serving = by_standing(std::move(items));
+  const auto same_id = [](const PluginImagePtr& a, const PluginImagePtr& b) { return a->id == b->id; };
+  serving.erase(std::unique(serving.begin(), serving.end(), same_id), serving.end());
   return serving;
 }
 

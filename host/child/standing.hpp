@@ -29,6 +29,8 @@ struct ShelfItem {
 // < 0: a is lower; 0: equal; > 0: a is higher.
 int compare_versions(std::string_view a, std::string_view b);
 
+// By id, and of one id the highest first.
+std::vector<PluginImagePtr> by_standing(std::vector<ShelfItem> items);
 // One image for each id, in order of ids.
 std::vector<PluginImagePtr> serving_of(std::vector<ShelfItem> items);
 

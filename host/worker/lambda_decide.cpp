@@ -21,7 +21,8 @@ LambdaWorker::LambdaWorker(LambdaIndex index, const WorkerLambda& lambda, const 
       plan_(plan),
       trouble_("the plugins are being looked at"),
       start_backoff_(start_limits),
-      probe_backoff_({lambda.probe_first_ns, lambda.probe_factor, lambda.probe_max_ns}) {
+      probe_backoff_({lambda.probe_first_ns, lambda.probe_factor, lambda.probe_max_ns}),
+      speed_(lambda.speed) {
   plan_.lambdas.clear();
 }
 

@@ -30,6 +30,7 @@ void LambdaWorker::serves(const PluginServes& plugin) {
   start_backoff_.reset();
   probe_backoff_.reset();
   crashes_ = {};
+  speed_.begins(hash_);
   vain_crashes_ = vain_starts_ = 0;
   works_ = works_not_ = false;
   judged_.reset();
@@ -118,7 +119,7 @@ void LambdaWorker::is_done(WorkerChild& child, wire::JobStatus& status, std::int
   if (child.out.empty()) child.taken_back = false;
   if (!came_back) {
     if (status.started || status.events_done > 0) start_backoff_.reset();
-    count_time(status);
+    count_time(child, status);
     return end_job(*held, whole_status(*held, std::move(status)));
   }
   if (!asked) {  // counts as an attempt, so that it cannot go on for ever
@@ -137,10 +138,14 @@ void LambdaWorker::count_success(const WorkerChild& child) {
   if (child.hash == hash_) judge({});
 }
 
-void LambdaWorker::count_time(const wire::JobStatus& status) {
+void LambdaWorker::count_time(const WorkerChild& child, const wire::JobStatus& status) {
   if (status.first_start_ns == 0 || status.end_ns < status.first_start_ns) return;
   const std::int64_t took_ns = std::max<std::int64_t>(status.end_ns - status.first_start_ns, 1);
   job_ns_ = job_ns_ == 0 ? took_ns : std::max<std::int64_t>((7 * job_ns_ + took_ns) / 8, 1);
+  if (child.hash != hash_) return;
+  const std::uint32_t failed = status.started && !cape::is_done(status.end.kind) ? 1 : 0;
+  if (std::optional<std::string> slow = speed_.took(took_ns, status.events_done + failed))
+    judged_ = BytesJudged{.lambda = index_, .hash = hash_, .trouble = std::move(*slow)};
 }
 
 void LambdaWorker::count_crash(const WorkerChild& child, const std::string& subject, const Outcome& end,

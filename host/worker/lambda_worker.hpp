@@ -67,7 +67,7 @@ class LambdaWorker {
   void count_crash(const WorkerChild& child, const std::string& subject, const Outcome& end,
                    std::int64_t now_ns);
   void count_success(const WorkerChild& child);
-  void count_time(const wire::JobStatus& status);
+  void count_time(const WorkerChild& child, const wire::JobStatus& status);
   void judge(std::string trouble);
 
   // lambda_children.cpp: timeouts, stops, kills
@@ -105,6 +105,7 @@ class LambdaWorker {
   std::string start_trouble_;   // the last start failed; empty once a child is ready
   Backoff start_backoff_, probe_backoff_;
   CrashRecord crashes_;
+  SpeedWatch speed_;
   std::uint32_t vain_crashes_ = 0, vain_starts_ = 0;  // of these bytes, before any event succeeded
   bool works_ = false, works_not_ = false;            // as said by judge()
   std::optional<BytesJudged> judged_;                 // not taken yet

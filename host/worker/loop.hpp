@@ -13,9 +13,10 @@
 
 #include "core/unique_fd.hpp"
 #include "host/child/intake.hpp"
+#include "host/child/last_good.hpp"
+#include "host/child/pins.hpp"
 #include "host/worker/children.hpp"
 #include "host/worker/host_loop.hpp"
-#include "host/worker/last_good.hpp"
 #include "host/worker/plan.hpp"
 #include "host/worker/session.hpp"
 #include "host/worker/status_files.hpp"
@@ -50,10 +51,12 @@ class Loop final : public HostLoop {
   void take(const wire::HeartbeatAnswer& answer) { renew_lease(session_.take(answer)); }
   void take(const wire::HelloPlease& please);
   void take(const wire::DrainHost&);
+  void take(wire::HostPins& pins);
   void renew_lease(std::optional<std::int64_t> end_ns);
   void ask_to_stop();
   void tell_silence();
   void step_intake();
+  void choose();
   void tell_what_serves();
   void note_trouble(const ReportCredit& credit);
   void write_verdicts();
@@ -92,7 +95,8 @@ class Loop final : public HostLoop {
   std::map<LambdaIndex, std::string> told_troubles_;
   TroublesByHash troubles_;  // as the worker says them, of bytes that were to run
   StatusFiles status_files_;
-  LastGood last_good_;
+  child::LastGood last_good_;
+  child::Pins pins_;
   Children children_;
 
   std::int64_t now_ns_ = 0;

@@ -2,10 +2,19 @@
 #include <algorithm>
 #include <iterator>
 
+#include <fmt/format.h>
+
 #include "core/log.hpp"
 #include "host/worker/loop.hpp"
 
 namespace cape::host {
+namespace {
+
+bool contains(const std::vector<child::PluginImagePtr>& images, const std::string& hash) {
+  return std::ranges::any_of(images, [&](const auto& image) { return image->hash == hash; });
+}
+
+}  // namespace
 
 void Loop::receive() {
   transport_.clear_wakeup();
@@ -62,10 +71,40 @@ void Loop::tell_trouble(LambdaIndex lambda, const std::string& trouble) {
   if (!trouble.empty()) log::warning("host", "{} cannot run: {}", places_[lambda].name(), trouble);
 }
 
+void Loop::take(wire::HostPins& pins) {
+  if (!session_.is_current(pins.session)) return;
+  pins_.set(std::move(pins.pins));
+  tell_what_serves();
+}
+
+// What serves, by the rule, the judgement of what failed, and the operator's word, each over the one before.
+void Loop::choose() {
+  const std::vector<child::PluginImagePtr> available = intake_->available();
+  std::vector<child::PluginImagePtr> serving =
+      pins_.serving(last_good_.serving(intake_->serving()), available);
+  std::map<std::string, std::int64_t> since;
+  const auto note = [&](const child::PluginImagePtr& image, const auto& before) {
+    const bool same = contains(before, image->hash) && shelves_.since_wall_ns.contains(image->hash);
+    since[image->hash] = same ? shelves_.since_wall_ns.at(image->hash) : wall_ns();
+  };
+  std::vector<child::PluginImagePtr> standing_by;
+  for (const child::PluginImagePtr& image : available) {
+    if (contains(serving, image->hash) || contains(standing_by, image->hash)) continue;
+    note(image, shelves_.standing_by);
+    standing_by.push_back(image);
+  }
+  for (const child::PluginImagePtr& image : serving) note(image, shelves_.serving);
+  shelves_.serving = std::move(serving);
+  shelves_.standing_by = std::move(standing_by);
+  shelves_.since_wall_ns = std::move(since);
+  shelves_.pin_troubles = pins_.troubles();
+}
+
 void Loop::tell_what_serves() {
-  shelves_.serving = last_good_.serving(intake_->serving());
+  choose();
   std::vector<wire::SetAside> aside = intake_->set_aside();
   std::ranges::move(last_good_.set_aside(), std::back_inserter(aside));
+  std::erase_if(aside, [&](const wire::SetAside& file) { return contains(shelves_.serving, file.hash); });
   for (const wire::SetAside& file : aside) {
     const bool known = std::ranges::any_of(shelves_.set_aside, [&](const wire::SetAside& old) {
       return old.file == file.file && old.reason == file.reason;
@@ -85,12 +124,24 @@ void Loop::tell_what_serves() {
 void Loop::write_verdicts() {
   std::vector<child::FileVerdict> files = intake_->files();
   last_good_.correct(files);
+  pins_.correct(files);
   status_files_.update(files, troubles_, wall_ns());
 }
 
 void Loop::take(const BytesJudged& judged) {
   if (judged.trouble.empty()) return last_good_.works(shelves_.serving, judged.hash);
-  if (last_good_.works_not(shelves_.serving, judged.hash, judged.trouble)) tell_what_serves();
+  const auto image =
+      std::ranges::find_if(shelves_.serving, [&](const auto& i) { return i->hash == judged.hash; });
+  if (image == shelves_.serving.end()) return;
+  const std::string what = fmt::format("version {} ({}) of plugin '{}' does not work: {}", (*image)->version,
+                                       judged.hash.substr(0, 8), (*image)->id, judged.trouble);
+  if (pins_.is_pinned((*image)->id)) {
+    log::error("host", "{}; it serves on, since it is pinned to {}: `cape plugin unpin {}`", what,
+               pins_.text((*image)->id), (*image)->id);
+  } else if (last_good_.works_not(shelves_.serving, judged.hash, judged.trouble)) {
+    log::error("host", "{}; the last good version serves again", what);
+    tell_what_serves();
+  }
 }
 
 }  // namespace cape::host

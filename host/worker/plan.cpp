@@ -13,7 +13,7 @@ constexpr std::int64_t look_least_ns = 5 * ns_per_ms;
 constexpr std::int64_t look_most_ns = 250 * ns_per_ms;
 constexpr std::int64_t shadow_idle_ns = 10 * ns_per_s;
 
-WorkerLambda worker_lambda(const LambdaPlace& place) {
+WorkerLambda worker_lambda(const LambdaPlace& place, const SpeedWatch::Limits& speed) {
   const RetryPolicy& retry = place.topology->retry;
   return {.children_max = place.lambda->children_max,
           .timeout_ns = place.lambda->timeout_ms * ns_per_ms,
@@ -22,10 +22,14 @@ WorkerLambda worker_lambda(const LambdaPlace& place) {
           .probe_first_ns = retry.first_ms * ns_per_ms,
           .probe_factor = retry.factor,
           .probe_max_ns = retry.max_ms * ns_per_ms,
+          .speed = speed,
           .idle_max_ns = place.topology->shadow_of ? shadow_idle_ns : 0};
 }
 
 std::string missing_plugin(const std::string& id, const Shelves& shelves) {
+  if (const auto pinned = shelves.pin_troubles.find(id);
+      shelves.settled && pinned != shelves.pin_troubles.end())
+    return pinned->second;
   if (!shelves.settled)
     return fmt::format("plugin '{}' has not been found yet: the files are still looked at", id);
   for (const wire::SetAside& aside : shelves.set_aside) {
@@ -59,7 +63,10 @@ std::vector<wire::HostLambda> names_of(const std::vector<LambdaPlace>& places, c
 
 WorkerPlan plan_of(const Config& config) {
   WorkerPlan plan;
-  for (const LambdaPlace& place : lambdas_of(config)) plan.lambdas.push_back(worker_lambda(place));
+  const SpeedWatch::Limits speed{.slower = config.rollback.slower,
+                                 .above_ns = config.rollback.above_ms * ns_per_ms,
+                                 .events = config.rollback.events};
+  for (const LambdaPlace& place : lambdas_of(config)) plan.lambdas.push_back(worker_lambda(place, speed));
   return plan;
 }
 
@@ -109,10 +116,19 @@ PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelv
 
 std::vector<wire::PluginOffer> offers_of(const Shelves& shelves) {
   std::vector<wire::PluginOffer> offers;
-  for (const child::PluginImagePtr& image : shelves.serving) {
-    if (!image->is_lambda()) continue;
-    offers.push_back({.id = image->id, .version = image->version, .hash = image->hash, .file = image->file});
-  }
+  const auto add = [&](const child::PluginImage& image, bool serves) {
+    if (!image.is_lambda() || offers.size() == wire::offers_per_message_max) return;
+    const auto since = shelves.since_wall_ns.find(image.hash);
+    offers.push_back({.id = image.id,
+                      .version = image.version,
+                      .hash = image.hash,
+                      .file = image.file,
+                      .serves = serves && shelves.settled,  // until then another file may yet
+                      .wants = image.wants,
+                      .since_wall_ns = since == shelves.since_wall_ns.end() ? 0 : since->second});
+  };
+  for (const child::PluginImagePtr& image : shelves.serving) add(*image, true);
+  for (const child::PluginImagePtr& image : shelves.standing_by) add(*image, false);
   return offers;
 }
 

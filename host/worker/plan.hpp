@@ -3,6 +3,8 @@
 // a lambda. Pure.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "core/config/config.hpp"
@@ -32,12 +34,15 @@ child::ChildSpec spec_of(const Config& config, const LambdaPlace& place, child::
 // What the plugin directories hold now.
 struct Shelves {
   std::vector<child::PluginImagePtr> serving;
+  std::vector<child::PluginImagePtr> standing_by;  // good, but other bytes of their id serve
+  std::map<std::string, std::string> pin_troubles;  // by plugin: why its pin finds no bytes
+  std::map<std::string, std::int64_t> since_wall_ns;  // by hash: since when it serves, or stands by
   std::vector<wire::SetAside> set_aside;
   bool settled = false;  // every file has been looked at once
 };
 PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves);
 
-// Lambdas alone: sources are the broker's.
+// Lambdas alone: sources are the broker's. Those that serve first, and no more than one message takes.
 std::vector<wire::PluginOffer> offers_of(const Shelves& shelves);
 
 }  // namespace cape::host

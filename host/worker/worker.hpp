@@ -28,6 +28,7 @@
 #include "core/clock.hpp"
 #include "core/config/config.hpp"
 #include "host/child/lambda_child.hpp"
+#include "host/worker/speed_watch.hpp"
 #include "wire/messages.hpp"
 
 namespace cape::host {
@@ -44,6 +45,7 @@ struct WorkerLambda {
   std::int64_t probe_first_ns = 200'000'000;
   double probe_factor = 2;
   std::int64_t probe_max_ns = 300'000'000'000;
+  SpeedWatch::Limits speed = {};  // of new bytes beside those before them
   std::int64_t idle_max_ns = 0;  // a child without a job for so long is stopped; 0: none is
 };
 struct WorkerPlan {
@@ -135,7 +137,8 @@ using Action = std::variant<StartChild, GiveJob, TakeBack, CancelChild, KillChil
                             ReportCredit, ReportQuiet, ReportDrained>;
 
 // What is now known of the bytes that serve a lambda, once for each of the two and each time that other bytes
-// begin to serve: that an event succeeded with them, or, while none had, that they do not work.
+// begin to serve: that an event succeeded with them, or, while none had, that they do not work. They may also be
+// judged not to work after all, because they are slower by far than those before.
 struct BytesJudged {
   LambdaIndex lambda = 0;
   std::string hash;

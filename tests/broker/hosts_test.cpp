@@ -125,6 +125,33 @@ class HostsTest : public testing::Test {
   std::unique_ptr<Publisher> publisher;
 };
 
+TEST_F(HostsTest, LearnsWhatIsPinnedBeforeItsFirstJob) {
+  hosts->set_pins({{"p", "1.0", ""}});
+  say(1, hello_of("a", 7));
+  EXPECT_TRUE(is_up(commit()));
+
+  ASSERT_EQ(end.sent.size(), 2u);
+  ASSERT_TRUE(std::holds_alternative<wire::HostPins>(end.sent[0].second));
+  EXPECT_EQ(end.all<wire::HostPins>(1)[0].pins.at(0).version, "1.0");
+  EXPECT_EQ(end.all<wire::HostPins>(1)[0].session, 7u);
+}
+
+TEST_F(HostsTest, LearnsOfAPinThatCouldNotBeSentWithItsNextHeartbeat) {
+  say(1, hello_of("a", 7));
+  commit();
+  end.full = true;
+  hosts->set_pins({{"p", "1.0", ""}});
+  end.full = false;
+  EXPECT_TRUE(end.all<wire::HostPins>(1).back().pins.empty());
+
+  say(1, wire::HostHeartbeat{.session = 7, .sent_ns = 1, .running = {}});
+
+  EXPECT_EQ(end.all<wire::HostPins>(1).back().pins.size(), 1u);
+  const std::size_t told = end.all<wire::HostPins>(1).size();
+  say(1, wire::HostHeartbeat{.session = 7, .sent_ns = 2, .running = {}});
+  EXPECT_EQ(end.all<wire::HostPins>(1).size(), told) << "once";
+}
+
 TEST_F(HostsTest, SessionIsUpOnlyWhenItsLeaseIsOnDisk) {
   EXPECT_THAT(say(1, hello_of("a", 7)), IsEmpty());
   EXPECT_TRUE(end.sent.empty());

@@ -18,6 +18,7 @@ refresh  = { enabled = false, subjects_per_s = 500 }
 payload_bytes_max = "4MiB"
 lease = "20s"
 sandbox = { require = "C" }
+rollback = { slower = 3.5, above = "50ms", events = 200 }
 
 [listen]
 push = "ipc://sockets/push.sock"
@@ -72,6 +73,9 @@ TEST(Config, ReadsEveryKeyAtTheTop) {
   EXPECT_EQ(config.payload_bytes_max, 4u << 20);
   EXPECT_EQ(config.lease_ms, 20'000);
   EXPECT_EQ(config.sandbox_require, 'C');
+  EXPECT_EQ(config.rollback.slower, 3.5);
+  EXPECT_EQ(config.rollback.above_ms, 50);
+  EXPECT_EQ(config.rollback.events, 200u);
   EXPECT_EQ(config.listen.push, "ipc:///etc/cape/sockets/push.sock");
   EXPECT_EQ(config.listen.ping, "ipc:///etc/cape/data/run/ping.sock");
   EXPECT_EQ(config.listen.admin, "ipc:///etc/cape/data/run/admin.sock");
@@ -241,6 +245,9 @@ grant = { state = true }
   EXPECT_EQ(config.payload_bytes_max, 1u << 20);
   EXPECT_EQ(config.lease_ms, 10'000);
   EXPECT_EQ(config.sandbox_require, 'B');
+  EXPECT_EQ(config.rollback.slower, 5);
+  EXPECT_EQ(config.rollback.above_ms, 10);
+  EXPECT_EQ(config.rollback.events, 100u);
   const TopologyConfig& topology = config.topologies.at(0);
   EXPECT_EQ(topology.retry.first_ms, 200);
   EXPECT_EQ(topology.retry.factor, 2);

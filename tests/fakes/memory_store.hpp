@@ -54,6 +54,7 @@ class MemoryStore : public storage::CursorStore {
   }
   Result<std::vector<storage::HostLease>> leases() override { return std::vector<storage::HostLease>(); }
   Result<std::vector<storage::PausedTopology>> paused_topologies() override { return paused; }
+  Result<std::vector<storage::Pin>> pins() override { return std::vector<storage::Pin>(); }
   Result<std::vector<storage::Baseline>> baselines() override { return std::vector<storage::Baseline>(); }
   Result<std::vector<storage::CoverageRow>> coverage() override {
     return std::vector<storage::CoverageRow>();

@@ -1,8 +1,11 @@
 // The parts of intake that need no directory: what a library looks like, which version is higher, what a
 // manifest may say.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <random>
@@ -36,6 +39,23 @@ TEST(ElfCheck, RefusesALibraryCutOffAtAnyLength) {
   }
 }
 
+// A plugin as the linker makes it, half written at every length that it can have.
+TEST(ElfCheck, RefusesARealPluginCutOffAtAnyLength) {
+  const UniqueFd plugin{::open(CAPE_TEST_PLUGINS "/record.so", O_RDONLY | O_CLOEXEC)};
+  struct stat status {};
+  ASSERT_EQ(::fstat(plugin.get(), &status), 0);
+  UniqueFd memfd{::memfd_create("elf", MFD_CLOEXEC)};
+  ASSERT_EQ(::sendfile(memfd.get(), plugin.get(), nullptr, static_cast<std::size_t>(status.st_size)),
+            status.st_size);
+  ASSERT_EQ(elf_mistake(memfd.get(), static_cast<std::uint64_t>(status.st_size)), "");
+
+  for (off_t length = status.st_size - 1; length >= 0; --length) {
+    ASSERT_EQ(::ftruncate(memfd.get(), length), 0);
+    ASSERT_NE(elf_mistake(memfd.get(), static_cast<std::uint64_t>(length)), "")
+        << "cut after " << length << " bytes";
+  }
+}
+
 TEST(ElfCheck, SurvivesAnyBytesInItsHeaders) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -60,6 +80,45 @@ TEST(Versions, CompareRunsOfDigitsAsNumbers) {
 
 ManifestReport good_manifest() {
   return {.id = "audit_log", .version = "1.0.0", .kinds = 1, .abi_major = 1};
+}
+
+// The rule, key by key: what comes first in it wins over all that follows.
+std::string first_of(std::vector<ShelfItem> items) {
+  const std::vector<PluginImagePtr> serving = serving_of(std::move(items));
+  return serving.size() == 1 ? serving[0]->hash : "serving: " + std::to_string(serving.size());
+}
+
+ShelfItem item(const std::string& hash, const std::string& version, const std::string& file,
+               Standing standing) {
+  auto made = std::make_shared<PluginImage>();
+  made->id = "a";
+  made->hash = hash;
+  made->version = version;
+  made->file = file;
+  return {made, standing};
+}
+
+TEST(Standing, OfTwoFilesWithOneIdIsAlwaysDecidedTheSameWay) {
+  const Standing at_start{.watched = true, .round = 0, .modified_ns = 5};
+  const Standing newer_file{.watched = true, .round = 0, .modified_ns = 6};
+  const Standing dropped{.watched = true, .round = 1, .modified_ns = 1};
+  const Standing dropped_later{.watched = true, .round = 2, .modified_ns = 1};
+  const Standing built_in{.watched = false, .round = 9, .modified_ns = 9};
+  const struct {
+    const char* why;
+    ShelfItem wins, loses;
+  } pairs[] = {
+      {"a watched file over a built-in one", item("w", "1", "a", at_start), item("l", "9", "z", built_in)},
+      {"the last to become stable", item("w", "1", "a", dropped_later), item("l", "9", "z", dropped)},
+      {"dropped over there at start", item("w", "1", "a", dropped), item("l", "9", "z", newer_file)},
+      {"the highest version at start", item("w", "1.10", "a", at_start), item("l", "1.9", "z", newer_file)},
+      {"then the newest", item("w", "1", "a", newer_file), item("l", "1", "z", at_start)},
+      {"then the last by name", item("w", "1", "z", at_start), item("l", "1", "a", at_start)},
+  };
+  for (const auto& pair : pairs) {
+    EXPECT_EQ(first_of({pair.wins, pair.loses}), "w") << pair.why;
+    EXPECT_EQ(first_of({pair.loses, pair.wins}), "w") << pair.why << ", found the other way round";
+  }
 }
 
 TEST(Manifest, TakesAGoodOne) {

@@ -285,6 +285,70 @@ TEST_F(IntakeTest, LastContentWinsAfterAThousandRewrites) {
   EXPECT_EQ(inspections.started_in_all(), 1);
 }
 
+TEST_F(IntakeTest, ComesToRestAfterAThousandFilesWereDroppedAndRemoved) {
+  write_file(watched / "stays.so", fake_plugin("a", "1.0"));
+  open_later();
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  };
+  const auto before = descriptors();
+  for (int i = 0; i < 1'000; ++i) {
+    const auto file = watched / ("b" + std::to_string(i % 7) + ".so");
+    write_file(file, fake_plugin("b", std::to_string(i)));
+    intake->step();
+    std::filesystem::remove(file);
+    intake->step();
+  }
+
+  run_until_still();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  EXPECT_THAT(intake->set_aside(), IsEmpty());
+  EXPECT_EQ(descriptors(), before);
+  EXPECT_EQ(inspections.started_in_all(), 1);
+}
+
+TEST_F(IntakeTest, RenamedFileIsTheSameBytesUnderItsNewName) {
+  write_file(watched / "x.so", fake_plugin("a", "1.0"));
+  open_later();
+
+  std::filesystem::rename(watched / "x.so", watched / "y.so");
+  run_until_still();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  EXPECT_EQ(intake->serving()[0]->file, (watched / "y.so").string());
+  EXPECT_EQ(inspections.started_in_all(), 1);
+  EXPECT_EQ(intake->available().size(), 1u) << "nothing was replaced";
+}
+
+TEST_F(IntakeTest, OfOneContentUnderTwoNamesEitherMayGo) {
+  write_file(watched / "x.so", fake_plugin("a", "1.0"));
+  open_later();
+  write_file(watched / "y.so", fake_plugin("a", "1.0"));
+  run_until_still();
+  EXPECT_EQ(intake->serving()[0]->file, (watched / "y.so").string()) << "stable last";
+
+  std::filesystem::remove(watched / "y.so");
+  run_until_still();
+
+  EXPECT_THAT(served(), ElementsAre("a 1.0"));
+  EXPECT_EQ(intake->serving()[0]->file, (watched / "x.so").string());
+}
+
+TEST_F(IntakeTest, KeepsWhatWasReplacedAndRemovedForAPin) {
+  write_file(watched / "x.so", fake_plugin("a", "1.0"));
+  open_later();
+  write_file(watched / "x.so", fake_plugin("a", "2.0"));
+  run_until_still();
+  std::filesystem::remove(watched / "x.so");
+  run_until_still();
+
+  std::vector<std::string> kept;
+  for (const PluginImagePtr& image : intake->available()) kept.push_back(image->version);
+  EXPECT_THAT(kept, ElementsAre("2.0", "1.0"));
+  EXPECT_THAT(served(), IsEmpty());
+}
+
 TEST_F(IntakeTest, RefusesADirectoryThatIsNotThere) {
   const auto made = make_intake({.dirs = {watched / "missing"}, .builtin_dirs = {}},
                                 {.inspector = std::make_unique<test::FakeInspector>(inspections),

@@ -1,25 +1,18 @@
 // Going back to the last bytes that worked.
-#include "host/worker/last_good.hpp"
+#include "host/child/last_good.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cape::host {
+#include "tests/host/images.hpp"
+
+namespace cape::child {
 namespace {
 
-using child::PluginImagePtr;
+using test::image;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-PluginImagePtr image(const std::string& id, const std::string& version, const std::string& hash) {
-  auto made = std::make_shared<child::PluginImage>();
-  made->id = id;
-  made->version = version;
-  made->hash = hash;
-  made->file = id + ".so";
-  return made;
-}
 
 class LastGoodTest : public ::testing::Test {
  protected:
@@ -75,19 +68,63 @@ TEST_F(LastGoodTest, ForgetsAPluginThatIsGone) {
   EXPECT_FALSE(last_good.works_not(serves, "h2", "it crashes"));
 }
 
+// A version may work and still be found wanting, such as by its speed.
+TEST_F(LastGoodTest, GoesBackBehindAVersionThatWorkedAtFirst) {
+  serving({old_one});
+  last_good.works(serves, "h1");
+  serving({new_one});
+  last_good.works(serves, "h2");
+
+  EXPECT_TRUE(last_good.works_not(serves, "h2", "it is slow"));
+
+  EXPECT_THAT(serving({new_one}), ElementsAre("h1"));
+  EXPECT_THAT(last_good.set_aside()[0].reason, HasSubstr("it is slow; version 1.0"));
+}
+
+TEST_F(LastGoodTest, GoesBackPastTwoBadVersionsToTheOneBefore) {
+  serving({old_one});
+  last_good.works(serves, "h1");
+  serving({new_one});
+  last_good.works(serves, "h2");
+  const PluginImagePtr third = image("a", "3.0", "h5");
+  serving({third});
+
+  EXPECT_TRUE(last_good.works_not(serves, "h5", "it crashes"));
+  EXPECT_THAT(serving({third}), ElementsAre("h2"));
+  EXPECT_TRUE(last_good.works_not(serves, "h2", "it is slow"));
+
+  EXPECT_THAT(serving({third}), ElementsAre("h1"));
+  ASSERT_EQ(last_good.set_aside().size(), 1u);
+  EXPECT_THAT(last_good.set_aside()[0].reason, HasSubstr("it crashes; version 1.0 (h1) serves again"));
+}
+
+TEST_F(LastGoodTest, HoldsNoMoreThanItMayOfManyVersionsThatWorked) {
+  for (int i = 0; i < 100; ++i) {
+    const std::string hash = "h" + std::to_string(i);
+    serving({image("a", "1.0", hash)});
+    last_good.works(serves, hash);
+  }
+  for (std::size_t i = 1; i < LastGood::kept_max; ++i) {
+    serving({image("a", "1.0", "h99")});
+    EXPECT_TRUE(last_good.works_not(serves, serves[0]->hash, "bad"));
+  }
+  serving({image("a", "1.0", "h99")});
+  EXPECT_FALSE(last_good.works_not(serves, serves[0]->hash, "bad")) << "the last one stays";
+}
+
 TEST_F(LastGoodTest, CorrectsWhatIsToldOfTheFile) {
   serving({old_one});
   last_good.works(serves, "h1");
   serving({new_one});
   last_good.works_not(serves, "h2", "it crashes");
-  std::vector<child::FileVerdict> files = {{.file = "a.so", .watched = true, .image = new_one}};
+  std::vector<FileVerdict> files = {{.file = "a.so", .watched = true, .image = new_one}};
 
   last_good.correct(files);
 
-  EXPECT_EQ(files[0].state, child::FileVerdict::State::set_aside);
+  EXPECT_EQ(files[0].state, FileVerdict::State::set_aside);
   EXPECT_EQ(files[0].hash, "h2");
   EXPECT_EQ(files[0].image->hash, "h1");
 }
 
 }  // namespace
-}  // namespace cape::host
+}  // namespace cape::child

@@ -65,6 +65,31 @@ TEST_F(PlanTest, OffersWhatTheManifestCallsALambda) {
   EXPECT_EQ(offers_of(shelves).size(), 1u);
 }
 
+TEST_F(PlanTest, OffersWhatServesBeforeWhatStandsByAndSaysSinceWhen) {
+  serve(CAPE_KIND_LAMBDA, 0);
+  shelves.since_wall_ns[shelves.serving[0]->hash] = 77;
+  auto former = std::make_shared<child::PluginImage>();
+  former->id = "p";
+  former->hash = "former";
+  former->kinds = CAPE_KIND_LAMBDA;
+  shelves.standing_by = {former};
+
+  const std::vector<wire::PluginOffer> offers = offers_of(shelves);
+
+  ASSERT_EQ(offers.size(), 2u);
+  EXPECT_TRUE(offers[0].serves);
+  EXPECT_EQ(offers[0].since_wall_ns, 77);
+  EXPECT_FALSE(offers[1].serves);
+  EXPECT_EQ(offers[1].hash, "former");
+}
+
+TEST_F(PlanTest, SaysWhyAPinFindsNothing) {
+  shelves.settled = true;
+  shelves.pin_troubles["p"] = "plugin 'p' is pinned to version 1.0";
+
+  EXPECT_EQ(first().trouble, "plugin 'p' is pinned to version 1.0");
+}
+
 TEST_F(PlanTest, DoesNotTakeASourceForALambda) {
   serve(CAPE_KIND_SOURCE, 0);
 

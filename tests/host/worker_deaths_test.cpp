@@ -264,5 +264,30 @@ TEST_F(WorkerJudges, OtherBytesAnew) {
   EXPECT_EQ(judged(), "bbbb: works");
 }
 
+TEST_F(WorkerJudges, BytesThatAreSlowerByFarNotToWorkAfterAll) {
+  bench.open();
+  const auto run = [&](const std::string& hash, std::int64_t took_ms) {
+    bench.step(bench.job(++last_job, "s", 1, 50, hash));
+    bench.step(bench.done(last_child, last_job, 50, 50, took_ms));
+  };
+  bench.step(bench.job(++last_job, "s", 1, 50));
+  bench.step(bench.ready(++last_child));
+  bench.step(bench.done(last_child, last_job, 50, 50, 50));
+  for (int i = 0; i < 3; ++i) run("aaaa", 50);
+  EXPECT_EQ(judged(), "aaaa: works");
+  bench.step(bench.serves("bbbb"));
+  bench.step(bench.ended(last_child, OutcomeKind::ok));
+  bench.step(bench.job(++last_job, "s", 1, 50, "bbbb"));
+  bench.step(bench.ready(++last_child));
+  bench.step(bench.done(last_child, last_job, 50, 50, 1'000));
+  EXPECT_EQ(judged(), "bbbb: works");
+
+  run("bbbb", 1'000);
+
+  EXPECT_THAT(judged(), HasSubstr("bbbb: slower by far: its first 100 events took 20 ms (p95)"));
+  run("bbbb", 1'000);
+  EXPECT_EQ(judged(), "") << "once is enough";
+}
+
 }  // namespace
 }  // namespace cape::host

@@ -24,6 +24,7 @@ struct SurvivesOf {
   Survives operator()(const wire::HostCredit&) const { return {.doubling = true}; }
   Survives operator()(const wire::JobStatuses&) const { return {false, true, true}; }
   Survives operator()(const wire::BrokerWelcome&) const { return {false, true, true}; }
+  Survives operator()(const wire::HostPins&) const { return {.doubling = true}; }
   Survives operator()(const wire::RunJobs&) const { return {}; }
   // Missed, these cost time alone.
   Survives operator()(const wire::CancelJob&) const { return {true, true, true}; }

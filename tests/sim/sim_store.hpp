@@ -48,6 +48,7 @@ class SimStore final : public storage::CursorStore {
   Result<std::vector<storage::PausedTopology>> paused_topologies() override {
     return std::vector<storage::PausedTopology>();
   }
+  Result<std::vector<storage::Pin>> pins() override { return std::vector<storage::Pin>(); }
   Result<std::vector<storage::Baseline>> baselines() override { return std::vector<storage::Baseline>(); }
   Result<std::vector<storage::CoverageRow>> coverage() override {
     return std::vector<storage::CoverageRow>();

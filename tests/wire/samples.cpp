@@ -11,7 +11,7 @@ std::string letters(std::size_t count) {
 
 PluginOffer widest_offer() {
   return {letters(name_bytes_max), letters(version_bytes_max), letters(hash_bytes_max),
-          letters(file_bytes_max), letters(name_bytes_max)};
+          letters(file_bytes_max), false, UINT32_MAX, INT64_MAX, letters(name_bytes_max)};
 }
 
 JobStatus widest_status() {
@@ -147,6 +147,10 @@ std::vector<ToHost> to_host() {
       HelloPlease{},
       HelloPlease{UINT64_MAX},
       DrainHost{},
+      HostPins{1, {}},
+      HostPins{UINT64_MAX,
+               {{letters(name_bytes_max), letters(version_bytes_max), ""},
+                {"audit_log", "", letters(hash_bytes_max)}}},
   };
 }
 

@@ -25,6 +25,7 @@ enum class MessageType : std::uint32_t {
   heartbeat_answer = 35,
   hello_please = 36,
   drain_host = 37,
+  host_pins = 38,
 };
 
 }  // namespace cape::wire

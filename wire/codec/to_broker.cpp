@@ -10,27 +10,35 @@
 namespace cape::wire {
 namespace {
 
+constexpr std::size_t offer_fields = 8;
+
 // ---- parts of messages
 
 void write(Writer& to, const std::vector<PluginOffer>& offers) {
   to.array(offers.size());
   for (const PluginOffer& offer : offers)
-    to.array(5)
+    to.array(offer_fields)
         .text(offer.id)
         .remark(offer.version, version_bytes_max)
         .text(offer.hash)
         .remark(offer.file, file_bytes_max)
+        .flag(offer.serves)
+        .integer(offer.wants)
+        .integer(offer.since_wall_ns)
         .text(offer.signed_by);
 }
 
 std::vector<PluginOffer> read_offers(Reader& from) {
   std::vector<PluginOffer> offers(from.list("offers", offers_per_message_max));
   for (PluginOffer& offer : offers) {
-    from.array("offers[]", 5);
+    from.array("offers[]", offer_fields);
     offer.id = from.text("offers[].id", name_bytes_max);
     offer.version = from.text("offers[].version", version_bytes_max);
     offer.hash = from.text("offers[].hash", hash_bytes_max);
     offer.file = from.text("offers[].file", file_bytes_max);
+    offer.serves = from.flag("offers[].serves");
+    offer.wants = from.integer<std::uint32_t>("offers[].wants");
+    offer.since_wall_ns = from.integer<std::int64_t>("offers[].since_wall_ns", 0);
     offer.signed_by = from.text("offers[].signed_by", name_bytes_max);
   }
   return offers;

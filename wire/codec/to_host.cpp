@@ -149,6 +149,30 @@ HeartbeatAnswer read_answer(Reader& from) {
 std::string bytes_of(const HelloPlease& message) {
   return Writer::message(MessageType::hello_please, 1).integer(message.session).take();
 }
+std::string bytes_of(const HostPins& message) {
+  Writer to = Writer::message(MessageType::host_pins, 2);
+  to.integer(message.session).array(message.pins.size());
+  for (const PluginPin& pin : message.pins)
+    to.array(3).text(pin.plugin).remark(pin.version, version_bytes_max).text(pin.hash);
+  return to.take();
+}
+
+HostPins read_pins(Reader& from) {
+  from.fields("host_pins", 2);
+  HostPins message;
+  message.session = from.integer<SessionId>("session", 1);
+  message.pins.resize(from.list("pins", pins_per_message_max));
+  for (PluginPin& pin : message.pins) {
+    from.array("pins[]", 3);
+    pin.plugin = from.text("pins[].plugin", name_bytes_max);
+    pin.version = from.text("pins[].version", version_bytes_max);
+    pin.hash = from.text("pins[].hash", hash_bytes_max);
+    if (pin.version.empty() == pin.hash.empty()) from.refuse("pins[]", "a version or a hash, not both");
+    if (!from.ok()) break;
+  }
+  return message;
+}
+
 std::string bytes_of(const DrainHost&) {
   return Writer::message(MessageType::drain_host, 0).take();
 }
@@ -177,6 +201,8 @@ Result<ToHost> decode_to_host(std::string_view bytes) {
     case MessageType::drain_host:
       from.fields("drain_host", 0);
       return finish(DrainHost{});
+    case MessageType::host_pins:
+      return finish(read_pins(from));
     default:
       from.refuse("type", "not one that a broker sends to a host");
       return finish(HelloPlease{});

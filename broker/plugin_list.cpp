@@ -1,0 +1,249 @@
+#include "broker/plugin_list.hpp"
+
+#include <algorithm>
+#include <ctime>
+
+#include <fmt/chrono.h>
+#include <nlohmann/json.hpp>
+
+#include "broker/broker_state.hpp"
+#include "plugin_api/include/cape/plugin.h"
+
+namespace cape::broker {
+namespace {
+
+using nlohmann::json;
+
+struct Wish {
+  std::uint32_t bit;
+  const char* name;
+};
+constexpr Wish all_wishes[] = {{CAPE_WANTS_STATE, "state"},
+                               {CAPE_WANTS_READ, "read"},
+                               {CAPE_WANTS_WRITE, "write"},
+                               {CAPE_WANTS_NETWORK, "network"}};
+
+bool is_granted(const Grant& grant, std::uint32_t wish) {
+  if (wish == CAPE_WANTS_STATE) return grant.state;
+  if (wish == CAPE_WANTS_READ) return !grant.read.empty();
+  if (wish == CAPE_WANTS_WRITE) return !grant.write.empty();
+  return false;
+}
+
+json wishes_of(std::uint32_t wants) {
+  json names = json::array();
+  for (const Wish& wish : all_wishes)
+    if ((wants & wish.bit) != 0) names.push_back(wish.name);
+  return names;
+}
+
+// `name`: of the lambda or domain whose grant it is.
+void add_wishes(json& entry, std::uint32_t wants, const std::string& name, const Grant& grant) {
+  for (const Wish& wish : all_wishes)
+    if ((wants & wish.bit) != 0)
+      entry[is_granted(grant, wish.bit) ? "granted" : "refused"][name].push_back(wish.name);
+}
+
+json utc_of(std::int64_t wall_ns) {
+  if (wall_ns <= 0) return nullptr;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(wall_ns / ns_per_s)));
+}
+
+struct What {
+  std::string id, version, hash, file;
+  const char* kind;
+  std::uint32_t wants = 0;
+  std::int64_t since_wall_ns = 0;
+};
+
+json entry_of(const BrokerState& b, const What& what, const char* state) {
+  const storage::Pin* pin = b.pin_desk.of(what.id);
+  json pinned = nullptr;
+  if (pin != nullptr) pinned = pin->hash.empty() ? pin->version : pin->hash.substr(0, 12);
+  return {{"id", what.id},
+          {"version", what.version},
+          {"hash", what.hash},
+          {"file", what.file},
+          {"kind", what.kind},
+          {"state", state},
+          {"since", utc_of(what.since_wall_ns)},
+          {"pinned", std::move(pinned)},
+          {"wishes", wishes_of(what.wants)},
+          {"granted", json::object()},
+          {"refused", json::object()},
+          {"trouble", json::object()},
+          {"running", 0},
+          {"restarts", 0},
+          {"level", nullptr},
+          {"children", json::array()}};
+}
+
+std::string name_of_lambda(const BrokerState& b, LambdaIndex index) {
+  const scheduler::LambdaSpec& lambda = b.plan.lambdas[index];
+  return b.plan.topologies[lambda.topology].name + "." + lambda.name;
+}
+
+void add_child(json& entry, json child) {
+  const std::string level = child["level"];
+  if (entry["level"].is_null() || entry["level"].get<std::string>() < level) entry["level"] = level;
+  entry["running"] = entry["running"].get<int>() + 1;
+  entry["children"].push_back(std::move(child));
+}
+
+json source_entry(const BrokerState& b, DomainIndex domain) {
+  SourceLink::Status s = b.links[domain].status();
+  if (s.trouble.empty()) s.trouble = b.tracker.trouble(domain);
+  json entry = entry_of(b,
+                        {.id = s.plugin,
+                         .version = s.version,
+                         .hash = s.hash,
+                         .file = s.file,
+                         .kind = "source",
+                         .wants = s.wants,
+                         .since_wall_ns = s.since_wall_ns},
+                        s.trouble.empty() ? "serving" : "not_serving");
+  entry["domain"] = s.domain;
+  entry["restarts"] = s.restarts;
+  Grant grant = b.config().domains[domain].grant;
+  if (s.plugin == journal_source) grant.read.emplace_back(b.config().journal_dir(b.config().domains[domain]));
+  add_wishes(entry, s.wants, s.domain, grant);
+  if (!s.trouble.empty()) entry["trouble"][s.domain] = s.trouble;
+  if (s.pid > 0)
+    add_child(entry, {{"pid", s.pid},
+                      {"level", std::string(1, s.level)},
+                      {"restarts", s.restarts},
+                      {"missing", s.missing}});
+  return entry;
+}
+
+// Sources that are there and that no domain names.
+void add_unused(const BrokerState& b, json& plugins) {
+  for (const child::PluginImagePtr& image : b.source_plugins.serving()) {
+    const bool used =
+        std::ranges::find(b.config().domains, image->id, &DomainConfig::source) != b.config().domains.end();
+    if (!image->is_source() || used) continue;
+    plugins.push_back(entry_of(b,
+                               {.id = image->id,
+                                .version = image->version,
+                                .hash = image->hash,
+                                .file = image->file,
+                                .kind = "source",
+                                .wants = image->wants},
+                               "unused"));
+  }
+}
+
+// Files that could serve a domain while other bytes do.
+void add_standing_by(const BrokerState& b, json& plugins) {
+  for (const child::PluginImagePtr& image : b.intake->available()) {
+    const auto serves = [&](const child::PluginImagePtr& other) { return other->hash == image->hash; };
+    if (!image->is_source() || std::ranges::any_of(b.source_plugins.serving(), serves)) continue;
+    plugins.push_back(entry_of(b,
+                               {.id = image->id,
+                                .version = image->version,
+                                .hash = image->hash,
+                                .file = image->file,
+                                .kind = "source",
+                                .wants = image->wants},
+                               "stands_by"));
+  }
+}
+
+void add_children(const BrokerState& b, const Hosts::Session& session, const std::string& hash, json& entry) {
+  std::map<LambdaIndex, std::uint32_t> restarts;
+  for (const wire::ChildReport& c : session.report.children) {
+    if (c.hash != hash || c.lambda >= b.plan.lambdas.size()) continue;
+    restarts[c.lambda] = std::max(restarts[c.lambda], c.restarts);
+    add_child(entry, {{"pid", c.pid},
+                      {"level", std::string(1, c.level)},
+                      {"lambda", name_of_lambda(b, c.lambda)},
+                      {"restarts", c.restarts},
+                      {"missing", c.missing}});
+  }
+  std::uint64_t all = 0;
+  for (const auto& [lambda, count] : restarts) all += count;
+  entry["restarts"] = all;
+}
+
+// Of the lambdas that use it: what they are granted and what keeps them from running.
+bool add_lambdas(const BrokerState& b, const Hosts::Session& session, const wire::PluginOffer& offer,
+                 json& entry) {
+  bool used = false;
+  LambdaIndex index = 0;
+  for (const TopologyConfig& topology : b.config().topologies) {
+    for (const LambdaConfig& lambda : topology.lambdas) {
+      const LambdaIndex l = index++;
+      if (lambda.plugin != offer.id || b.is_hidden(b.plan.lambdas[l].topology)) continue;
+      used = true;
+      add_wishes(entry, offer.wants, name_of_lambda(b, l), lambda.grant);
+      const auto credit = session.credit.find(l);
+      if (offer.serves && credit != session.credit.end() && !credit->second.trouble.empty())
+        entry["trouble"][name_of_lambda(b, l)] = credit->second.trouble;
+    }
+  }
+  return used;
+}
+
+json offer_entry(const BrokerState& b, const Hosts::Session& session, const wire::PluginOffer& offer) {
+  json entry = entry_of(b,
+                        {.id = offer.id,
+                         .version = offer.version,
+                         .hash = offer.hash,
+                         .file = offer.file,
+                         .kind = "lambda",
+                         .wants = offer.wants,
+                         .since_wall_ns = offer.since_wall_ns},
+                        "stands_by");
+  entry["host"] = session.name;
+  entry["signed_by"] = offer.signed_by;
+  const bool used = add_lambdas(b, session, offer, entry);
+  if (!offer.serves && std::ranges::find(session.report.set_aside, offer.hash, &wire::SetAside::hash) !=
+                           session.report.set_aside.end())
+    entry["state"] = "set_aside";
+  if (offer.serves) entry["state"] = !used ? "unused" : entry["trouble"].empty() ? "serving" : "not_serving";
+  add_children(b, session, offer.hash, entry);
+  return entry;
+}
+
+// Plugins that the config names and that serve on no host.
+void add_missing(const BrokerState& b, json& plugins) {
+  for (LambdaIndex l = 0; l < b.plan.lambdas.size(); ++l) {
+    if (b.is_hidden(b.plan.lambdas[l].topology)) continue;
+    const std::string& id = b.plan.lambdas[l].plugin;
+    const auto serves = [&](const auto& entry) {
+      return std::ranges::any_of(entry.second.offers, [&](const wire::PluginOffer& offer) {
+        return offer.serves && offer.id == id;
+      });
+    };
+    if (std::ranges::any_of(b.hosts.sessions(), serves)) continue;
+    std::string trouble = "no host offers it: put its .so into a plugin directory";
+    for (const auto& [host, session] : b.hosts.sessions())
+      if (auto credit = session.credit.find(l);
+          credit != session.credit.end() && !credit->second.trouble.empty())
+        trouble = credit->second.trouble;
+    json entry = entry_of(b, {.id = id, .version = "", .hash = "", .file = "", .kind = "lambda"}, "missing");
+    entry["trouble"][name_of_lambda(b, l)] = trouble;
+    plugins.push_back(std::move(entry));
+  }
+}
+
+}  // namespace
+
+json plugin_list(const BrokerState& b) {
+  json plugins = json::array(), set_aside = json::array();
+  const auto add_aside = [&](const wire::SetAside& bad) {
+    set_aside.push_back({{"file", bad.file}, {"hash", bad.hash}, {"reason", bad.reason}});
+  };
+  for (DomainIndex domain = 0; domain < b.links.size(); ++domain) plugins.push_back(source_entry(b, domain));
+  add_unused(b, plugins);
+  add_standing_by(b, plugins);
+  for (const wire::SetAside& bad : b.source_plugins.set_aside()) add_aside(bad);
+  for (const auto& [id, session] : b.hosts.sessions()) {
+    for (const wire::PluginOffer& offer : session.offers) plugins.push_back(offer_entry(b, session, offer));
+    for (const wire::SetAside& bad : session.report.set_aside) add_aside(bad);
+  }
+  add_missing(b, plugins);
+  return {{"plugins", std::move(plugins)}, {"set_aside", std::move(set_aside)}};
+}
+
+}  // namespace cape::broker
