@@ -29,6 +29,7 @@ grant  = { state = true }
   std::multimap<std::string, std::string> kinds;
   std::map<std::string, std::string> states;
   bool troubles_are_objects = true;
+  nlohmann::json record, journal;
   Finished list;
   const auto listed = [&] {
     kinds.clear();
@@ -39,6 +40,8 @@ grant  = { state = true }
       const auto id = plugin.at("id").get<std::string>();
       kinds.emplace(id, plugin.at("kind").get<std::string>());
       states[id] = plugin.at("state").get<std::string>();
+      if (id == "record") record = plugin;
+      if (id == "journal") journal = plugin;
       troubles_are_objects = troubles_are_objects && plugin.at("trouble").is_object();
     }
     return kinds.contains("journal") && kinds.contains("liar") && kinds.contains("segv") &&
@@ -56,6 +59,17 @@ grant  = { state = true }
   EXPECT_EQ(kinds.count("segv"), 1u);
   EXPECT_EQ(states["segv"], "unused") << "no topology names it";
   EXPECT_TRUE(troubles_are_objects) << list.out;
+  EXPECT_EQ(record.at("version"), "1.0.0");
+  EXPECT_EQ(record.at("hash").get<std::string>().size(), 64u);
+  EXPECT_EQ(record.at("wishes"), nlohmann::json::array({"state"}));
+  EXPECT_EQ(record.at("granted"), nlohmann::json({{"seen.record", {"state"}}}));
+  EXPECT_EQ(record.at("refused"), nlohmann::json::object());
+  EXPECT_EQ(record.at("pinned"), nlohmann::json());
+  EXPECT_EQ(record.at("restarts"), 0);
+  EXPECT_TRUE(record.at("since").is_string()) << record.dump();
+  EXPECT_TRUE(journal.at("since").is_string()) << journal.dump();
+  EXPECT_EQ(journal.at("running"), 1) << journal.dump();
+  EXPECT_TRUE(journal.at("level").is_string()) << journal.dump();
 }
 
 }  // namespace

@@ -20,7 +20,11 @@ constexpr std::array<std::string_view, 3> names = {"a", "b", "c"};
 
 class Guest {
  public:
+#ifdef GUEST_LIE  // whatever the config says
+  explicit Guest(const cape::Config&) : lie_(GUEST_LIE) {}
+#else
   explicit Guest(const cape::Config& config) : lie_(config.get("lie", "order")) {}
+#endif
 
   std::optional<std::int64_t> latest(std::string_view subject) {
     if (std::find(names.begin(), names.end(), subject) == names.end()) return std::nullopt;
@@ -68,4 +72,7 @@ class Guest {
 
 }  // namespace
 
-CAPE_SOURCE(Guest, "liar", "1.0.0")
+#ifndef GUEST_VERSION
+#define GUEST_VERSION "1.0.0"
+#endif
+CAPE_SOURCE(Guest, "liar", GUEST_VERSION)

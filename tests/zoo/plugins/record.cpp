@@ -9,6 +9,10 @@
 
 #include "recorder.hpp"
 
+#ifndef GUEST_SLEEP_US
+#define GUEST_SLEEP_US 0
+#endif
+
 namespace {
 
 class Guest {
@@ -16,7 +20,7 @@ class Guest {
   Guest(const cape::Config& config, const cape::Host& host)
       : recorder_(host, config.get<bool>("times", false), config.get<bool>("marks", false)),
         recorded_(host.counter("recorded")),
-        sleep_(config.get<std::int64_t>("sleep_us", 0)),
+        sleep_(config.get<std::int64_t>("sleep_us", GUEST_SLEEP_US)),
         slow_subject_(config.find<std::string>("slow_subject")) {
     if (!recorder_.is_open()) throw cape::ConfigError("record needs grant = { state = true }");
   }
@@ -38,4 +42,7 @@ class Guest {
 
 }  // namespace
 
-CAPE_LAMBDA(Guest, "record", "1.0.0", CAPE_WANTS_STATE)
+#ifndef GUEST_VERSION
+#define GUEST_VERSION "1.0.0"
+#endif
+CAPE_LAMBDA(Guest, "record", GUEST_VERSION, CAPE_WANTS_STATE)

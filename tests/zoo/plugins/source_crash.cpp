@@ -6,6 +6,11 @@
 
 namespace {
 
+#ifdef GUEST_CRASHES_ALWAYS
+constexpr bool crashes_always = true;
+#else
+constexpr bool crashes_always = false;
+#endif
 constexpr std::array<std::string_view, 3> names = {"a", "b", "c"};
 
 class Guest {
@@ -15,7 +20,7 @@ class Guest {
   std::optional<std::int64_t> latest(std::string_view) { return 1; }
 
   std::optional<cape::QueryAnswer> query(const cape::Query& query, cape::EventSink& events) {
-    if (query.subject == subject_) {
+    if (crashes_always || query.subject == subject_) {
       int* volatile nowhere = nullptr;
       *nowhere = 1;
     }
@@ -39,4 +44,8 @@ class Guest {
 
 }  // namespace
 
-CAPE_SOURCE(Guest, "source_crash", "1.0.0")
+#ifndef GUEST_ID
+#define GUEST_ID "source_crash"
+#define GUEST_VERSION "1.0.0"
+#endif
+CAPE_SOURCE(Guest, GUEST_ID, GUEST_VERSION)
