@@ -11,7 +11,7 @@ namespace cape::storage {
 
 struct AuditEntry {
   std::int64_t time_ns = 0;  // wall clock
-  std::string act;           // pause, resume, park, redrive, skip, rewind, replay, cancel_replay, pin, unpin
+  std::string act;  // pause, resume, park, redrive, skip, rewind, replay, cancel_replay, pin, unpin, promote, rollback
   std::string domain;
   std::string subject;  // empty: of all subjects of the topology
   std::string topology;  // of pin and unpin the plugin

@@ -17,6 +17,7 @@
 #include "core/config/config.hpp"
 #include "core/error.hpp"
 #include "storage/audit_entry.hpp"
+#include "storage/canary.hpp"
 #include "storage/cursor_info.hpp"
 #include "storage/pin.hpp"
 #include "storage/replay.hpp"
@@ -119,11 +120,12 @@ struct WriteBatch {
   std::vector<CoverageRow> coverage;        // upserts; behind the cursors it rests on
   std::vector<ReplayPage> replays;
   std::vector<PinWrite> pins;
+  std::vector<Canary> canaries;  // upserts
   bool sync = false;                        // on disk before it counts as done; otherwise within a second
   bool empty() const {
     return cursors.empty() && inbox.empty() && inbox_clears.empty() && leases.empty() &&
            leases_removed.empty() && audit.empty() && paused_topologies.empty() && baselines.empty() &&
-           coverage.empty() && replays.empty() && pins.empty();
+           coverage.empty() && replays.empty() && pins.empty() && canaries.empty();
   }
 };
 
@@ -164,6 +166,7 @@ class CursorStore {
   virtual Result<std::vector<CoverageRow>> coverage() = 0;
   virtual Result<std::vector<Replay>> replays() = 0;  // by id; of those that ended the newest replays_kept
   virtual Result<std::vector<Pin>> pins() = 0;  // by plugin
+  virtual Result<std::vector<Canary>> canaries() = 0;  // by topology and lambda
   // Up to `limit` of the newest acts, newest first; of one topology unless it is empty.
   virtual Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) = 0;
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "core/config/shadow.hpp"
+#include "storage/canary_row.hpp"
 #include "storage/cursor_info.hpp"
 #include "storage/slot.hpp"
 
@@ -106,6 +107,7 @@ Result<RowWriter> RowWriter::open(sqlite::Database& db, SubjectId highest_id) {
       {s.forget_replays,
        "DELETE FROM replay WHERE ended_wall_ns <> 0 AND id <="
        " (SELECT id FROM replay WHERE ended_wall_ns <> 0 ORDER BY id DESC LIMIT 1 OFFSET ?1)"},
+      {s.put_canary, put_canary_sql},
       {s.remove_cursor, "DELETE FROM cursor_info WHERE id = ?1"},
   };
   for (const auto& [statement, sql] : wanted) {
@@ -132,6 +134,8 @@ Result<void> RowWriter::apply(Group group) {
       if (Result<void> done = apply_coverage(row); !done) return done;
     for (const ReplayPage& page : batch->replays)
       if (Result<void> done = apply_replay(page); !done) return done;
+    for (const Canary& canary : batch->canaries)
+      if (Result<void> done = apply_canary(canary); !done) return done;
   }
   return {};
 }
@@ -323,6 +327,10 @@ Result<void> RowWriter::apply_replay(const ReplayPage& page) {
   if (const Result<std::int64_t> rows = statements_.forget_replays.run(); !rows)
     return std::unexpected(rows.error());
   return {};
+}
+
+Result<void> RowWriter::apply_canary(const Canary& canary) {
+  return write_canary(statements_.put_canary, canary);
 }
 
 // What a group does to one subject's row. A clear covers every ping up to its generation, in whichever batch

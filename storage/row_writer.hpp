@@ -31,7 +31,7 @@ private:
   struct Statements {
     sqlite::Statement insert_cursor, update_cursor, turn_cursor, upsert_inbox, clear_inbox, upsert_lease,
         remove_lease, pause_topology, resume_topology, put_pin, remove_pin, add_audit, put_baseline, add_baseline_topology,
-        add_baseline_start, put_coverage, put_replay, forget_replays, remove_cursor;
+        add_baseline_start, put_coverage, put_replay, forget_replays, put_canary, remove_cursor;
   };
   explicit RowWriter(DomainNames domains) : domains_(std::move(domains)) {}
 
@@ -49,6 +49,7 @@ private:
   Result<void> apply_baseline(const BaselinePage& page);
   Result<void> apply_coverage(const CoverageRow& row);
   Result<void> apply_replay(const ReplayPage& page);
+  Result<void> apply_canary(const Canary& canary);
 
   DomainNames domains_;
   Statements statements_;

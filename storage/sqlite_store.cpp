@@ -35,6 +35,7 @@ public:
   Result<std::vector<Baseline>> baselines() override { return reader_->baselines(); }
   Result<std::vector<CoverageRow>> coverage() override { return reader_->coverage(); }
   Result<std::vector<Replay>> replays() override { return reader_->replays(); }
+  Result<std::vector<Canary>> canaries() override { return reader_->canaries(); }
   Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit) override {
     return reader_->audit(topology, limit);
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "storage/canary_row.hpp"
 #include "storage/store_schema.hpp"
 
 namespace cape::storage {
@@ -63,6 +64,7 @@ Result<void> StoreReader::prepare() {
       {coverage_,
        "SELECT domain, topology, proven_wall_ns, subjects, exceptions, stuck FROM coverage"
        " ORDER BY domain, topology"},
+      {canaries_, read_canaries_sql},
       {replays_,
        "SELECT id, name, topology, subject, from_sequence, to_sequence, state, cancelled, token, subjects, done,"
        " parked, events, started_wall_ns, ended_wall_ns, reason FROM replay ORDER BY id"},
@@ -268,6 +270,10 @@ Result<std::vector<Replay>> StoreReader::replays() {
                      .ended_wall_ns = replays_.integer(14),
                      .reason = text(15)});
   }
+}
+
+Result<std::vector<Canary>> StoreReader::canaries() {
+  return read_canaries(canaries_);
 }
 
 Result<std::vector<AuditEntry>> StoreReader::audit(std::string_view topology, std::size_t limit) {

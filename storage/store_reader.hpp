@@ -37,6 +37,7 @@ public:
   Result<std::vector<Baseline>> baselines() { return starts_->all(); }
   Result<std::vector<CoverageRow>> coverage();
   Result<std::vector<Replay>> replays();
+  Result<std::vector<Canary>> canaries();
   void forget_baselines() { starts_->forget(); }  // another one may have been stored
   Result<std::vector<AuditEntry>> audit(std::string_view topology, std::size_t limit);
 
@@ -49,7 +50,8 @@ private:
   sqlite::Database db_;
   std::optional<DomainNames> domains_;
   std::optional<StartReader> starts_;
-  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, pins_, audit_, coverage_, replays_;
+  sqlite::Statement load_, range_, range_upto_, behind_, inbox_, leases_, paused_, pins_, audit_, coverage_, replays_,
+      canaries_;
 };
 
 }  // namespace cape::storage

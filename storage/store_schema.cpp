@@ -140,7 +140,27 @@ CREATE TABLE pin(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array versions = {version_1, version_2, version_3, version_4, version_5, version_6, version_7};
+// Which version of its plugin a lambda runs, and which one is tried.
+constexpr const char* version_8 = R"sql(
+CREATE TABLE canary(
+  topology          TEXT NOT NULL,
+  lambda            TEXT NOT NULL,
+  stable_hash       TEXT NOT NULL,
+  stable_version    TEXT NOT NULL,
+  candidate_hash    TEXT NOT NULL,    -- empty: none is tried
+  candidate_version TEXT NOT NULL,
+  stable_in_twin    INTEGER NOT NULL, -- in which of two slots the stable one runs
+  share             INTEGER NOT NULL, -- of 10,000 subjects, that the candidate has
+  began_wall_ns     INTEGER NOT NULL,
+  rejected          TEXT NOT NULL,    -- hashes, a space between
+  verdict           TEXT NOT NULL,
+  verdict_wall_ns   INTEGER NOT NULL, -- 0: there was none
+  PRIMARY KEY(topology, lambda)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array versions = {version_1, version_2, version_3, version_4,
+                                 version_5, version_6, version_7, version_8};
 constexpr sqlite::Schema schema{
     .name = "cursor store", .application_id = 0x43617065, .versions = versions};  // "Cape"
 

@@ -10,6 +10,7 @@
 //   baseline     scans that fix where topologies begin whose start is "latest"; baseline_topology: which;
 //                baseline_start: where, by subject
 //   coverage     up to when a topology is proven to have processed everything
+//   canary       which version of its plugin a lambda runs, and which one is tried
 //   domain       names to small integers;  meta: the epoch
 #pragma once
 

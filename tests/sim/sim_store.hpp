@@ -54,6 +54,7 @@ class SimStore final : public storage::CursorStore {
     return std::vector<storage::CoverageRow>();
   }
   Result<std::vector<storage::Replay>> replays() override { return std::vector<storage::Replay>(); }
+  Result<std::vector<storage::Canary>> canaries() override { return std::vector<storage::Canary>(); }
   Result<std::vector<storage::AuditEntry>> audit(std::string_view, std::size_t) override {
     return std::vector<storage::AuditEntry>();
   }
