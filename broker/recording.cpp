@@ -114,6 +114,10 @@ struct PutInput {
     head(13, 1);
     put(out, e.topology);
   }
+  void operator()(const scheduler::Split& s) const {
+    head(14, 3);
+    put(out, s.lambda, s.stable_in_twin, s.share);
+  }
 };
 
 // Reads the elements of one array in order; msgpack throws on a wrong type or a missing element.
@@ -267,6 +271,8 @@ Input get_input(const msgpack::object& object) {
       return scheduler::EarlierJobs{in.get<bool>()};
     case 13:
       return scheduler::EndShadow{in.get<TopologyIndex>()};
+    case 14:
+      return scheduler::Split{in.get<LambdaIndex>(), in.get<bool>(), in.get<std::uint32_t>()};
     default:
       throw msgpack::type_error();
   }

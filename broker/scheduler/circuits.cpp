@@ -54,7 +54,7 @@ Subject* Scheduler::State::next_of_failed(LambdaIndex lambda) {
   Subject* again = circuit.probed < probes_of_one ? subjects.find(circuit.probing) : nullptr;
   if (again) {
     Lane& lane = queues.lane_of(*again, lambda);
-    if (lane.queued && !is_fresh(lane)) return again;
+    if (lane.lambda == lambda && lane.queued && !is_fresh(lane)) return again;
   }
   return queues.front_held(lambda);
 }

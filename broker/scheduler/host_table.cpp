@@ -44,6 +44,12 @@ bool HostTable::takes(LambdaIndex lambda) const {
   return std::ranges::any_of(hosts_, [&](const Host& host) { return host.credits[lambda].jobs_max > 0; });
 }
 
+std::uint32_t HostTable::jobs_of(LambdaIndex lambda) const {
+  std::uint32_t jobs = 0;
+  for (const Host& host : hosts_) jobs += host.credits[lambda].jobs_out;
+  return jobs;
+}
+
 std::string HostTable::trouble(LambdaIndex lambda) const {
   std::string why;
   for (const Host& host : hosts_) {

@@ -50,7 +50,8 @@ class HostTable {
   Host* with_room(LambdaIndex lambda);
   // Some host takes a number of jobs in all, so lambdas compete.
   bool share_places() const;
-  bool takes(LambdaIndex lambda) const;  // some host takes jobs of it, if not now
+  bool takes(LambdaIndex lambda) const;             // some host takes jobs of it, if not now
+  std::uint32_t jobs_of(LambdaIndex lambda) const;  // that hosts have
   // Why no host takes jobs of the lambda, in a host's words; empty: one does, or none said.
   std::string trouble(LambdaIndex lambda) const;
   // The first host whose silence is too long at `now_ns`.

@@ -82,8 +82,7 @@ bool Scheduler::State::issue_next(LambdaIndex lambda) {
 void Scheduler::State::issue_limited() {
   for (TopologyIndex topology = 0; topology < limits.size(); ++topology) {
     if (!limits[topology].take_block(now.boot_ns)) continue;
-    const TopologySpec& spec = plan.topologies[topology];
-    for (std::uint32_t i = 0; i < spec.lambda_count; ++i) issue_ready(spec.first_lambda + i);
+    for (LambdaIndex lambda : lambdas_of[topology]) issue_ready(lambda);
   }
 }
 

@@ -130,21 +130,35 @@ struct BaselineDone {
   TopologyIndex topology = 0;
 };
 
-// Jobs of the broker's last life may still run, of which no table knows: said at start when it is so, and once
-// more when they surely have ended. Meanwhile nothing is issued, since no host is up.
+// Jobs of the broker's last life may still run, of which no table knows: said at start when it is so, and
+// once more when they surely have ended. Meanwhile nothing is issued, since no host is up.
 struct EarlierJobs {
   bool may_run = false;
 };
 
-// Nothing further of the topology, which is a shadow, shall run: its jobs are cancelled, its timers go, and its
-// subjects leave memory as soon as their last job has ended and their last save is done. Said again until
+// Nothing further of the topology, which is a shadow, shall run: its jobs are cancelled, its timers go, and
+// its subjects leave memory as soon as their last job has ended and their last save is done. Said again until
 // subjects_of() its domain is 0. It runs again after a PauseTopology that ends its pause.
 struct EndShadow {
   TopologyIndex topology = 0;
 };
 
-using Input = std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved,
-                           CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone, EarlierJobs, EndShadow>;
+// Which of the two slots of a lambda that has a twin serves a subject: a part of the subjects has the
+// candidate's slot, by a hash of their names, and the others the stable one. Before the first of it nobody
+// has the candidate's, and the lambda itself is the stable slot. A subject changes its slot while no job of
+// it is in flight: one that has such a job is issued nothing until it has ended.
+struct Split {
+  LambdaIndex lambda = 0;       // not the twin
+  bool stable_in_twin = false;  // else the candidate is, if there is one
+  std::uint32_t share = 0;      // of split_whole: what the candidate's slot has
+
+  bool operator==(const Split&) const = default;
+};
+inline constexpr std::uint32_t split_whole = 10'000;
+
+using Input =
+    std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved,
+                 CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone, EarlierJobs, EndShadow, Split>;
 
 // ---- actions
 
@@ -160,7 +174,7 @@ struct IssueJob {
   bool late = false;
   std::int64_t ping_ns = 0;
   EventRange events;
-  std::uint64_t outputs_bytes_max = 0;      // as in wire::RunJob
+  std::uint64_t outputs_bytes_max = 0;  // as in wire::RunJob
   std::vector<wire::JobInput> inputs = {};
 };
 struct SaveCursor {

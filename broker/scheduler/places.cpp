@@ -10,9 +10,9 @@ namespace cape::scheduler {
 
 // Its lambdas take turns.
 std::optional<LambdaIndex> Scheduler::State::lambda_to_issue(TopologyIndex topology) {
-  const TopologySpec& spec = plan.topologies[topology];
-  for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
-    const LambdaIndex lambda = spec.first_lambda + (next_lambda[topology] + i) % spec.lambda_count;
+  const std::vector<LambdaIndex>& lambdas = lambdas_of[topology];
+  for (std::size_t i = 0; i < lambdas.size(); ++i) {
+    const LambdaIndex lambda = lambdas[(next_lambda[topology] + i) % lambdas.size()];
     if (queues.is_empty(lambda) || next_in_line(lambda) == nullptr || hosts.with_room(lambda) == nullptr)
       continue;
     if (limits[topology].may_issue(now.boot_ns)) return lambda;
@@ -38,9 +38,10 @@ bool Scheduler::State::issue_places() {
       if (!best || share(t, *best) < share(*best, t)) best = t;
     }
     if (!best) return issued;
-    const TopologySpec& spec = plan.topologies[*best];
+    const std::vector<LambdaIndex>& lambdas = lambdas_of[*best];
     issued |= issue_next(*wants[*best]);
-    next_lambda[*best] = (*wants[*best] - spec.first_lambda + 1) % spec.lambda_count;
+    const auto place = std::ranges::find(lambdas, *wants[*best]) - lambdas.begin();
+    next_lambda[*best] = static_cast<std::uint32_t>(static_cast<std::size_t>(place + 1) % lambdas.size());
     next_topology = (*best + 1) % count;
     for (TopologyIndex t = 0; t < count; ++t)  // the place may have been the last one
       if (wants[t]) wants[t] = lambda_to_issue(t);

@@ -26,12 +26,23 @@ std::vector<LambdaIndex> lambdas_of(const std::vector<std::string>& names, const
   return found;
 }
 
+void add_twins(SchedulerPlan& plan, const std::vector<LambdaIndex>& of) {
+  for (LambdaIndex lambda : of) {
+    LambdaSpec twin = plan.lambdas[lambda];
+    twin.is_twin = true;
+    twin.twin = lambda;
+    plan.lambdas[lambda].twin = static_cast<LambdaIndex>(plan.lambdas.size());
+    plan.lambdas.push_back(std::move(twin));
+  }
+}
+
 }  // namespace
 
 SchedulerPlan make_plan(const Config& config) {
   SchedulerPlan plan;
   plan.lease_ns = config.lease_ms * ns_per_ms;
   plan.outputs_bytes_max = config.outputs_bytes_max;
+  std::vector<LambdaIndex> with_twin;
   plan.of_domain.resize(config.domains.size());
   for (const DomainConfig& domain : config.domains) plan.domains.push_back(domain.name);
   for (const TopologyConfig& from : config.topologies) {
@@ -53,7 +64,8 @@ SchedulerPlan make_plan(const Config& config) {
                                .outputs_bytes_max = from.outputs_bytes_max,
                                .first_lambda = static_cast<LambdaIndex>(plan.lambdas.size()),
                                .lambda_count = static_cast<std::uint32_t>(from.lambdas.size())});
-    for (const LambdaConfig& lambda : from.lambdas)
+    for (const LambdaConfig& lambda : from.lambdas) {
+      if (lambda.canary) with_twin.push_back(static_cast<LambdaIndex>(plan.lambdas.size()));
       plan.lambdas.push_back({.name = lambda.name,
                               .plugin = lambda.plugin,
                               .topology = index,
@@ -61,8 +73,10 @@ SchedulerPlan make_plan(const Config& config) {
                               .where = lambda.where,
                               .output_bytes_max = lambda.limits.output_bytes,
                               .breaker = lambda.breaker});
+    }
     plan.of_domain[from.domain].push_back(index);
   }
+  add_twins(plan, with_twin);
   return plan;
 }
 

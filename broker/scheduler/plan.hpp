@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,11 @@ struct LambdaSpec {
   HostLabels where = {};                      // only hosts with all of these labels run it
   std::uint64_t output_bytes_max = 1u << 20;  // of one event
   BreakerPolicy breaker = {};
+  // With `canary` in the config a lambda has two slots, itself and its twin, so that two versions of its
+  // plugin run side by side: each has a queue, a breaker, credit and children of its own. Each names the
+  // other.
+  std::optional<LambdaIndex> twin = {};
+  bool is_twin = false;  // the second slot: behind all other lambdas, in no topology's range
 };
 
 struct TopologySpec {
@@ -48,7 +54,7 @@ struct TopologySpec {
 
 struct SchedulerPlan {
   std::vector<TopologySpec> topologies;
-  std::vector<LambdaSpec> lambdas;
+  std::vector<LambdaSpec> lambdas;                    // and behind them their twins
   std::vector<std::vector<TopologyIndex>> of_domain;  // by DomainIndex
   std::vector<std::string> domains;                   // names, by DomainIndex
   std::int64_t lease_ns = 10'000'000'000;

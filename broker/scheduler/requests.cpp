@@ -71,6 +71,7 @@ Subject& Scheduler::State::hold(const NamesSubject& input) {
   s.domain = input.domain;
   s.name = input.name;
   load_record(s, plan, layout_of(s), input.stored ? &*input.stored : nullptr, baseline_runs);
+  place_in_slots(s);
   if (layout_of(s).has_needs) send_back_loaded(s);
   return s;
 }

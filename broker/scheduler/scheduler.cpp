@@ -15,6 +15,8 @@ std::vector<std::uint32_t> lanes_by_lambda(const SchedulerPlan& plan,
   for (const DomainLayout& layout : layouts)
     for (std::uint32_t lane = 0; lane < layout.lambda_of.size(); ++lane)
       lane_of[layout.lambda_of[lane]] = lane;
+  for (LambdaIndex lambda = 0; lambda < plan.lambdas.size(); ++lambda)
+    if (plan.lambdas[lambda].is_twin) lane_of[lambda] = lane_of[*plan.lambdas[lambda].twin];
   return lane_of;
 }
 
@@ -59,6 +61,13 @@ Scheduler::State::State(SchedulerPlan given, std::uint32_t given_epoch)
     limits.emplace_back(topology.events_per_s, topology.jobs_max);
   for (const LambdaSpec& lambda : plan.lambdas)
     circuits.push_back({Breaker(breaker_policy(plan, lambda)), {}});
+  for (const TopologySpec& topology : plan.topologies) {
+    std::vector<LambdaIndex>& all = lambdas_of.emplace_back();
+    for (std::uint32_t i = 0; i < topology.lambda_count; ++i) all.push_back(topology.first_lambda + i);
+  }
+  for (LambdaIndex lambda = 0; lambda < plan.lambdas.size(); ++lambda)
+    if (plan.lambdas[lambda].is_twin) lambdas_of[plan.lambdas[lambda].topology].push_back(lambda);
+  splits.resize(plan.lambdas.size());
   next_lambda.resize(plan.topologies.size());
   budgets = make_budgets(plan, layouts);
 }
@@ -134,7 +143,7 @@ bool Scheduler::State::wants_events(const Subject& s, const Lane& lane, const St
 }
 
 bool Scheduler::State::may_issue(const Lane& lane, const Stretch& stretch) const {
-  if (stretch.job != 0) return false;
+  if (stretch.job != 0 || lane.moves) return false;
   if (lane.outputs && is_full_for(lane, stretch)) return false;
   if (lane.late && !is_pipelined(lane) && lane.has_jobs()) return false;
   return !is_pipelined(lane) || !lane.is_open(stretch) || lane.earlier.size() < pipelined_jobs_max;
@@ -150,6 +159,7 @@ Actions Scheduler::step(Now now, std::span<const Input> inputs) {
   CAPE_CHECK(now.boot_ns >= state.now.boot_ns);
   state.now = now;
   state.let_go.clear();
+  state.outcomes.clear();
   for (const Input& input : inputs) std::visit([&](const auto& i) { state.apply(i); }, input);
   // After the inputs: a heartbeat that waited while we slept still counts.
   state.lose_silent_hosts();
@@ -186,6 +196,12 @@ bool Scheduler::needs_start(SubjectId subject) const {
 }
 const std::vector<SubjectId>& Scheduler::let_go() const {
   return state_->let_go;
+}
+const std::vector<JobOutcome>& Scheduler::outcomes() const {
+  return state_->outcomes;
+}
+std::uint32_t Scheduler::jobs_of(LambdaIndex lambda) const {
+  return state_->hosts.jobs_of(lambda);
 }
 bool Scheduler::knows_host(HostId host) const {
   return state_->hosts.find(host) != nullptr;

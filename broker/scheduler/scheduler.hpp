@@ -82,6 +82,14 @@ struct CircuitView {
   std::string reason;  // while it is open: the last failure
 };
 
+// How a job of a lambda that has a twin ended: what a canary compares.
+struct JobOutcome {
+  LambdaIndex lambda = 0;  // the slot it ran in
+  std::uint32_t events_done = 0;
+  bool failed = false;        // the event after them did
+  std::int64_t event_ns = 0;  // that one of its events took, on average, as its host says
+};
+
 struct Counters {
   std::uint64_t jobs_issued = 0, jobs_done = 0, events_done = 0, attempts_failed = 0, parked = 0;
   std::uint64_t stale_statuses = 0, hosts_lost = 0;
@@ -109,6 +117,9 @@ class Scheduler {
   bool needs_start(SubjectId subject) const;
   // The subjects that left memory in the last step(): from now on their stored record counts.
   const std::vector<SubjectId>& let_go() const;
+  // Of the last step().
+  const std::vector<JobOutcome>& outcomes() const;
+  std::uint32_t jobs_of(LambdaIndex lambda) const;  // in flight
   // False after Notice::host_lost: the session must say hello anew, whatever it sends is ignored.
   bool knows_host(HostId host) const;
   // Positions of every lambda of every topology of the domain, from memory; `stored` is used when the subject

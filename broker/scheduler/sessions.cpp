@@ -68,6 +68,11 @@ void Scheduler::State::take_job_back(JobId id, Sequence running, const std::stri
   stretch.repeat_to =
       std::max(stretch.repeat_to, job.events.last_sequence());  // it may have got as far as that
   touch(s);
+  if (lane.moves) {
+    move_to_slot(s, lane);
+    offer(s, lane);
+    issue_ready(lane.lambda);
+  }
   if (stretch.parked || lane.is_stopped()) return;
   const Outcome outcome{OutcomeKind::external_kill, why};
   if (running == 0) return come_back_unstarted(s, lane, stretch, outcome);

@@ -1,9 +1,10 @@
 // broker/scheduler/state.hpp
 // The scheduler's state and its rules. Private: only the sources of this folder include it. One source a
-// theme: requests.cpp, latest.cpp and late.cpp (what an answer changes), baseline.cpp (where topologies begin),
-// shadow.cpp (replays), issue.cpp (waiting blocks become jobs), outputs.cpp, output_room.cpp and rerun.cpp
-// (lambdas that need each other), statuses.cpp (what jobs come to), acts.cpp (what operators ask),
-// sessions.cpp (hosts and credit), settle.cpp (saves, pings, letting go), view.cpp.
+// theme: requests.cpp, latest.cpp and late.cpp (what an answer changes), versions.cpp (canaries),
+// baseline.cpp (where topologies begin), shadow.cpp (replays), issue.cpp (waiting blocks become jobs),
+// outputs.cpp, output_room.cpp and rerun.cpp (lambdas that need each other), statuses.cpp (what jobs come
+// to), acts.cpp (what operators ask), sessions.cpp (hosts and credit), settle.cpp (saves, pings, letting go),
+// view.cpp.
 //
 // Inputs change lanes and issue jobs at once. What a subject needs besides (a save, a ping, to be let go) is
 // decided once a step, in settle(), from what the lanes then look like: so nothing can be forgotten on a
@@ -71,11 +72,14 @@ struct Scheduler::State {
   std::vector<std::uint32_t> next_lambda;  // by TopologyIndex: whose turn it is, counted from its first one
   TopologyIndex next_topology = 0;         // whose turn it is among equals
   std::vector<OutputBudget> budgets;       // by TopologyIndex
-  std::vector<bool> baseline_runs;         // by TopologyIndex: where it begins is not known yet, or not of all
+  std::vector<std::vector<LambdaIndex>> lambdas_of;  // by TopologyIndex, with the twins
+  std::vector<Split> splits;        // by LambdaIndex; of twins, and of lambdas without one, not used
+  std::vector<bool> baseline_runs;  // by TopologyIndex: where it begins is not known yet, or not of all
 
   Actions actions;  // of the running step
   std::vector<SubjectSlot> touched;
   std::vector<SubjectId> let_go;
+  std::vector<JobOutcome> outcomes;
 
   // ---- scheduler.cpp
   const DomainLayout& layout_of(const Subject& s) const { return layouts[s.domain]; }
@@ -172,6 +176,15 @@ struct Scheduler::State {
   void drop_all_waiting(Lane& lane);
   void leave_behind(Subject& s, Lane& lane);
   void clear_left(Lane& lane);
+
+  // ---- versions.cpp
+  void apply(const Split& split);
+  LambdaIndex slot_of(const Subject& s, LambdaIndex lambda) const;
+  void place_in_slots(Subject& s) const;  // of a subject that is being loaded
+  // To the slot that it shall have, if it is in another one and has no job; else it moves once that has
+  // ended.
+  void move_to_slot(Subject& s, Lane& lane);
+  void note_outcome(const Lane& lane, const wire::JobStatus& status, const Verdict& verdict);
 
   // ---- places.cpp
   bool issue_places();  // of hosts that take a number of jobs in all; false: none was given out

@@ -34,6 +34,7 @@ void Scheduler::State::apply(const Status& input) {
   lane.refused = false;
   touch(s);
   note_end(s, lane, job, verdict);
+  if (plan.lambdas[lane.lambda].twin) note_outcome(lane, input.status, verdict);
   ++counters.jobs_done;
   counters.events_done += verdict.events_done;
   if (verdict.events_done > 0) stretch.unstarted = 0;
@@ -47,8 +48,11 @@ void Scheduler::State::apply(const Status& input) {
     if (lane.outputs && verdict.failed_sequence > 0) advance(s, lane, stretch, verdict.failed_sequence - 1);
     end_failed(s, lane, stretch, verdict);
   }
+  const LambdaIndex ran_in = lane.lambda;
+  if (lane.moves) move_to_slot(s, lane);
   offer(s, lane);
   issue_ready(lane.lambda);
+  if (lane.lambda != ran_in) issue_ready(ran_in);  // its credit is free again
 }
 
 void Scheduler::State::note_stale(const Status& input) {

@@ -127,7 +127,8 @@ struct Lane {
 
   SubjectSlot queue_next = no_slot, queue_previous = no_slot;  // in the lambda's queue
   bool queued = false;
-  bool held = false;  // in the queue of those that the lambda's breaker holds back
+  bool held = false;   // in the queue of those that the lambda's breaker holds back
+  bool moves = false;  // to the lambda's twin, once its jobs have ended: nothing further is issued until then
   Left left = Left::no;
   bool refused = false;  // no room for a block was left: none is asked for before a job of the lane ends
 

@@ -139,6 +139,9 @@ struct InputText {
   std::string operator()(const EndShadow& e) const {
     return fmt::format("end_shadow topology {}", e.topology);
   }
+  std::string operator()(const Split& s) const {
+    return fmt::format("split lambda {} share {}{}", s.lambda, s.share, s.stable_in_twin ? " stable in twin" : "");
+  }
 };
 
 struct ActionText {

@@ -35,6 +35,7 @@ Subject Scheduler::State::subject_of(SubjectId id, DomainIndex domain,
   s.id = id;
   s.domain = domain;
   load_record(s, plan, layouts[domain], stored, baseline_runs);
+  place_in_slots(s);  // without its name in that of most subjects
   if (layouts[domain].has_needs) send_back_loaded(s);
   for (Lane& lane : s.lanes)
     if (lane.open.attempts > 0 && lane.open.next_try_wall_ns > now.wall_ns)
