@@ -6,13 +6,13 @@
 
 namespace cape::broker {
 
-void LatencyHistogram::add(std::int64_t ns) {
+void LatencyHistogram::add(std::int64_t ns, std::uint64_t times) {
   const std::uint64_t us = static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 1000)) / 1000;
   const int octave = std::min(static_cast<int>(std::bit_width(us)) - 1, octaves - 1);
   const std::uint64_t above = us - (std::uint64_t{1} << octave);
   const auto step = std::min<std::uint64_t>((above * steps) >> octave, steps - 1);
-  ++buckets_[static_cast<std::size_t>(octave * steps) + step];
-  ++count_;
+  buckets_[static_cast<std::size_t>(octave * steps) + step] += times;
+  count_ += times;
 }
 
 double LatencyHistogram::quantile_us(double q) const {

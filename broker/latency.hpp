@@ -9,7 +9,7 @@ namespace cape::broker {
 
 class LatencyHistogram {
  public:
-  void add(std::int64_t ns);
+  void add(std::int64_t ns, std::uint64_t times = 1);
   // Upper edge of the bucket that holds the q-th part of all, in us; 0 without any. 0 < q <= 1.
   double quantile_us(double q) const;
   std::uint64_t count() const { return count_; }
