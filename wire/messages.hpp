@@ -67,6 +67,7 @@ struct PluginOffer {      // "I can run this"
 struct HostLambda {
   std::string domain, topology, name;
   std::string plugin;  // id
+  bool twin = false;   // the second slot of one that has a canary: it runs another version beside the first
 };
 struct HostHello {        // first message of a session; no job of an older session runs there any more
   std::string host;       // its name, for people
@@ -179,6 +180,17 @@ struct RunJobs {
   SessionId session = 0;
   std::vector<RunJob> jobs;
 };
+// Which bytes serve a lambda that has a canary, its twin, and the replays of it. Until it is said, and where no
+// hash is, nothing of theirs runs.
+struct ServedVersion {
+  LambdaIndex lambda = 0;
+  std::string hash;
+  bool newest = false;  // whatever the host would run by itself: the broker's config has no canary there
+};
+struct ServeVersions {  // the whole list again, after a change
+  SessionId session = 0;
+  std::vector<ServedVersion> versions;
+};
 struct CancelJob {
   SessionId session = 0;
   JobId job = 0;
@@ -208,7 +220,8 @@ struct HostPins {
 struct DrainHost {};
 
 using ToBroker = std::variant<HostHello, HostOffers, HostCredit, JobStatuses, HostHeartbeat, HostGoodbye, HostReport>;
-using ToHost = std::variant<BrokerWelcome, RunJobs, CancelJob, HeartbeatAnswer, HelloPlease, DrainHost, HostPins>;
+using ToHost = std::variant<BrokerWelcome, RunJobs, CancelJob, HeartbeatAnswer, HelloPlease, DrainHost, HostPins,
+                            ServeVersions>;
 
 // ---- cape commands <-> broker (REQ/REP style over DEALER/ROUTER): method and JSON object in, JSON object out.
 struct AdminRequest {

@@ -66,6 +66,7 @@ class Host {
   void take(const wire::HeartbeatAnswer& answer) { renew_lease(session_.take(answer)); }
   void take(const wire::HelloPlease& please);
   void take(const wire::HostPins&) {}  // it has one version of its plugin
+  void take(const wire::ServeVersions&) {}  // its lambdas have no canary
   void take(const wire::DrainHost&) { inputs_.emplace_back(host::DrainAsked{}); }
   void renew_lease(std::optional<std::int64_t> end_ns);
   void set_lease_end(std::int64_t end_ns);

@@ -31,6 +31,7 @@ struct SurvivesOf {
   Survives operator()(const wire::HeartbeatAnswer&) const { return {true, true, true}; }
   Survives operator()(const wire::HelloPlease&) const { return {true, true, true}; }
   Survives operator()(const wire::DrainHost&) const { return {true, true, true}; }
+  Survives operator()(const wire::ServeVersions&) const { return {true, true, true}; }
 };
 
 }  // namespace

@@ -117,7 +117,7 @@ std::vector<ToBroker> to_broker() {
                 UINT64_MAX,
                 {{"d", "t", "l", "p"},
                  {letters(name_bytes_max), letters(name_bytes_max), letters(name_bytes_max),
-                  letters(name_bytes_max)}},
+                  letters(name_bytes_max), true}},
                 {widest_offer(), {"a", "1", "h", "f"}},
                 {{"zone", "eu"}, {letters(name_bytes_max), letters(label_bytes_max)}},
                 UINT32_MAX},
@@ -151,6 +151,8 @@ std::vector<ToHost> to_host() {
       HostPins{UINT64_MAX,
                {{letters(name_bytes_max), letters(version_bytes_max), ""},
                 {"audit_log", "", letters(hash_bytes_max)}}},
+      ServeVersions{1, {}},
+      ServeVersions{UINT64_MAX, {{UINT32_MAX, letters(hash_bytes_max), false}, {0, "", true}}},
   };
 }
 

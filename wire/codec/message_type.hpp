@@ -26,6 +26,7 @@ enum class MessageType : std::uint32_t {
   hello_please = 36,
   drain_host = 37,
   host_pins = 38,
+  serve_versions = 39,
 };
 
 }  // namespace cape::wire

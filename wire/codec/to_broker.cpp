@@ -47,17 +47,23 @@ std::vector<PluginOffer> read_offers(Reader& from) {
 void write(Writer& to, const std::vector<HostLambda>& lambdas) {
   to.array(lambdas.size());
   for (const HostLambda& lambda : lambdas)
-    to.array(4).text(lambda.domain).text(lambda.topology).text(lambda.name).text(lambda.plugin);
+    to.array(5)
+        .text(lambda.domain)
+        .text(lambda.topology)
+        .text(lambda.name)
+        .text(lambda.plugin)
+        .flag(lambda.twin);
 }
 
 std::vector<HostLambda> read_lambdas(Reader& from) {
   std::vector<HostLambda> lambdas(from.list("lambdas", lambdas_per_host_max));
   for (HostLambda& lambda : lambdas) {
-    from.array("lambdas[]", 4);
+    from.array("lambdas[]", 5);
     lambda.domain = from.text("lambdas[].domain", name_bytes_max);
     lambda.topology = from.text("lambdas[].topology", name_bytes_max);
     lambda.name = from.text("lambdas[].name", name_bytes_max);
     lambda.plugin = from.text("lambdas[].plugin", name_bytes_max);
+    lambda.twin = from.flag("lambdas[].twin");
   }
   return lambdas;
 }

@@ -146,6 +146,29 @@ HeartbeatAnswer read_answer(Reader& from) {
   return message;
 }
 
+std::string bytes_of(const ServeVersions& message) {
+  Writer to = Writer::message(MessageType::serve_versions, 2);
+  to.integer(message.session).array(message.versions.size());
+  for (const ServedVersion& version : message.versions)
+    to.array(3).integer(version.lambda).text(version.hash).flag(version.newest);
+  return to.take();
+}
+
+ServeVersions read_versions(Reader& from) {
+  from.fields("serve_versions", 2);
+  ServeVersions message;
+  message.session = from.integer<SessionId>("session", 1);
+  message.versions.resize(from.list("versions", lambdas_per_host_max));
+  for (ServedVersion& version : message.versions) {
+    from.array("versions[]", 3);
+    version.lambda = from.integer<LambdaIndex>("versions[].lambda");
+    version.hash = from.text("versions[].hash", hash_bytes_max);
+    version.newest = from.flag("versions[].newest");
+    if (!from.ok()) break;
+  }
+  return message;
+}
+
 std::string bytes_of(const HelloPlease& message) {
   return Writer::message(MessageType::hello_please, 1).integer(message.session).take();
 }
@@ -198,6 +221,8 @@ Result<ToHost> decode_to_host(std::string_view bytes) {
     case MessageType::hello_please:
       from.fields("hello_please", 1);
       return finish(HelloPlease{from.integer<SessionId>("session")});
+    case MessageType::serve_versions:
+      return finish(read_versions(from));
     case MessageType::drain_host:
       from.fields("drain_host", 0);
       return finish(DrainHost{});
