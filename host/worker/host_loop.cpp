@@ -23,16 +23,38 @@ constexpr std::int64_t tell_silence_ns = 5 * ns_per_s;
 constexpr std::int64_t goodbye_wait_ns = ns_per_s;  // for room in it, at the end
 constexpr std::int64_t sleep_most_ns = 3'600 * ns_per_s;
 
+fs::path kept_dir(const Config& config) {
+  return config.data_dir / "kept";
+}
+
+// What an earlier life kept, if the config has a canary that may name it.
+Result<std::unique_ptr<child::Intake>> make_kept_intake(const HostOptions& options) {
+  const bool any = std::ranges::any_of(lambdas_of(options.config), &LambdaPlace::by_broker);
+  if (!any) return nullptr;
+  std::error_code error;
+  fs::create_directories(kept_dir(options.config), error);
+  if (error)
+    return fail_errno(
+        ErrorCode::io,
+        "cannot make the directory " + kept_dir(options.config).string() + " for plugin versions",
+        error.value());
+  return child::make_intake({.dirs = {},
+                             .builtin_dirs = {kept_dir(options.config)},
+                             .require_level = options.config.sandbox_require,
+                             .life_fd = options.life_fd});
+}
+
 }  // namespace
 
-Loop::Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake, UniqueFd epoll,
-           UniqueFd stop_event)
+Loop::Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake,
+           std::unique_ptr<child::Intake> kept, UniqueFd epoll, UniqueFd stop_event)
     : config_(options.config),
       transport_(options.transport),
       life_fd_(options.life_fd),
       stop_fd_(options.stop_fd),
       on_ready_(options.on_ready),
       intake_(std::move(intake)),
+      kept_intake_(std::move(kept)),
       epoll_(std::move(epoll)),
       stop_event_(std::move(stop_event)),
       places_(lambdas_of(config_)),
@@ -44,6 +66,7 @@ Loop::Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake, Un
                             .labels = config_.host.labels,
                             .jobs_max = config_.host.jobs_max,
                             .lease_ns = config_.lease_ms * ns_per_ms}),
+      kept_(kept_dir(config_)),
       children_(epoll_.get(), tag_first_child) {}
 
 Result<void> Loop::add(int fd, Tag tag) {
@@ -58,6 +81,8 @@ Result<void> Loop::begin() {
         std::pair{intake_->fd(), tag_intake}}) {
     if (Result<void> added = add(fd, tag); !added) return added;
   }
+  if (kept_intake_)
+    if (Result<void> added = add(kept_intake_->fd(), tag_kept); !added) return added;
   if (stop_fd_ >= 0) return add(stop_fd_, tag_signal);
   return {};
 }
@@ -82,9 +107,15 @@ Result<void> Loop::run() {
   return {};
 }
 
+std::int64_t Loop::next_intake_ns() const {
+  const std::int64_t next = intake_->next_step_boot_ns();
+  return kept_intake_ ? std::min(next, kept_intake_->next_step_boot_ns()) : next;
+}
+
 // When something is due even if no descriptor is readable.
 std::int64_t Loop::next_ns() const {
-  std::int64_t next = std::min(now_ns_ + sleep_most_ns, intake_->next_step_boot_ns());
+  if (kept_.busy()) return now_ns_;
+  std::int64_t next = std::min(now_ns_ + sleep_most_ns, next_intake_ns());
   const auto sooner = [&](std::optional<std::int64_t> time_ns) {
     next = std::min(next, time_ns.value_or(next));
   };
@@ -108,7 +139,7 @@ Result<void> Loop::wait() {
     const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
     if (tag >= tag_first_child) children_.poll(static_cast<ChildId>(tag - tag_first_child), inputs_);
     if (tag == tag_transport) receive();
-    if (tag == tag_intake) step_intake();
+    if (tag == tag_intake || tag == tag_kept) step_intake();
     if (tag == tag_stop || tag == tag_signal) ask_to_stop();
   }
   return {};
@@ -127,7 +158,7 @@ void Loop::ask_to_stop() {
 
 // What became due by time alone.
 void Loop::gather() {
-  if (now_ns_ >= intake_->next_step_boot_ns()) step_intake();
+  if (now_ns_ >= next_intake_ns()) step_intake();
   const std::optional<std::int64_t> deadline = worker_.next_deadline();
   const bool watched = worker_.has_jobs() || children_.any_starting();
   const bool beats = session_.heartbeat_due_ns().value_or(now_ns_ + 1) <= now_ns_;
@@ -156,6 +187,7 @@ void Loop::decide_and_do() {
 
 void Loop::finish_turn() {
   children_.wake();
+  kept_.step();
   if (std::exchange(verdicts_due_, false)) write_verdicts();
   if (!statuses_.empty()) session_.report_statuses(std::exchange(statuses_, {}));
   if (session_.heartbeat_due_ns().value_or(now_ns_ + 1) <= now_ns_)
@@ -201,11 +233,14 @@ Result<std::unique_ptr<HostLoop>> HostLoop::make(HostOptions options) {
   }
   Result<std::unique_ptr<child::Intake>> intake = child::make_intake(std::move(intake_options));
   if (!intake) return std::unexpected(intake.error());
+  Result<std::unique_ptr<child::Intake>> kept = make_kept_intake(options);
+  if (!kept) return std::unexpected(kept.error());
   UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
   UniqueFd stop_event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   if (!epoll || !stop_event)
     return fail_errno(ErrorCode::io, "the host has no descriptor left for its loop", errno);
-  auto loop = std::make_unique<Loop>(options, std::move(*intake), std::move(epoll), std::move(stop_event));
+  auto loop = std::make_unique<Loop>(options, std::move(*intake), std::move(*kept), std::move(epoll),
+                                     std::move(stop_event));
   if (Result<void> begun = loop->begin(); !begun) return std::unexpected(begun.error());
   return loop;
 }

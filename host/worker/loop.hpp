@@ -17,6 +17,7 @@
 #include "host/child/pins.hpp"
 #include "host/worker/children.hpp"
 #include "host/worker/host_loop.hpp"
+#include "host/worker/kept_versions.hpp"
 #include "host/worker/plan.hpp"
 #include "host/worker/session.hpp"
 #include "host/worker/status_files.hpp"
@@ -26,8 +27,9 @@ namespace cape::host {
 
 class Loop final : public HostLoop {
  public:
-  Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake, UniqueFd epoll,
-       UniqueFd stop_event);
+  // `kept`: of what KeptVersions kept in an earlier life; null: no lambda has a canary.
+  Loop(const HostOptions& options, std::unique_ptr<child::Intake> intake, std::unique_ptr<child::Intake> kept,
+       UniqueFd epoll, UniqueFd stop_event);
 
   Result<void> begin();
   Result<void> run() override;
@@ -35,7 +37,7 @@ class Loop final : public HostLoop {
   bool sent_away() const override { return sent_away_; }
 
  private:
-  enum Tag : std::uint64_t { tag_stop, tag_signal, tag_transport, tag_intake, tag_first_child };
+  enum Tag : std::uint64_t { tag_stop, tag_signal, tag_transport, tag_intake, tag_kept, tag_first_child };
   static constexpr std::int64_t report_every_ns = ns_per_s;
 
   // One turn: wait, gather what happened, decide, do.
@@ -52,12 +54,16 @@ class Loop final : public HostLoop {
   void take(const wire::HelloPlease& please);
   void take(const wire::DrainHost&);
   void take(wire::HostPins& pins);
+  void take(wire::ServeVersions& said);
   void renew_lease(std::optional<std::int64_t> end_ns);
   void ask_to_stop();
   void tell_silence();
   void step_intake();
   void choose();
   void tell_what_serves();
+  void find_named();
+  const wire::ServedVersion* said_of(LambdaIndex lambda) const;
+  child::PluginImagePtr image_of(const std::string& hash) const;
   void note_trouble(const ReportCredit& credit);
   void write_verdicts();
   void take(const BytesJudged& judged);
@@ -78,6 +84,7 @@ class Loop final : public HostLoop {
   void begin_session();
   void report();
   std::int64_t next_ns() const;
+  std::int64_t next_intake_ns() const;
   Result<void> add(int fd, Tag tag);
   void say_goodbye();
 
@@ -85,7 +92,7 @@ class Loop final : public HostLoop {
   wire::HostEnd& transport_;
   int life_fd_, stop_fd_;
   std::function<void()> on_ready_;
-  std::unique_ptr<child::Intake> intake_;
+  std::unique_ptr<child::Intake> intake_, kept_intake_;
   UniqueFd epoll_, stop_event_;
   std::vector<LambdaPlace> places_;
   Worker worker_;
@@ -93,7 +100,10 @@ class Loop final : public HostLoop {
   Session session_;
   Shelves shelves_;
   std::map<LambdaIndex, std::string> told_troubles_;
-  TroublesByHash troubles_;  // as the worker says them, of bytes that were to run
+  TroublesByHash troubles_;                          // as the worker says them, of bytes that were to run
+  std::map<LambdaIndex, wire::ServedVersion> said_;  // by the broker, of lambdas that have a canary
+  std::vector<std::string> named_hashes_;            // in there
+  KeptVersions kept_;
   StatusFiles status_files_;
   child::LastGood last_good_;
   child::Pins pins_;
@@ -106,7 +116,7 @@ class Loop final : public HostLoop {
   std::int64_t reported_ns_ = 0;
   std::int64_t send_pause_ns_ = 0;    // until what could not be sent is tried again
   std::int64_t unsent_since_ns_ = 0;  // 0: all was sent
-  bool verdicts_due_ = false;  // a plugin file's, or what is told of its lambdas
+  bool verdicts_due_ = false;         // a plugin file's, or what is told of its lambdas
   bool report_due_ = true, drained_ = false, sent_away_ = false, stop_asked_ = false, at_once_ = false,
        told_silence_ = false;
 };

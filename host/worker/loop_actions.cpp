@@ -13,13 +13,12 @@ void Loop::begin_session() {
 }
 
 void Loop::perform(const StartChild& action) {
-  const auto image =
-      std::ranges::find_if(shelves_.serving, [&](const auto& i) { return i->hash == action.hash; });
-  if (image == shelves_.serving.end()) {
+  const child::PluginImagePtr image = image_of(action.hash);
+  if (image == nullptr) {
     inputs_.emplace_back(StartFailed{action.child, "the plugin's file went before its child started"});
     return;
   }
-  child::ChildSpec spec = spec_of(config_, places_[action.lambda], *image);
+  child::ChildSpec spec = spec_of(config_, places_[action.lambda], image);
   spec.life_fd = life_fd_;
   if (const Result<void> started = children_.start(action, spec); !started) {
     log::warning("host", "cannot start a child of {}: {}", places_[action.lambda].name(),

@@ -57,10 +57,52 @@ void Loop::renew_lease(std::optional<std::int64_t> end_ns) {
   inputs_.emplace_back(LeaseRenewed{*end_ns});
 }
 
+void Loop::take(wire::ServeVersions& said) {
+  if (!session_.is_current(said.session)) return;
+  said_.clear();
+  std::vector<std::string> hashes;
+  for (wire::ServedVersion& version : said.versions) {
+    if (version.lambda >= places_.size()) continue;  // of a config that is none of ours
+    if (!version.hash.empty() && std::ranges::find(hashes, version.hash) == hashes.end())
+      hashes.push_back(version.hash);
+    const LambdaIndex lambda = version.lambda;
+    said_[lambda] = std::move(version);
+  }
+  named_hashes_ = std::move(hashes);
+  tell_what_serves();
+}
+
+const wire::ServedVersion* Loop::said_of(LambdaIndex lambda) const {
+  const auto at = said_.find(lambda);
+  return at == said_.end() ? nullptr : &at->second;
+}
+
+// For as long as it is named an image is held, whatever becomes of its file.
+void Loop::find_named() {
+  if (!kept_intake_) return;  // no lambda has a canary
+  const std::vector<child::PluginImagePtr> before = std::exchange(shelves_.named, {});
+  std::vector<child::PluginImagePtr> all = before;
+  for (const child::Intake* intake : {intake_.get(), kept_intake_.get()})
+    std::ranges::copy(intake->available(), std::back_inserter(all));
+  for (const std::string& hash : named_hashes_) {
+    const auto at = std::ranges::find_if(all, [&](const auto& image) { return image->hash == hash; });
+    if (at != all.end()) shelves_.named.push_back(*at);
+  }
+  if (shelves_.named != before) kept_.keep(named_hashes_, shelves_.named);
+}
+
+child::PluginImagePtr Loop::image_of(const std::string& hash) const {
+  for (const std::vector<child::PluginImagePtr>* images : {&shelves_.serving, &shelves_.named})
+    for (const child::PluginImagePtr& image : *images)
+      if (image->hash == hash) return image;
+  return nullptr;
+}
+
 void Loop::step_intake() {
   const bool was_settled = shelves_.settled;
-  const bool changed = intake_->step();
-  shelves_.settled = intake_->settled();
+  bool changed = intake_->step();
+  if (kept_intake_) changed |= kept_intake_->step();
+  shelves_.settled = intake_->settled() && (!kept_intake_ || kept_intake_->settled());
   if (changed || shelves_.settled != was_settled) tell_what_serves();
 }
 
@@ -112,8 +154,9 @@ void Loop::tell_what_serves() {
     if (!known) log::warning("host", "{} is set aside: {}", file.file, file.reason);
   }
   shelves_.set_aside = std::move(aside);
+  find_named();
   for (LambdaIndex i = 0; i < places_.size(); ++i) {
-    PluginServes serves = serving_of(i, places_[i], shelves_);
+    PluginServes serves = serving_of(i, places_[i], shelves_, said_of(i));
     if (shelves_.settled) tell_trouble(i, serves.trouble);
     inputs_.emplace_back(std::move(serves));
   }
@@ -129,7 +172,11 @@ void Loop::write_verdicts() {
 }
 
 void Loop::take(const BytesJudged& judged) {
-  if (judged.trouble.empty()) return last_good_.works(shelves_.serving, judged.hash);
+  if (judged.trouble.empty()) {
+    std::vector<child::PluginImagePtr> running = shelves_.serving;
+    std::ranges::copy(shelves_.named, std::back_inserter(running));
+    return last_good_.works(running, judged.hash);
+  }
   const auto image =
       std::ranges::find_if(shelves_.serving, [&](const auto& i) { return i->hash == judged.hash; });
   if (image == shelves_.serving.end()) return;

@@ -41,12 +41,51 @@ std::string missing_plugin(const std::string& id, const Shelves& shelves) {
                      others == 0 ? "" : fmt::format(" (set aside: {}; see `cape plugin list`)", others));
 }
 
+bool has_canary(const Config& config, const TopologyConfig& topology, const std::string& lambda) {
+  const TopologyConfig& live = topology.shadow_of ? config.topologies[*topology.shadow_of] : topology;
+  const auto at = std::ranges::find(live.lambdas, lambda, &LambdaConfig::name);
+  return at != live.lambdas.end() && at->canary.has_value();
+}
+
+child::PluginImagePtr find_hash(const std::vector<child::PluginImagePtr>& images, const std::string& hash) {
+  const auto at = std::ranges::find_if(images, [&](const auto& image) { return image->hash == hash; });
+  return at == images.end() ? nullptr : *at;
+}
+
+// Of a lambda whose version the broker chooses; null: `trouble` says why none serves, if that is a trouble.
+child::PluginImagePtr image_said(const LambdaPlace& place, const Shelves& shelves,
+                                 const wire::ServedVersion* said, std::string& trouble) {
+  if (said == nullptr) {
+    trouble = "the broker has not said yet which version serves";
+    return nullptr;
+  }
+  if (said->hash.empty()) {
+    if (!place.twin) trouble = "the broker knows no version yet that serves";
+    return nullptr;
+  }
+  child::PluginImagePtr image = find_hash(shelves.named, said->hash);
+  if (image == nullptr)
+    trouble = fmt::format(
+        "this host lacks the version of plugin '{}' that serves ({}): copy that .so into a plugin directory, "
+        "or "
+        "`cape plugin promote {}` another one",
+        place.lambda->plugin, said->hash.substr(0, 8), place.lambda->plugin);
+  return image;
+}
+
 }  // namespace
 
 std::vector<LambdaPlace> lambdas_of(const Config& config) {
   std::vector<LambdaPlace> places;
   for (const TopologyConfig& topology : config.topologies) {
-    for (const LambdaConfig& lambda : topology.lambdas) places.push_back({&topology, &lambda});
+    for (const LambdaConfig& lambda : topology.lambdas)
+      places.push_back(
+          {.topology = &topology, .lambda = &lambda, .by_broker = has_canary(config, topology, lambda.name)});
+  }
+  for (std::size_t i = 0, count = places.size(); i < count; ++i) {
+    LambdaPlace twin = places[i];
+    twin.twin = true;
+    if (twin.lambda->canary) places.push_back(twin);
   }
   return places;
 }
@@ -57,7 +96,8 @@ std::vector<wire::HostLambda> names_of(const std::vector<LambdaPlace>& places, c
     names.push_back({.domain = config.domains[place.topology->domain].name,
                      .topology = place.topology->name,
                      .name = place.lambda->name,
-                     .plugin = place.lambda->plugin});
+                     .plugin = place.lambda->plugin,
+                     .twin = place.twin});
   return names;
 }
 
@@ -66,7 +106,8 @@ WorkerPlan plan_of(const Config& config) {
   const SpeedWatch::Limits speed{.slower = config.rollback.slower,
                                  .above_ns = config.rollback.above_ms * ns_per_ms,
                                  .events = config.rollback.events};
-  for (const LambdaPlace& place : lambdas_of(config)) plan.lambdas.push_back(worker_lambda(place, speed));
+  for (const LambdaPlace& place : lambdas_of(config))  // of one that has a canary the broker compares versions
+    plan.lambdas.push_back(worker_lambda(place, place.by_broker ? SpeedWatch::Limits{.slower = 0} : speed));
   return plan;
 }
 
@@ -102,16 +143,20 @@ child::ChildSpec spec_of(const Config& config, const LambdaPlace& place, child::
   return spec;
 }
 
-PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves) {
+PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves,
+                        const wire::ServedVersion* said) {
   const LambdaConfig& lambda = *place.lambda;
-  const auto image =
+  const auto newest =
       std::ranges::find_if(shelves.serving, [&](const auto& i) { return i->id == lambda.plugin; });
-  if (image == shelves.serving.end()) {
+  if (newest == shelves.serving.end()) {
     return {.lambda = index, .hash = {}, .trouble = missing_plugin(lambda.plugin, shelves)};
   }
-  std::string mistake = child::role_mistake(**image, child::ChildKind::lambda, lambda.grant);
-  if (!mistake.empty()) return {.lambda = index, .hash = {}, .trouble = std::move(mistake)};
-  return {.lambda = index, .hash = (*image)->hash, .trouble = {}};
+  child::PluginImagePtr image = *newest;
+  std::string mistake;
+  if (place.by_broker && !(said && said->newest)) image = image_said(place, shelves, said, mistake);
+  if (image) mistake = child::role_mistake(*image, child::ChildKind::lambda, lambda.grant);
+  if (!image || !mistake.empty()) return {.lambda = index, .hash = {}, .trouble = std::move(mistake)};
+  return {.lambda = index, .hash = image->hash, .trouble = {}};
 }
 
 std::vector<wire::PluginOffer> offers_of(const Shelves& shelves) {
@@ -129,6 +174,9 @@ std::vector<wire::PluginOffer> offers_of(const Shelves& shelves) {
   };
   for (const child::PluginImagePtr& image : shelves.serving) add(*image, true);
   for (const child::PluginImagePtr& image : shelves.standing_by) add(*image, false);
+  for (const child::PluginImagePtr& image : shelves.named)
+    if (!find_hash(shelves.serving, image->hash) && !find_hash(shelves.standing_by, image->hash))
+      add(*image, false);
   return offers;
 }
 

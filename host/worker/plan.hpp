@@ -18,9 +18,13 @@ namespace cape::host {
 struct LambdaPlace {
   const TopologyConfig* topology = nullptr;
   const LambdaConfig* lambda = nullptr;
+  bool twin = false;  // the second slot of one that has a canary
+  bool by_broker =
+      false;  // the broker says which version serves: it has a canary, or is a replay of one that has
   std::string name() const { return topology->name + "/" + lambda->name; }
 };
-std::vector<LambdaPlace> lambdas_of(const Config& config);  // by LambdaIndex
+// By LambdaIndex: those of the config, and behind them the twins of those that have a canary.
+std::vector<LambdaPlace> lambdas_of(const Config& config);
 // What a hello says of them.
 std::vector<wire::HostLambda> names_of(const std::vector<LambdaPlace>& places, const Config& config);
 
@@ -38,9 +42,12 @@ struct Shelves {
   std::map<std::string, std::string> pin_troubles;  // by plugin: why its pin finds no bytes
   std::map<std::string, std::int64_t> since_wall_ns;  // by hash: since when it serves, or stands by
   std::vector<wire::SetAside> set_aside;
-  bool settled = false;  // every file has been looked at once
+  std::vector<child::PluginImagePtr> named;  // those that the broker has named, and that are here
+  bool settled = false;                      // every file has been looked at once
 };
-PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves);
+// What the broker has said; null: nothing yet.
+PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves,
+                        const wire::ServedVersion* said = nullptr);
 
 // Lambdas alone: sources are the broker's. Those that serve first, and no more than one message takes.
 std::vector<wire::PluginOffer> offers_of(const Shelves& shelves);

@@ -170,5 +170,82 @@ TEST_F(PlanTest, LooksOftenEnoughForTheShortestTimeout) {
   EXPECT_EQ(look_interval_ns(plan_of(config)), 5 * ns_per_ms);
 }
 
+class CanaryPlan : public PlanTest {
+ protected:
+  CanaryPlan() {
+    lambda().canary = CanaryPolicy{};
+    shelves.serving = {image_of("new")};
+    shelves.named = {image_of("old"), image_of("new")};
+    shelves.settled = true;
+  }
+  static child::PluginImagePtr image_of(const std::string& hash) {
+    auto image = std::make_shared<child::PluginImage>();
+    image->id = "p";
+    image->hash = hash;
+    image->kinds = CAPE_KIND_LAMBDA;
+    return image;
+  }
+  PluginServes serves(std::size_t place, const wire::ServedVersion* said) {
+    return serving_of(0, lambdas_of(config)[place], shelves, said);
+  }
+};
+
+TEST_F(CanaryPlan, TwinsLieBehindAllLambdas) {
+  const std::vector<LambdaPlace> places = lambdas_of(config);
+
+  ASSERT_EQ(places.size(), 4u);
+  EXPECT_EQ(places[3].name(), "t/one");
+  EXPECT_TRUE(places[3].twin);
+  EXPECT_TRUE(names_of(places, config)[3].twin);
+  EXPECT_FALSE(names_of(places, config)[0].twin);
+  EXPECT_FALSE(places[1].by_broker);
+}
+
+TEST_F(CanaryPlan, BrokerSaysWhichVersionServes) {
+  const wire::ServedVersion old{.hash = "old"}, none{};
+
+  EXPECT_EQ(serves(0, &old).hash, "old");
+  EXPECT_EQ(serves(3, &none).hash, "");
+  EXPECT_EQ(serves(3, &none).trouble, "") << "a twin without a candidate is no trouble";
+  EXPECT_EQ(serves(1, nullptr).hash, "new") << "a lambda without a canary takes the newest";
+}
+
+TEST_F(CanaryPlan, NothingRunsBeforeTheBrokerHasSaidWhat) {
+  EXPECT_EQ(serves(0, nullptr).hash, "");
+  EXPECT_THAT(serves(0, nullptr).trouble, HasSubstr("has not said"));
+}
+
+TEST_F(CanaryPlan, VersionThatIsNotHereIsTold) {
+  const wire::ServedVersion other{.hash = "0123456789"};
+
+  EXPECT_EQ(serves(0, &other).hash, "");
+  EXPECT_THAT(serves(0, &other).trouble, HasSubstr("01234567"));
+}
+
+TEST_F(CanaryPlan, NothingServesWhenEveryFileOfThePluginIsGone) {
+  const wire::ServedVersion old{.hash = "old"};
+  shelves.serving.clear();
+
+  EXPECT_EQ(serves(0, &old).hash, "");
+  EXPECT_THAT(serves(0, &old).trouble, HasSubstr("no plugin 'p'"));
+}
+
+TEST_F(CanaryPlan, NewestServesWhereTheBrokerKnowsNoCanary) {
+  const wire::ServedVersion newest{.newest = true};
+
+  EXPECT_EQ(serves(0, &newest).hash, "new");
+}
+
+TEST_F(CanaryPlan, ReplayRunsWhatTheBrokerSaysToo) {
+  config = with_shadows(config);
+  const std::vector<LambdaPlace> places = lambdas_of(config);
+
+  ASSERT_EQ(places.size(), 7u);
+  EXPECT_EQ(places[3].name(), "t@replay/one");
+  EXPECT_TRUE(places[3].by_broker);
+  EXPECT_FALSE(places[3].twin);
+  EXPECT_TRUE(places[6].twin);
+}
+
 }  // namespace
 }  // namespace cape::host
