@@ -157,6 +157,8 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
     if (request.method == "coverage") return coverage_method(b, body);
     if (request.method == "why") return b.whys.begin(body, std::move(ticket), now_ns);
     if (request.method == "pin") return b.pin_desk.begin(body, std::move(ticket));
+    if (request.method == "canary")
+      return b.canaries.begin(body, std::move(ticket), {.boot_ns = now_ns, .wall_ns = wall_ns()});
     if (request.method == "replay") return b.replay_desk.begin(body, std::move(ticket));
     if (request.method == "act") {
       if (const auto refusal = b.replay_desk.refusal_of_act(body)) return refused(*refusal);
@@ -174,7 +176,7 @@ std::optional<wire::AdminReply> answer_admin(BrokerState& b, const wire::AdminRe
   }
   return refused({ErrorCode::not_found,
                   "no method '" + printable(request.method, 64) +
-                      "'; this broker answers subject, topologies, plugins, coverage, why, act, replay, pin, status"});
+                      "'; this broker answers subject, topologies, plugins, coverage, why, act, canary, replay, pin, status"});
 }
 
 std::string stats_message(BrokerState& b) {

@@ -12,6 +12,7 @@
 
 #include "broker/admin_server.hpp"
 #include "broker/baselines.hpp"
+#include "broker/canary_desk.hpp"
 #include "broker/coverage.hpp"
 #include "broker/dispatcher.hpp"
 #include "broker/failure_log.hpp"
@@ -63,6 +64,7 @@ struct BrokerState {
   WhyDesk whys{*this};
   ReplayDesk replay_desk{*this};
   PinDesk pin_desk{*this};
+  CanaryDesk canaries{*this};
   Journals journals;
 
   // Opened after construction, since each can fail.

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "core/types.hpp"
+
 namespace cape::broker {
 namespace {
 
@@ -37,7 +39,7 @@ std::string share_text(std::uint32_t share) {
 }
 
 std::string text_of(const storage::PluginVersion& version) {
-  return fmt::format("{} ({})", version.version, version.hash.substr(0, 8));
+  return fmt::format("{} ({})", version.version, printable(version.hash.substr(0, 8), 64));
 }
 
 Canary::Canary(CanaryPolicy policy, storage::Canary stored) : policy_(policy), record_(std::move(stored)) {
@@ -58,7 +60,7 @@ bool Canary::is_rejected(const std::string& hash) const {
 
 void Canary::saw(std::span<const VersionSeen> seen, Now now) {
   if (!any_serves(seen)) return;
-  if (pinned_) return follow_pin(seen);
+  if (pin_) return follow_pin(seen);
   forget_rejected(seen, now);
   look_for_candidate(seen, now);
   if (runs()) look_after_candidate(seen, now);
@@ -231,31 +233,36 @@ void Canary::keep_rejected() {
   for (const Rejected& rejected : rejected_) record_.rejected.push_back(rejected.hash);
 }
 
-void Canary::pinned(bool is_pinned, Now now) {
-  if (std::exchange(pinned_, is_pinned) == is_pinned) return;
-  if (is_pinned && runs()) give_up("its plugin was pinned", now);
-  if (is_pinned || rejected_.empty()) return;
+void Canary::pinned(const std::optional<storage::PluginVersion>& pin, Now now) {
+  const bool was_pinned = pin_.has_value();
+  pin_ = pin;
+  if (pin_ && runs()) give_up("its plugin was pinned", now);
+  if (pin_ || !was_pinned || rejected_.empty()) return;
   rejected_.clear();  // what the directories have is tried again
   keep_rejected();
   changed_ = true;
 }
 
-// What hosts serve by an operator's word; nothing is tried beside it.
+// A host may not have heard of the pin yet, so what it serves counts only if the pin means that.
 void Canary::follow_pin(std::span<const VersionSeen> seen) {
-  const VersionSeen* stable = find(seen, record_.stable.hash);
-  if (stable != nullptr && stable->serves) return;
-  const VersionSeen& pinned = *std::ranges::find(seen, true, &VersionSeen::serves);
+  const auto is_meant = [&](const storage::PluginVersion& version) {
+    return pin_->hash.empty() ? version.version == pin_->version : version.hash == pin_->hash;
+  };
+  if (!record_.stable.empty() && is_meant(record_.stable)) return;
+  const auto meant =
+      std::ranges::find_if(seen, [&](const VersionSeen& one) { return one.serves && is_meant(one.version); });
+  if (meant == seen.end()) return;
   if (!record_.stable.empty()) {
     reject(record_.stable.hash);
     record_.stable_in_twin = !record_.stable_in_twin;
   }
-  std::erase_if(rejected_, [&](const Rejected& rejected) { return rejected.hash == pinned.version.hash; });
+  std::erase_if(rejected_, [&](const Rejected& rejected) { return rejected.hash == meant->version.hash; });
   keep_rejected();
-  adopt(pinned.version);
+  adopt(meant->version);
 }
 
 std::string Canary::promote(const std::string& reason, Now now) {
-  if (pinned_) return "its plugin is pinned; `cape plugin unpin` it first";
+  if (pin_) return "its plugin is pinned; `cape plugin unpin` it first";
   std::string why = "by hand" + (reason.empty() ? "" : ": " + reason);
   if (!runs() && served_ && is_rejected(served_->hash)) {  // given up before, and still the newest file
     record_.candidate = *served_;
@@ -270,7 +277,7 @@ std::string Canary::promote(const std::string& reason, Now now) {
 }
 
 std::string Canary::roll_back(const std::string& reason, Now now) {
-  if (pinned_) return "its plugin is pinned; `cape plugin unpin` it first";
+  if (pin_) return "its plugin is pinned; `cape plugin unpin` it first";
   if (!runs())
     return fmt::format("no canary runs, version {} has every subject; to go back, drop the older file again",
                        record_.stable.empty() ? "none" : text_of(record_.stable));

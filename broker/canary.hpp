@@ -78,8 +78,9 @@ class Canary {
   void took_effect(Now now);
   void ended(const VersionOutcome& outcome);
   void passed(Now now);  // time; also when next_ns() is due
-  // Whether an operator's pin says what serves: while it does, what hosts serve is stable and nothing is tried.
-  void pinned(bool is_pinned, Now now);
+  // An operator's pin, by version or by hash, the other being empty: while there is one, what it names is
+  // stable as soon as a host serves that, and nothing is tried.
+  void pinned(const std::optional<storage::PluginVersion>& pin, Now now);
   // By hand. Not empty: why it was refused, and the next step.
   std::string promote(const std::string& reason, Now now);
   std::string roll_back(const std::string& reason, Now now);
@@ -91,7 +92,7 @@ class Canary {
   std::optional<std::int64_t> next_ns() const;  // boot time
 
   bool runs() const { return !record_.candidate.empty(); }
-  bool is_pinned() const { return pinned_; }
+  bool is_pinned() const { return pin_.has_value(); }
   const VersionTally& stable() const { return stable_; }
   const VersionTally& candidate() const { return candidate_; }
   std::int64_t stage_end_ns() const { return stage_end_ns_; }  // boot time; 0: it has not begun
@@ -129,7 +130,8 @@ class Canary {
   std::int64_t stage_end_ns_ = 0;
   std::uint32_t extensions_ = 0;
   std::int64_t missing_since_ns_ = 0;  // that no host serves the candidate
-  bool pinned_ = false, changed_ = false;
+  std::optional<storage::PluginVersion> pin_;
+  bool changed_ = false;
   std::vector<CanaryLine> lines_;
 };
 

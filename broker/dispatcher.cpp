@@ -104,6 +104,7 @@ void DispatcherLoop::turn() {
   take_saves();
   take_hosts();
   b_.hosts.step(now_.boot_ns, inputs_);
+  b_.canaries.step(now_, inputs_);
   const auto due = b_.scheduler.next_deadline();
   if (due && *due <= now_.boot_ns) inputs_.push_back(scheduler::Tick{});
   step(std::exchange(inputs_, {}));
@@ -127,6 +128,7 @@ void DispatcherLoop::step(std::vector<scheduler::Input> inputs) {
     if (const auto* status = std::get_if<scheduler::Status>(&input)) b_.latencies.on_status(*status);
     else if (const auto* gone = std::get_if<scheduler::HostGone>(&input)) b_.latencies.on_host_gone(gone->host);
   perform(b_, b_.scheduler.step(now_, inputs), now_);
+  b_.canaries.on_outcomes(b_.scheduler.outcomes());
   for (SubjectId subject : b_.scheduler.let_go()) b_.subjects.release(subject);
   for (const scheduler::Input& input : inputs)  // one that had nothing to do was never held
     if (const auto* request = std::get_if<scheduler::SchedulingRequest>(&input))
@@ -149,6 +151,7 @@ void DispatcherLoop::take_requests() {
   b_.whys.step(now_.boot_ns);
   for (WhyDesk::Answer& answer : b_.whys.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
   for (ReplayDesk::Answer& answer : b_.replay_desk.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
+  for (CanaryDesk::Answer& answer : b_.canaries.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
   for (Operators::Answer& answer : b_.operators.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
   for (PinDesk::Answer& answer : b_.pin_desk.take_answers()) b_.admin->reply(answer.ticket, answer.reply);
 }
@@ -257,6 +260,8 @@ void DispatcherLoop::take_saves() {
   for (const Saver::Done::Stored& pin : done.pins) b_.pin_desk.on_saved(pin.id, pin.is_stored, done.error);
   for (const Saver::Done::Stored& page : done.replays)
     b_.replays.on_saved(page.id, page.is_stored, now_.boot_ns, inputs_);
+  for (const Saver::Done::Stored& record : done.canaries)
+    b_.canaries.on_saved(record.id, record.is_stored, done.error);
   for (const storage::HostLease& lease : done.leases) b_.hosts.on_lease_saved(lease, now_.boot_ns, inputs_);
   if (done.broken && !store_lost_) lose_store(*done.error);
   if (done.error && !store_lost_ && b_.store_trouble != done.error->message)
@@ -346,6 +351,7 @@ std::int64_t DispatcherLoop::next_deadline() const {
   sooner(b_.baselines.next_deadline());
   sooner(b_.replays.next_deadline());
   sooner(b_.coverage.next_deadline());
+  sooner(b_.canaries.next_deadline());
   sooner(b_.saver.next_deadline());
   sooner(b_.hosts.next_deadline());
   sooner(b_.whys.next_deadline());

@@ -58,7 +58,10 @@ struct Hosts::Visitor {
     return its < session.ours.size() ? session.ours[its] : std::nullopt;
   }
   void operator()(wire::HostHello&) {}  // taken by on_hello
-  void operator()(wire::HostOffers& m) { session.offers = std::move(m.offers); }
+  void operator()(wire::HostOffers& m) {
+    session.offers = std::move(m.offers);
+    ++hosts.offers_number_;
+  }
   void operator()(wire::HostCredit& m) {
     const auto lambda = ours(m.lambda);
     if (!lambda) return;  // of its config alone
@@ -75,6 +78,7 @@ struct Hosts::Visitor {
     (void)hosts.transport_.send(session.peer, wire::HeartbeatAnswer{session.session, m.sent_ns});
     if (!session.up) return hosts.bring_up_all(inputs);  // its welcome may have found the queue full
     hosts.tell_pins(session);
+    hosts.tell_versions(session);
     inputs.push_back(scheduler::Heartbeat{session.id, std::move(m.running)});
   }
   void operator()(wire::HostGoodbye&) { hosts.on_goodbye(session, inputs); }
@@ -86,6 +90,7 @@ struct Hosts::Visitor {
     into_ours(m.children);
     into_ours(m.metrics);
     session.report = std::move(m);
+    ++hosts.offers_number_;  // of what it has set aside
   }
 };
 
@@ -133,6 +138,7 @@ void Hosts::on_hello(wire::PeerId peer, wire::HostHello hello, std::int64_t now_
   session.labels = std::move(hello.labels);
   map_lambdas(session, hello.lambdas);
   awaited_.erase(key);
+  ++offers_number_;
 }
 
 // They are served as two; people who read of them cannot tell which is meant.
@@ -147,13 +153,14 @@ void Hosts::map_lambdas(Session& session, const std::vector<wire::HostLambda>& l
   for (const wire::HostLambda& theirs : lambdas) {
     const auto at = std::ranges::find_if(plan_.lambdas, [&](const scheduler::LambdaSpec& spec) {
       const scheduler::TopologySpec& topology = plan_.topologies[spec.topology];
-      return spec.name == theirs.name && spec.plugin == theirs.plugin && topology.name == theirs.topology &&
-             plan_.domains[topology.domain] == theirs.domain;
+      return spec.is_twin == theirs.twin && spec.name == theirs.name && spec.plugin == theirs.plugin &&
+             topology.name == theirs.topology && plan_.domains[topology.domain] == theirs.domain;
     });
     const auto its = static_cast<LambdaIndex>(session.ours.size());
     session.ours.emplace_back();
     if (at == plan_.lambdas.end()) {
-      if (is_shadow(theirs.topology)) continue;  // told of its topology
+      session.chooses_itself |= theirs.twin;
+      if (theirs.twin || is_shadow(theirs.topology)) continue;  // told of its topology
       log::warning(
           "broker",
           "host '{}' has a lambda {}.{} of plugin {} in domain {}, which is not in the broker's config",
@@ -166,11 +173,28 @@ void Hosts::map_lambdas(Session& session, const std::vector<wire::HostLambda>& l
   }
 }
 
+// Why credit of a lambda with a canary is none, in words unless that is as it should be; nullopt: it counts.
+std::optional<std::string> Hosts::version_mistake(const wire::HostCredit& credit) const {
+  const auto version = versions_.find(credit.lambda);
+  if (version == versions_.end()) return std::nullopt;
+  if (version->second.empty()) {
+    const auto twin = plan_.lambdas[credit.lambda].twin;
+    const auto other = twin ? versions_.find(*twin) : versions_.end();
+    if (other != versions_.end() && !other->second.empty()) return "";  // that slot has what serves
+    return credit.trouble.empty() ? "no host has said yet which version it has" : credit.trouble;
+  }
+  if (credit.hash.empty() || credit.hash == version->second) return std::nullopt;
+  return "it runs another version than the one that serves; if that lasts, give broker and host the same "
+         "cape.toml";
+}
+
 // Credit for a lambda that wants another host, or for bytes that the host does not offer, is none.
 scheduler::Credit Hosts::credit_of(const Session& session, const wire::HostCredit& credit) const {
   if (std::string missing = missing_label(session.labels, plan_.lambdas[credit.lambda].where);
       !missing.empty())
     return {session.id, credit.lambda, 0, "", std::move(missing)};
+  if (std::optional<std::string> mistake = version_mistake(credit))
+    return {session.id, credit.lambda, 0, "", std::move(*mistake)};
   const std::string& plugin = plan_.lambdas[credit.lambda].plugin;
   const bool offered =
       credit.hash.empty() || std::ranges::any_of(session.offers, [&](const wire::PluginOffer& offer) {
@@ -232,6 +256,7 @@ void Hosts::bring_up_all(std::vector<Input>& inputs) {
 
 void Hosts::bring_up(Session& session, std::vector<Input>& inputs) {
   if (!tell_pins(session)) return;
+  if (!tell_versions(session)) return;
   const wire::BrokerWelcome welcome{epoch_, session.session, plan_.lease_ns / ns_per_ms};
   if (!transport_.send(session.peer, welcome)) return;  // full: again at its next heartbeat; or gone
   session.up = true;
@@ -252,6 +277,32 @@ void Hosts::set_pins(std::vector<wire::PluginPin> pins) {
   ++pins_number_;
   for (auto& [id, session] : sessions_)
     if (session.up) tell_pins(session);
+}
+
+bool Hosts::tell_versions(Session& session) {
+  if (session.versions_told == versions_number_) return true;
+  wire::ServeVersions message{.session = session.session, .versions = {}};
+  for (LambdaIndex its = 0; its < session.ours.size(); ++its) {
+    const auto version = session.ours[its] ? versions_.find(*session.ours[its]) : versions_.end();
+    if (version != versions_.end())
+      message.versions.push_back({.lambda = its, .hash = version->second});
+    else if (session.chooses_itself)
+      message.versions.push_back({.lambda = its, .hash = {}, .newest = true});
+  }
+  if (!message.versions.empty() && !transport_.send(session.peer, std::move(message))) return false;
+  session.versions_told = versions_number_;
+  return true;
+}
+
+void Hosts::set_versions(std::map<LambdaIndex, std::string> versions, std::vector<Input>& inputs) {
+  versions_ = std::move(versions);
+  ++versions_number_;
+  for (auto& [id, session] : sessions_) {
+    if (!session.up) continue;
+    for (const auto& [lambda, credit] : session.credit)
+      if (versions_.contains(lambda)) inputs.push_back(credit_of(session, credit));
+    tell_versions(session);
+  }
 }
 
 void Hosts::on_goodbye(Session& session, std::vector<Input>& inputs) {

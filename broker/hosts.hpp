@@ -39,6 +39,12 @@ class Hosts {
   // Tells every host which bytes of a plugin serve. One that cannot be told now is told at its next heartbeat,
   // one that comes later before its first job.
   void set_pins(std::vector<wire::PluginPin> pins);
+  // By our index: the bytes that are to serve a lambda with a canary, its twin and its replays; empty: none.
+  // Credit for other bytes is none. Tells every host that has such lambdas; one that cannot be told now is
+  // told at its next heartbeat, one that comes later before its first job.
+  void set_versions(std::map<LambdaIndex, std::string> versions, std::vector<scheduler::Input>& inputs);
+  // Rises whenever what hosts offer, or have set aside, may be something else.
+  std::uint64_t offers_number() const { return offers_number_; }
 
   void drain_all();  // asks every host to finish and say goodbye; no hello is taken from now on
   bool none() const { return sessions_.empty(); }
@@ -52,6 +58,8 @@ class Hosts {
     bool recorded = false;       // its lease is on disk
     bool up = false;             // the scheduler knows it
     std::uint64_t pins_told = 0;  // as pins_number_ counts
+    std::uint64_t versions_told = 0;  // as versions_number_ counts
+    bool chooses_itself = false;  // its config has a canary that ours lacks: it is told to take the newest
     std::uint32_t jobs_max = 0;  // that it takes in all; 0: what it takes of each lambda
     std::int64_t heard_ns = 0;
     std::vector<std::optional<LambdaIndex>> ours;  // by its index: our lambda of that name
@@ -73,12 +81,14 @@ class Hosts {
   static std::string key_of(const wire::HostHello& hello);
   void warn_of_namesakes(const std::string& name) const;
   void map_lambdas(Session& session, const std::vector<wire::HostLambda>& lambdas) const;
+  std::optional<std::string> version_mistake(const wire::HostCredit& credit) const;
   scheduler::Credit credit_of(const Session& session, const wire::HostCredit& credit) const;
   void forget_silent(std::int64_t now_ns);
   void tell_of_earlier_jobs(std::vector<scheduler::Input>& inputs);
   void on_goodbye(Session& session, std::vector<scheduler::Input>& inputs);
   void bring_up(Session& session, std::vector<scheduler::Input>& inputs);
   bool tell_pins(Session& session);
+  bool tell_versions(Session& session);
   void bring_up_all(std::vector<scheduler::Input>& inputs);
   Session* find(wire::PeerId peer, SessionId session);
   void unknown(wire::PeerId peer, SessionId session);
@@ -92,6 +102,9 @@ class Hosts {
   bool said_may_run_ = false;                    // that jobs of an earlier life may
   std::vector<wire::PluginPin> pins_;
   std::uint64_t pins_number_ = 1;  // rises with each change
+  std::map<LambdaIndex, std::string> versions_;
+  std::uint64_t versions_number_ = 1;  // rises with each change
+  std::uint64_t offers_number_ = 0;
   scheduler::HostId next_id_ = 1;
   bool draining_ = false;
   std::uint64_t stale_ = 0;

@@ -202,6 +202,7 @@ json offer_entry(const BrokerState& b, const Hosts::Session& session, const wire
     entry["state"] = "set_aside";
   if (offer.serves) entry["state"] = !used ? "unused" : entry["trouble"].empty() ? "serving" : "not_serving";
   add_children(b, session, offer.hash, entry);
+  entry["canary"] = b.canaries.roles_of(offer.id, offer.hash);
   return entry;
 }
 

@@ -81,6 +81,12 @@ void Saver::put_pin(storage::PinWrite write, storage::AuditEntry audit, std::uin
   pending_.audit.push_back(std::move(audit));
 }
 
+void Saver::put_canary(storage::Canary canary, std::vector<storage::AuditEntry> audit, std::uint64_t token) {
+  pending_canaries_.push_back(token);
+  pending_.canaries.push_back(std::move(canary));
+  std::ranges::move(audit, std::back_inserter(pending_.audit));
+}
+
 // One that is lost is proven again.
 void Saver::put_coverage(std::vector<storage::CoverageRow> rows, std::int64_t now_ns) {
   if (rows.empty()) return;
@@ -104,6 +110,7 @@ void Saver::flush(std::int64_t now_ns) {
               .baselines = std::exchange(pending_baselines_, {}),
               .replays = std::exchange(pending_replays_, {}),
               .pins = std::exchange(pending_pins_, {}),
+              .canaries = std::exchange(pending_canaries_, {}),
               .leases = pending_.leases,
               .clears = std::exchange(pending_clears_, {})};
   group.ticket = store_.submit(std::exchange(pending_, {}));
@@ -139,6 +146,7 @@ Saver::Done Saver::poll(std::int64_t now_ns) {
     for (std::uint64_t id : group.baselines) done.baselines.push_back({id, ok});
     for (std::uint64_t id : group.replays) done.replays.push_back({id, ok});
     for (std::uint64_t id : group.pins) done.pins.push_back({id, ok});
+    for (std::uint64_t id : group.canaries) done.canaries.push_back({id, ok});
     done.pauses_failed |= !ok && !group.pauses.empty();
     if (ok) {
       for (storage::HostLease& lease : group.leases) done.leases.push_back(std::move(lease));
@@ -146,8 +154,8 @@ Saver::Done Saver::poll(std::int64_t now_ns) {
     }
     done.error = std::move(commit.result.error());
     done.broken |= commit.broken;
-    // Cursors are asked for again by the scheduler, with the pings that end with them, which must not go before
-    // them; and pings by their sender. These would be forgotten.
+    // Cursors are asked for again by the scheduler, with the pings that end with them, which must not go
+    // before them; and pings by their sender. These would be forgotten.
     for (storage::HostLease& lease : group.leases) pending_.leases.push_back(std::move(lease));
     for (storage::InboxClear& clear : group.clears) clear_inbox(std::move(clear), now_ns);
     // What is due without anything to store would wake the loop again and again.

@@ -35,6 +35,9 @@ class Saver {
   void put_replay(storage::ReplayPage page);
   // Synced, with its audit; Done::pins has the token when it is on disk, or could not be stored.
   void put_pin(storage::PinWrite write, storage::AuditEntry audit, std::uint64_t token);
+  // Synced; Done::canaries has the token when it is on disk, or could not be stored. With what an operator
+  // did.
+  void put_canary(storage::Canary canary, std::vector<storage::AuditEntry> audit, std::uint64_t token);
   void put_coverage(std::vector<storage::CoverageRow> rows, std::int64_t now_ns);
   void sync();  // everything given so far is on disk when it is done
 
@@ -52,7 +55,7 @@ class Saver {
       std::uint64_t id = 0;
       bool is_stored = false;
     };
-    std::vector<Stored> baselines, replays, pins;
+    std::vector<Stored> baselines, replays, pins, canaries;
     std::optional<Error> error;
     bool broken = false;  // nothing can be stored any more
   };
@@ -75,13 +78,14 @@ class Saver {
     storage::Ticket ticket;
     std::vector<SavedRow> rows;
     std::vector<AckId> acks;
-    std::vector<std::uint64_t> pauses, baselines, replays, pins;
+    std::vector<std::uint64_t> pauses, baselines, replays, pins, canaries;
     std::vector<storage::HostLease> leases;
     std::vector<storage::InboxClear> clears;  // that go with no cursor
   };
   bool urgent() const {
     return !pending_.inbox.empty() || !pending_.leases.empty() || !pending_.audit.empty() ||
-           !pending_.baselines.empty() || !pending_.replays.empty() || sync_asked_;
+           !pending_.baselines.empty() || !pending_.replays.empty() || !pending_.canaries.empty() ||
+           sync_asked_;
   }
 
   const Config& config_;
@@ -90,7 +94,7 @@ class Saver {
   std::vector<SavedRow> pending_rows_;
   std::vector<storage::InboxClear> pending_clears_;  // that go with no cursor
   std::vector<AckId> pending_acks_;
-  std::vector<std::uint64_t> pending_pauses_, pending_baselines_, pending_replays_, pending_pins_;
+  std::vector<std::uint64_t> pending_pauses_, pending_baselines_, pending_replays_, pending_pins_, pending_canaries_;
   bool sync_asked_ = false;
   std::int64_t due_ns_ = INT64_MAX;  // of the oldest pending row
   std::deque<Group> groups_;

@@ -43,6 +43,9 @@ Result<std::vector<scheduler::Input>> stored_inputs(BrokerState& b) {
   auto pins = b.options.store.pins();
   if (!pins) return std::unexpected(pins.error());
   b.pin_desk.open(std::move(*pins));
+  auto canaries = b.options.store.canaries();
+  if (!canaries) return std::unexpected(canaries.error());
+  b.canaries.open(std::move(*canaries), SystemClock().now(), inputs);
   auto replays = b.options.store.replays();
   if (!replays) return std::unexpected(replays.error());
   b.replays.open(std::move(*replays));

@@ -76,7 +76,8 @@ json names_of(const BrokerState& b, const std::vector<LambdaIndex>& lambdas) {
 json lambdas_of(const BrokerState& b, const scheduler::TopologySpec& topology) {
   json lambdas = json::array();
   for (LambdaIndex l = topology.first_lambda; l < topology.first_lambda + topology.lambda_count; ++l) {
-    const scheduler::CircuitView circuit = b.scheduler.circuit(l);
+    scheduler::CircuitView circuit = b.scheduler.circuit(l);
+    if (const auto twin = b.plan.lambdas[l].twin; twin && !circuit.open) circuit = b.scheduler.circuit(*twin);
     lambdas.push_back({{"lambda", b.plan.lambdas[l].name},
                        {"plugin", b.plan.lambdas[l].plugin},
                        {"needs", names_of(b, b.plan.lambdas[l].needs)},
@@ -125,6 +126,7 @@ json topology_numbers(BrokerState& b) {
                     {"domain", b.config().domains[t.domain].name},
                     {"mode", name_of(t.mode)},
                     {"lambdas", lambdas_of(b, t)},
+                    {"canaries", b.canaries.rows_of(i, boot_ns())},
                     {"events_done", traffic.events_done},
                     {"events_per_s", rounded(traffic.events_per_s)},
                     {"jobs_per_s", rounded(traffic.jobs_per_s)},

@@ -26,6 +26,7 @@ void add_keys(CLI::App& app, Context& context);
 void add_monitor(CLI::App& app, Context& context);
 void add_ping(CLI::App& app, Context& context);
 void add_plugin(CLI::App& app, Context& context);
+void add_plugin_canary(Command& plugin, Context& context);
 void add_plugin_check(Command& plugin, Context& context);
 void add_plugin_new(Command& plugin, Context& context);
 void add_plugin_pin(Command& plugin, Context& context);

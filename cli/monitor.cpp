@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/answer.hpp"
+#include "cli/canary_table.hpp"
 #include "cli/client_keys.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
@@ -55,7 +56,8 @@ void show(const Context& context, const std::string& message, bool clear) {
   if (clear) say_block("\x1b[H\x1b[2J");
   const std::string rows = list_table(message, "topologies", monitor_columns);
   say_block(heading_of(message) +
-            (rows.empty() ? "no topology is configured; add [topology.NAME] to the config file\n" : rows));
+            (rows.empty() ? "no topology is configured; add [topology.NAME] to the config file\n" : rows) +
+            canary_table(message));
 }
 
 Ending run_monitor(const Context& context, const MonitorArguments& arguments) {

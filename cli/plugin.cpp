@@ -14,7 +14,7 @@ namespace {
 constexpr Column plugin_columns[] = {
     {"PLUGIN", "id"},       {"VERSION", "version"},  {"KIND", "kind"},     {"STATE", "state"},
     {"SINCE", "since"},     {"CHILDREN", "running"}, {"SANDBOX", "level"}, {"RESTARTS", "restarts"},
-    {"GRANTED", "granted"}, {"REFUSED", "refused"},  {"PINNED", "pinned"}, {"HOST", "host"},
+    {"GRANTED", "granted"}, {"REFUSED", "refused"},  {"PINNED", "pinned"}, {"CANARY", "canary"}, {"HOST", "host"},
     {"TROUBLE", "trouble"}};
 constexpr Column file_columns[] = {
     {"PLUGIN", "id"}, {"VERSION", "version"}, {"HASH", "hash"}, {"FILE", "file"}};
@@ -65,6 +65,7 @@ void add_plugin(CLI::App& app, Context& context) {
   add_plugin_run(command, context);
   add_plugin_new(command, context);
   add_plugin_pin(command, context);
+  add_plugin_canary(command, context);
 }
 
 }  // namespace cape::cli

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/answer.hpp"
+#include "cli/canary_table.hpp"
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
@@ -39,6 +40,7 @@ Ending run_topology_list(const Context& context) {
   }
   const std::string rows = list_table(*answer, "topologies", topology_columns);
   say_block(rows.empty() ? "no topology is configured; add [topology.NAME] to the config file\n" : rows);
+  say_block(canary_table(*answer));
   return Exit::done;
 }
 

@@ -71,6 +71,18 @@ struct BreakerPolicy {
   std::int64_t probe_max_ms = 10'000;  // the longest wait between two probes
 };
 
+// How a new version of a lambda's plugin is tried on some of the subjects before it gets all of them. What is
+// compared is what both versions did in the same stage.
+struct CanaryPolicy {
+  std::uint32_t share = 500;      // of 10,000 subjects, in the first stage; 1 to 10,000
+  std::int64_t for_ms = 600'000;  // of a stage
+  // The new version is given up if its rate of failed attempts, or the 95th percentile of what an event takes,
+  // is more than so many times the old one's. 0: not compared.
+  double errors_factor = 2, p95_factor = 2;
+
+  bool operator==(const CanaryPolicy&) const = default;
+};
+
 // Labels of a host, and those that a lambda asks of one: `zone = "eu"`.
 using HostLabels = std::map<std::string, std::string>;
 
@@ -80,6 +92,7 @@ struct LambdaConfig {
   std::vector<std::string> needs;  // lambdas of the same topology, whose outputs it gets
   HostLabels where;                // only hosts with all of these labels run it
   BreakerPolicy breaker;
+  std::optional<CanaryPolicy> canary = {};  // none: a new version gets every subject at once
   std::string config_json = "{}";
   Grant grant;
   Limits limits;

@@ -34,6 +34,11 @@ void resolve_needs(std::vector<NeedsKey>& keys, TopologyConfig& topology);
 // A table of labels: `{ zone = "eu" }`.
 HostLabels read_labels(Section& section, std::string_view key);
 
+// The table `canary` of a topology or a lambda, if it is there.
+std::optional<CanaryPolicy> read_canary(Section& section);
+// Two versions would write the same files. Notes it at the key `canary` of `section`, which gave it.
+void refuse_canary_with_state(Section& section, const LambdaConfig& lambda);
+
 // The keys a domain and a lambda share.
 struct PluginKeys {
   std::string config_json = "{}";

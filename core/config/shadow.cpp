@@ -17,7 +17,10 @@ Config with_shadows(Config config) {
     shadow.shadow_of = i;
     shadow.start = {};
     shadow.after.clear();
-    for (LambdaConfig& lambda : shadow.lambdas) lambda.grant.write.clear();
+    for (LambdaConfig& lambda : shadow.lambdas) {
+      lambda.grant.write.clear();
+      lambda.canary.reset();  // it runs the version that the live one has tried
+    }
     config.domains.push_back(
         {.name = shadow.name, .source = config.domains[shadow.domain].source, .shadow_of = shadow.domain});
     shadow.domain = static_cast<DomainIndex>(config.domains.size() - 1);

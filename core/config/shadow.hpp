@@ -3,7 +3,7 @@
 // called NAME@replay, a name that no config can have, and lies alone in a domain of that name, which reads
 // the source of the live one. So its records, cursors, jobs, children and state directories are its own, and
 // it has all other parts of its topology: mode, lambdas, retry policy, limits. Left out is what joins
-// topologies (`after`, `start`), and what its lambdas may write beside their state.
+// topologies (`after`, `start`), what its lambdas may write beside their state, and `canary`.
 #pragma once
 
 #include <cstddef>

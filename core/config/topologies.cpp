@@ -126,6 +126,15 @@ void read_breaker(Section& lambda, BreakerPolicy& breaker) {
   section.finish();
 }
 
+// A lambda's own one wins over the topology's.
+void apply_canary(Section& section, const CanaryPolicy& canary, TopologyConfig& topology) {
+  for (LambdaConfig& lambda : topology.lambdas) {
+    if (lambda.canary) continue;
+    lambda.canary = canary;
+    refuse_canary_with_state(section, lambda);
+  }
+}
+
 LambdaConfig read_lambda(const std::string& name, Section section, const Config& config,
                          std::vector<NeedsKey>& needs_keys) {
   LambdaConfig lambda;
@@ -140,6 +149,8 @@ LambdaConfig read_lambda(const std::string& name, Section section, const Config&
   read_children(section, lambda);
   read_timeouts(section, lambda);
   read_breaker(section, lambda.breaker);
+  lambda.canary = read_canary(section);
+  if (lambda.canary) refuse_canary_with_state(section, lambda);
   section.finish();
   needs_keys.push_back({std::move(section), std::move(needs)});
   return lambda;
@@ -164,11 +175,13 @@ TopologyConfig read_topology(const std::string& name, Section section, const Con
   section.duration_ms("stuck_after", topology.stuck_after_ms, {.min = 1, .max = 365 * day_ms});
   section.size("batch_bytes", topology.batch_bytes, {.min = 1, .max = 16 << 20});
   section.size("outputs_bytes_max", topology.outputs_bytes_max, {.min = 1 << 10, .max = 1 << 30});
+  const std::optional<CanaryPolicy> canary = read_canary(section);
   std::vector<NeedsKey> needs;  // names that may stand further down
   Section lambdas = section.table("lambda");
   for_each_named(lambdas, [&](const std::string& lambda, Section inner) {
     topology.lambdas.push_back(read_lambda(lambda, std::move(inner), config, needs));
   });
+  if (canary) apply_canary(section, *canary, topology);
   resolve_needs(needs, topology);
   refuse_late_with_needs(section, topology);
   if (lambdas.entries().entries.empty())

@@ -59,10 +59,7 @@ child::PluginImagePtr image_said(const LambdaPlace& place, const Shelves& shelve
     trouble = "the broker has not said yet which version serves";
     return nullptr;
   }
-  if (said->hash.empty()) {
-    if (!place.twin) trouble = "the broker knows no version yet that serves";
-    return nullptr;
-  }
+  if (said->hash.empty()) return nullptr;  // the other slot has what serves
   child::PluginImagePtr image = find_hash(shelves.named, said->hash);
   if (image == nullptr)
     trouble = fmt::format(

@@ -21,7 +21,7 @@ struct LambdaPlace {
   bool twin = false;  // the second slot of one that has a canary
   bool by_broker =
       false;  // the broker says which version serves: it has a canary, or is a replay of one that has
-  std::string name() const { return topology->name + "/" + lambda->name; }
+  std::string name() const { return topology->name + "/" + lambda->name + (twin ? " (twin)" : ""); }
 };
 // By LambdaIndex: those of the config, and behind them the twins of those that have a canary.
 std::vector<LambdaPlace> lambdas_of(const Config& config);

@@ -194,7 +194,7 @@ TEST_F(CanaryPlan, TwinsLieBehindAllLambdas) {
   const std::vector<LambdaPlace> places = lambdas_of(config);
 
   ASSERT_EQ(places.size(), 4u);
-  EXPECT_EQ(places[3].name(), "t/one");
+  EXPECT_EQ(places[3].name(), "t/one (twin)");
   EXPECT_TRUE(places[3].twin);
   EXPECT_TRUE(names_of(places, config)[3].twin);
   EXPECT_FALSE(names_of(places, config)[0].twin);

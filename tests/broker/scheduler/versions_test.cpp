@@ -90,8 +90,11 @@ TEST(Versions, GreaterShareKeepsTheSubjectsOfTheSmallerOne) {
   const auto in_small = small.slots_of(1000), in_great = great.slots_of(1000);
 
   EXPECT_GT(count_of(in_great, twin), count_of(in_small, twin));
-  for (const auto& [subject, slot] : in_small)
-    if (slot == twin) EXPECT_EQ(in_great.at(subject), twin) << subject;
+  for (const auto& [subject, slot] : in_small) {
+    if (slot == twin) {
+      EXPECT_EQ(in_great.at(subject), twin) << subject;
+    }
+  }
 }
 
 TEST(Versions, StableOneMayBeInEitherSlot) {
@@ -278,8 +281,10 @@ struct Shaken : Versions {
 
   void take() {
     for (const IssueJob& job : all_of<IssueJob>(last)) {
-      for (const auto& [id, other] : out)
-        if (other.subject == job.subject) EXPECT_EQ(other.lambda, job.lambda) << "subject " << job.subject;
+      for (const auto& [id, other] : out) {
+        if (other.subject != job.subject) continue;
+        EXPECT_EQ(other.lambda, job.lambda) << "subject " << job.subject;
+      }
       out.emplace(job.job, job);
     }
     for (const PingAgain& ping : all_of<PingAgain>(last)) wanted.insert(ping.subject);
