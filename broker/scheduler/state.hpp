@@ -184,6 +184,7 @@ struct Scheduler::State {
   // To the slot that it shall have, if it is in another one and has no job; else it moves once that has
   // ended.
   void move_to_slot(Subject& s, Lane& lane);
+  bool carry_over(Lane& lane, Stretch& stretch, LambdaIndex to);
   void note_outcome(const Lane& lane, const wire::JobStatus& status, const Verdict& verdict);
 
   // ---- places.cpp

@@ -55,19 +55,31 @@ void Scheduler::State::move_to_slot(Subject& s, Lane& lane) {
   if (lane.moves) queues.remove(lane);  // of a pipelined one, which could be issued more
   if (lane.moves || to == lane.lambda) return;
   queues.remove(lane);
-  for (std::size_t i = 0; i < lane.size(); ++i) {
-    const Stretch& stretch = lane[i];
-    if (stretch.waiting) queues.remove_bytes(lane.lambda, bytes_of(*stretch.waiting));
-    if (stretch.waiting) queues.add_bytes(to, bytes_of(*stretch.waiting));
-    if (stretch.rest != Rest::none) queues.remove_timer(lane.lambda);
-    if (stretch.rest != Rest::none) queues.add_timer(to);
-  }
+  bool is_full = false;  // the slot that it comes to
+  for (std::size_t i = 0; i < lane.size(); ++i) is_full |= !carry_over(lane, lane[i], to);
   if (lane.left == Left::unsaved) {
     queues.note_left_saved(lane.lambda);
     queues.note_left(to, true);
   }
   lane.lambda = to;
   touch(s);
+  if (is_full) leave_behind(s, lane);
+}
+
+// False: it had something for which there is no room, so that it has it no more.
+bool Scheduler::State::carry_over(Lane& lane, Stretch& stretch, LambdaIndex to) {
+  bool fits = true;
+  if (stretch.waiting) {
+    const std::size_t bytes = bytes_of(*stretch.waiting);
+    fits = queues.admits(to, bytes, false);
+    if (fits) queues.add_bytes(to, bytes);
+    fits ? queues.remove_bytes(lane.lambda, bytes) : drop_waiting(lane, stretch);
+  }
+  if (stretch.rest == Rest::none) return fits;
+  if (!queues.has_timer_room(to)) return clear_timer(lane, stretch), false;
+  queues.remove_timer(lane.lambda);
+  queues.add_timer(to);
+  return fits;
 }
 
 void Scheduler::State::note_outcome(const Lane& lane, const wire::JobStatus& status, const Verdict& verdict) {

@@ -75,6 +75,19 @@ TEST(Versions, ShareOfTheSubjectsHasTheCandidate) {
   EXPECT_LT(tried, 260u);
 }
 
+TEST(Versions, AChangeCarriesOverNoMoreThanTheOtherSlotHasRoomFor) {
+  SchedulerPlan plan = two_slots();
+  plan.waiting_bytes_max = 4000;
+  World world(plan);
+  world.step({share_of(5000)});
+  for (SubjectId s = 1; s <= 100; ++s) world.request(s, 1, run_of(1, 1, 100));
+  ASSERT_GT(world.scheduler.counters().waiting_bytes, 4000u) << "both slots are full";
+
+  world.step({share_of(0)});
+
+  EXPECT_LE(world.scheduler.counters().waiting_bytes, 4000u);
+}
+
 TEST(Versions, AreTheSameForEachSubjectAfterARestart) {
   Versions before, after;
   before.step({share_of(2500)});
