@@ -22,6 +22,18 @@ void toggle_after(SimConfig& config, const SchedulerPlan& all, TopologyIndex a, 
   if (std::erase(after, first) == 0) after.push_back(first);
 }
 
+void add_twin(Life& life, LambdaIndex lambda) {
+  const auto at = std::ranges::find(life.lambda_of, lambda);
+  if (at == life.lambda_of.end()) return;
+  const auto here = static_cast<LambdaIndex>(at - life.lambda_of.begin());
+  LambdaSpec twin = life.plan.lambdas[here];
+  twin.is_twin = true;
+  twin.twin = here;
+  life.plan.lambdas[here].twin = static_cast<LambdaIndex>(life.plan.lambdas.size());
+  life.plan.lambdas.push_back(std::move(twin));
+  life.lambda_of.push_back(lambda);
+}
+
 }  // namespace
 
 SimConfig whole_config(const SchedulerPlan& all) {
@@ -64,6 +76,7 @@ Life make_life(const SchedulerPlan& all, const SimConfig& config) {
     }
     life.plan.topologies.push_back(std::move(spec));
   }
+  for (LambdaIndex lambda : config.canaries) add_twin(life, lambda);
   for (TopologyIndex here = 0; here < life.topology_of.size(); ++here) {
     std::vector<TopologyIndex>& after = life.plan.topologies[here].after;
     after.clear();

@@ -13,6 +13,7 @@ namespace cape::scheduler {
 struct SimConfig {
   std::vector<bool> known;                        // by the run's topology
   std::vector<std::vector<TopologyIndex>> after;  // the same
+  std::vector<LambdaIndex> canaries;              // lambdas that have a twin
 };
 
 SimConfig whole_config(const SchedulerPlan& all);
@@ -25,7 +26,7 @@ struct Life {
   SchedulerPlan plan;
   std::vector<TopologyIndex> topology_here;  // by the run's; not_known
   std::vector<TopologyIndex> topology_of;    // the run's, by the life's
-  std::vector<LambdaIndex> lambda_of;        // the same
+  std::vector<LambdaIndex> lambda_of;        // the same; a twin is its lambda
 };
 Life make_life(const SchedulerPlan& all, const SimConfig& config);
 

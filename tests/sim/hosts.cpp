@@ -52,25 +52,29 @@ void Simulation::start_process(sim::PlaceId number) {
 }
 
 sim::HostSpec Simulation::host_spec(const Place& place, sim::PlaceId number) {
-  sim::HostSpec spec{.name = place.name,
-                     .home = number,
-                     .lambdas = {},
-                     .lambda_of = {},
-                     .plan = worker_plan(all_.lambdas.size(), options_.jobs_per_host),
-                     .jobs_max = options_.jobs_in_all,
-                     .lease_ns = all_.lease_ns,
-                     .kill_ns = all_.kill_ns,
-                     .hash = place.hash,
-                     .first_session = ++last_session_ << 20};
-  for (LambdaIndex i = 0; i < all_.lambdas.size(); ++i) {
-    const LambdaIndex lambda = number % 2 == 0 ? turned_round(all_, i) : i;
+  sim::HostSpec spec{
+      .name = place.name,
+      .home = number,
+      .lambdas = {},
+      .lambda_of = {},
+      .plan = worker_plan(all_.lambdas.size() + config_.canaries.size(), options_.jobs_per_host),
+      .jobs_max = options_.jobs_in_all,
+      .lease_ns = all_.lease_ns,
+      .kill_ns = all_.kill_ns,
+      .hash = place.hash,
+      .first_session = ++last_session_ << 20};
+  const auto add = [&](LambdaIndex lambda, bool is_twin) {
     const LambdaSpec& of = all_.lambdas[lambda];
     spec.lambda_of.push_back(lambda);
     spec.lambdas.push_back({.domain = all_.domains[0],
                             .topology = all_.topologies[of.topology].name,
                             .name = of.name,
-                            .plugin = of.plugin});
-  }
+                            .plugin = of.plugin,
+                            .twin = is_twin});
+  };
+  for (LambdaIndex i = 0; i < all_.lambdas.size(); ++i)
+    add(number % 2 == 0 ? turned_round(all_, i) : i, false);
+  for (LambdaIndex lambda : config_.canaries) add(lambda, true);
   return spec;
 }
 
@@ -165,6 +169,7 @@ void Simulation::perform(const IssueJob& issued) {
   if (held.paused || held.parked || paused_whole_.contains(topology) ||
       went_back_.contains({topology, issued.subject}))
     violate(Promise::acts, fmt::format("{} although it is held", to_text(Action{issued})));
+  check_version(issued);
   const broker::Hosts::Session* session = broker_->hosts.find(issued.host);
   if (session && !leases_.contains(session->key))
     violate(Promise::fence,

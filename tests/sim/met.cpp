@@ -16,6 +16,7 @@ void Met::add(const Met& o) {
   acknowledged += o.acknowledged, calm_drains += o.calm_drains;
   baseline_pages += o.baseline_pages, baselines += o.baselines;
   late_told += o.late_told, late_jobs += o.late_jobs;
+  splits += o.splits, twin_jobs += o.twin_jobs;
   hosts.add(o.hosts);
   network.messages += o.network.messages, network.lost += o.network.lost,
       network.doubled += o.network.doubled;
@@ -57,7 +58,9 @@ std::vector<std::uint64_t> Met::of_each() const {
           late_told,
           late_jobs,
           acknowledged / 10,
-          calm_drains};
+          calm_drains,
+          splits,
+          twin_jobs / 10};
 }
 
 std::string to_text(const Met& met) {
@@ -74,14 +77,16 @@ std::string to_text(const Met& met) {
       "messages, {} lost, {} "
       "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines "
       "done, "
-      "{} proofs; {} late events told, {} jobs of them; {} pings acknowledged, {} hosts drained in calm",
+      "{} proofs; {} late events told, {} jobs of them; {} pings acknowledged, {} hosts drained in calm; {} "
+      "canaries moved, {} jobs of twins",
       met.steps, met.events, met.in_trouble, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung,
       met.parked, met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
       met.hosts.child_starts, met.hosts.kills, met.hosts.fenced, met.crashed, met.hosts.take_backs,
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
       met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped, met.baseline_pages,
-      met.baselines, met.claims, met.late_told, met.late_jobs, met.acknowledged, met.calm_drains);
+      met.baselines, met.claims, met.late_told, met.late_jobs, met.acknowledged, met.calm_drains, met.splits,
+      met.twin_jobs);
 }
 
 }  // namespace cape::scheduler

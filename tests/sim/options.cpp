@@ -44,6 +44,7 @@ SimulationOptions options_for(std::uint64_t seed) {
   options.jobs_in_all = (bits & 768) == 0 ? 3 : 0;
   if ((bits & 0x3000) == 0) options.shape = PlanShape::needs;
   if ((bits & 0x1c000) == 0) options.backlog_max = 0;
+  options.canaries = (bits & 0x60000) == 0;
   options.baseline = (bits & 3072) == 0 && options.shape != PlanShape::latest;
   return options;
 }
@@ -59,6 +60,7 @@ std::string to_text(const SimulationOptions& options) {
   if (options.config_changes) text += ", config changes";
   if (options.late_events) text += ", late events";
   if (options.baseline) text += ", a baseline";
+  if (options.canaries) text += ", canaries";
   if (options.lying_source) text += ", a lying source";
   if (options.backlog_max == 0) text += ", a large backlog";
   if (options.jobs_in_all > 0) text += ", hosts shared by weight";

@@ -40,6 +40,7 @@ Simulation::Simulation(SimulationOptions options)
           [this](sim::PlaceId place) {
             if (sim::Host* host = places_[place].process.get()) host->wake();
           }) {
+  if (options_.canaries) config_.canaries = {0, static_cast<LambdaIndex>(all_.lambdas.size()) - 1};
   log::set_level(log::Level::error);  // what the parts tell people is not looked at here
   is_needed_.resize(all_.lambdas.size());
   for (const LambdaSpec& lambda : all_.lambdas)
@@ -72,6 +73,7 @@ void Simulation::run() {
   append();
   at(some(0, second), [this] { disturb_hosts(); });
   if (options_.operators) at(some(0, 100 * ms), [this] { operate(); });
+  if (options_.canaries) at(some(0, 100 * ms), [this] { move_canary(); });
   run_until(fate_.trouble_end_ns(), [] { return false; });
   if (!violations_.empty()) return;  // it ended early, and the broker may crash on
   note("the trouble is over");
@@ -151,6 +153,8 @@ void Simulation::start_broker() {
   commands_.clear();  // of the life before: whoever asked sees that the broker is gone
   broker_at(some(0, 50 * ms), [this] { ping_behind(); });
   std::vector<Input> told = start_baselines();
+  for (LambdaIndex lambda : config_.canaries)
+    if (const auto split = split_of(lambda)) told.emplace_back(*split);
   for (TopologyIndex topology : paused_whole_)
     if (config_.known[topology])
       told.push_back(PauseTopology{.topology = life_.topology_here[topology], .paused = true, .reason = {}});

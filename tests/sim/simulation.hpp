@@ -53,6 +53,7 @@ struct Met {
   std::uint64_t acknowledged = 0, calm_drains = 0;
   std::uint64_t in_trouble = 0;  // events that ran while things failed
   std::uint64_t late_told = 0, late_jobs = 0;
+  std::uint64_t splits = 0, twin_jobs = 0;  // of canaries
 
   void add(const Met& other);
   // What every large enough range of seeds has to meet.
@@ -231,6 +232,11 @@ class Simulation final : public sim::Outside {
   void perform(const CommandDone& done);
   TopologyView view_of(TopologyIndex topology, SubjectId subject) const;
 
+  // ---- canaries.cpp
+  std::optional<Split> split_of(LambdaIndex lambda);
+  void move_canary();
+  void check_version(const IssueJob& issued);
+
   SimulationOptions options_;
   SchedulerPlan all_;
   sim::Fate fate_;
@@ -292,6 +298,7 @@ class Simulation final : public sim::Outside {
   std::map<std::pair<TopologyIndex, SubjectId>, Held> held_;
   std::set<std::pair<TopologyIndex, SubjectId>> went_back_;  // parked for that in this life
   std::set<TopologyIndex> paused_whole_;
+  std::map<LambdaIndex, Split> splits_;        // by the run's lambda
   std::map<std::uint64_t, Command> commands_;  // that are out; their topology is the run's
   std::uint64_t last_command_ = 0;
 
