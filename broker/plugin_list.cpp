@@ -7,41 +7,25 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/broker_state.hpp"
-#include "plugin_api/include/cape/plugin.h"
+#include "host/child/wish_names.hpp"
 
 namespace cape::broker {
 namespace {
 
 using nlohmann::json;
 
-struct Wish {
-  std::uint32_t bit;
-  const char* name;
-};
-constexpr Wish all_wishes[] = {{CAPE_WANTS_STATE, "state"},
-                               {CAPE_WANTS_READ, "read"},
-                               {CAPE_WANTS_WRITE, "write"},
-                               {CAPE_WANTS_NETWORK, "network"}};
-
-bool is_granted(const Grant& grant, std::uint32_t wish) {
-  if (wish == CAPE_WANTS_STATE) return grant.state;
-  if (wish == CAPE_WANTS_READ) return !grant.read.empty();
-  if (wish == CAPE_WANTS_WRITE) return !grant.write.empty();
-  return false;
-}
-
 json wishes_of(std::uint32_t wants) {
   json names = json::array();
-  for (const Wish& wish : all_wishes)
+  for (const child::Wish& wish : child::all_wishes)
     if ((wants & wish.bit) != 0) names.push_back(wish.name);
   return names;
 }
 
 // `name`: of the lambda or domain whose grant it is.
 void add_wishes(json& entry, std::uint32_t wants, const std::string& name, const Grant& grant) {
-  for (const Wish& wish : all_wishes)
+  for (const child::Wish& wish : child::all_wishes)
     if ((wants & wish.bit) != 0)
-      entry[is_granted(grant, wish.bit) ? "granted" : "refused"][name].push_back(wish.name);
+      entry[child::is_granted(grant, wish.bit) ? "granted" : "refused"][name].push_back(wish.name);
 }
 
 json utc_of(std::int64_t wall_ns) {

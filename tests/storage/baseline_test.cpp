@@ -136,7 +136,7 @@ TEST_F(StoredBaseline, IsThereInAStoreOfAnOlderVersion) {
   store_.reset();
   RawDb raw(dir_.path() / "cape.db");
   ASSERT_EQ(raw.run("DROP TABLE baseline; DROP TABLE baseline_topology; DROP TABLE baseline_start; DROP TABLE coverage;"
-                    "DROP TABLE replay;"
+                    "DROP TABLE replay; DROP TABLE pin; DROP TABLE canary;"
                     "PRAGMA user_version = 3"),
             "");
 
