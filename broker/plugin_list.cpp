@@ -142,6 +142,9 @@ void add_children(const BrokerState& b, const Hosts::Session& session, const std
                       {"level", std::string(1, c.level)},
                       {"lambda", name_of_lambda(b, c.lambda)},
                       {"restarts", c.restarts},
+                      {"recycled", c.recycled},
+                      {"cpu_ms", c.cpu_ms},
+                      {"resident_bytes", c.resident_bytes},
                       {"missing", c.missing}});
   }
   std::uint64_t all = 0;

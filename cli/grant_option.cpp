@@ -1,5 +1,6 @@
 #include "cli/grant_option.hpp"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -15,14 +16,32 @@ std::vector<std::string> split_at_commas(std::string_view text) {
   return items;
 }
 
+namespace {
+
+Result<std::uint16_t> parse_port(const std::string& text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error == std::errc() && end == text.data() + text.size() && port > 0) return port;
+  return fail(ErrorCode::invalid, "'" + text + "' is no TCP port: write network=443");
+}
+
+}  // namespace
+
 Result<Grant> parse_grant(std::string_view text) {
   Grant grant;
   for (const std::string& item : split_at_commas(text)) {
     const std::size_t equals = item.find('=');
     const std::string access = item.substr(0, equals);
+    if (equals != std::string::npos && access == "network") {
+      const Result<std::uint16_t> port = parse_port(item.substr(equals + 1));
+      if (!port) return std::unexpected(port.error());
+      grant.network.push_back(*port);
+      continue;
+    }
     if (equals == std::string::npos || (access != "read" && access != "write" && access != "code"))
-      return fail(ErrorCode::invalid,
-                  "'" + item + "' is no grant: write read=DIR, write=DIR or code=DIR, with commas between");
+      return fail(
+          ErrorCode::invalid,
+          "'" + item + "' is no grant: write read=DIR, write=DIR, code=DIR or network=PORT, with commas between");
     std::error_code error;
     const fs::path dir = fs::canonical(item.substr(equals + 1), error);
     if (error || !fs::is_directory(dir, error))

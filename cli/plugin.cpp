@@ -20,7 +20,8 @@ constexpr Column file_columns[] = {
     {"PLUGIN", "id"}, {"VERSION", "version"}, {"HASH", "hash"}, {"FILE", "file"}};
 constexpr Column child_columns[] = {
     {"PLUGIN", "id"}, {"VERSION", "version"}, {"LAMBDA", "lambda"},     {"HOST", "host"},
-    {"PID", "pid"},   {"SANDBOX", "level"},   {"RESTARTS", "restarts"}, {"MISSING LAYERS", "missing"}};
+    {"PID", "pid"},   {"SANDBOX", "level"},   {"RESTARTS", "restarts"}, {"RECYCLED", "recycled"},
+    {"CPU MS", "cpu_ms"}, {"MEMORY BYTES", "resident_bytes"}, {"MISSING LAYERS", "missing"}};
 constexpr Column aside_columns[] = {{"SET ASIDE", "file"}, {"HASH", "hash"}, {"REASON", "reason"}};
 
 void show(const std::string& answer) {

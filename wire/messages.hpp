@@ -130,6 +130,9 @@ struct ChildReport {
   std::string layers;        // "process,userns,...": what is on
   std::string missing;       // layers the kernel refused, with the reason
   std::uint32_t restarts = 0;
+  std::uint32_t recycled = 0;        // children of the lambda that were replaced for their use of memory
+  std::uint64_t cpu_ms = 0;          // that it has used since its start
+  std::uint64_t resident_bytes = 0;  // as last looked at; 0: not known
 };
 struct SetAside {
   std::string file, hash, reason;

@@ -23,8 +23,10 @@ struct Grant {
   std::vector<fs::path>
       code;  // absolute; read, and libraries in them may be loaded until create has returned
   bool state = false;
+  std::vector<std::uint16_t> network;  // TCP ports to which connections may be made, on any address
   std::uint32_t read_line = 0, write_line = 0, code_line = 0;  // where they stand in the file
-  bool empty() const { return read.empty() && write.empty() && code.empty() && !state; }
+  bool has_files() const { return !read.empty() || !write.empty() || !code.empty() || state; }
+  bool empty() const { return !has_files() && network.empty(); }
 };
 
 // What a child may use. Defaults stand in docs/operations.md.
@@ -34,6 +36,9 @@ struct Limits {
   std::uint32_t threads = 64;
   std::uint32_t files = 64;               // open descriptors
   std::uint32_t output_bytes = 1u << 20;  // of one event's output
+  double cpu_cores = 0;                   // of processor time; 0: no limit
+  std::uint64_t recycle_bytes = 0;        // resident; a child with more is replaced; 0: 3/4 of memory_bytes
+  std::uint32_t log_lines_per_s = 100;    // of each child; bursts of a few seconds' worth are let through
 };
 
 struct DomainConfig {
@@ -42,8 +47,8 @@ struct DomainConfig {
   std::string config_json = "{}";  // the TOML table as JSON
   Grant grant;
   Limits limits;
-  std::int64_t timeout_ms = 60'000;  // one source call
-  std::uint32_t queries_per_s = 0;   // asked of its source at most; 0: no bound
+  std::int64_t timeout_ms = 60'000;           // one source call
+  std::uint32_t queries_per_s = 0;            // asked of its source at most; 0: no bound
   std::optional<DomainIndex> shadow_of = {};  // see shadow.hpp: the domain whose source is read
 };
 
@@ -114,13 +119,13 @@ struct TopologyConfig {
   StartPosition start;
   std::vector<TopologyIndex> after;
   RetryPolicy retry;
-  std::uint32_t batch_events = 256;            // most events of a job
-  std::uint64_t batch_bytes = 256u << 10;      // payload of a job; one event is always allowed
-  std::uint32_t events_per_s = 0;              // issued at most; 0: no bound
-  std::uint32_t jobs_max = 0;                  // in flight at once; 0: no bound
-  std::uint32_t weight = 1;                    // its share where topologies compete
-  std::uint64_t outputs_bytes_max = 4u << 20;  // kept for one subject's dependants
-  std::int64_t stuck_after_ms = 600'000;       // a subject that fails for longer is an exception
+  std::uint32_t batch_events = 256;             // most events of a job
+  std::uint64_t batch_bytes = 256u << 10;       // payload of a job; one event is always allowed
+  std::uint32_t events_per_s = 0;               // issued at most; 0: no bound
+  std::uint32_t jobs_max = 0;                   // in flight at once; 0: no bound
+  std::uint32_t weight = 1;                     // its share where topologies compete
+  std::uint64_t outputs_bytes_max = 4u << 20;   // kept for one subject's dependants
+  std::int64_t stuck_after_ms = 600'000;        // a subject that fails for longer is an exception
   std::optional<TopologyIndex> shadow_of = {};  // see shadow.hpp: the topology whose events run again
   Late late = Late::report;
   std::vector<LambdaConfig> lambdas;

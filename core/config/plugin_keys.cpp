@@ -80,6 +80,32 @@ std::uint32_t line_of(const Section& table, std::string_view key) {
   return entry ? entry->line : table.line();
 }
 
+// One port, or nullopt after a mistake.
+std::optional<std::uint16_t> read_port(Section& table, const Node& node) {
+  const auto* port = node.as<std::int64_t>();
+  if (port && *port >= 1 && *port <= 65'535) return static_cast<std::uint16_t>(*port);
+  table.mistake_at(node.line, "network",
+                   port ? fmt::format("expected a port from 1 to 65535, found {}", *port)
+                        : fmt::format("expected a port from 1 to 65535, found {}", kind_of(node)));
+  return std::nullopt;
+}
+
+std::vector<std::uint16_t> read_ports(Section& table) {
+  constexpr std::size_t ports_max = 64;
+  std::vector<std::uint16_t> ports;
+  const Entry* entry = table.take("network");
+  if (!entry) return ports;
+  const auto* list = entry->node.as<Array>();
+  if (!list || list->items.size() > ports_max) {
+    table.mistake("network",
+                  fmt::format("expected at most {} TCP ports to connect to, as in [443, 5432]", ports_max));
+    return ports;
+  }
+  for (const Node& node : list->items)
+    if (const auto port = read_port(table, node)) ports.push_back(*port);
+  return ports;
+}
+
 Grant read_grant(Section& section, const Config& config) {
   Grant grant;
   Section table = section.table("grant");
@@ -87,6 +113,7 @@ Grant read_grant(Section& section, const Config& config) {
   grant.write = table.paths("write", config.base_dir());
   grant.code = table.paths("code", config.base_dir());
   table.flag("state", grant.state);
+  grant.network = read_ports(table);
   table.finish();
   grant.read_line = line_of(table, "read");
   grant.write_line = line_of(table, "write");
@@ -116,6 +143,12 @@ Limits read_limits(Section& section) {
   table.size("output", limits.output_bytes, {.min = 0, .max = output_bytes_ceiling});
   table.integer("threads", limits.threads, {.min = 1, .max = 4096});
   table.integer("files", limits.files, {.min = 16, .max = 65'536});
+  table.integer("log_lines", limits.log_lines_per_s, {.min = 1, .max = 100'000});
+  table.number("cpu", limits.cpu_cores, 0.01, 1024);
+  limits.recycle_bytes = limits.memory_bytes / 4 * 3;
+  table.size("recycle", limits.recycle_bytes, {.min = 8 * MiB, .max = 1024 * GiB});
+  if (limits.recycle_bytes > limits.memory_bytes)
+    table.mistake("recycle", "is above limits.memory, so it would never be met; lower it");
   table.finish();
   return limits;
 }

@@ -87,6 +87,9 @@ Outcome find_cause(const ChildSpec& spec, const EndFacts& facts) {
   if (facts.breach)
     return {OutcomeKind::protocol,
             fmt::format("{}; its library overwrites the memory shared with the host", *facts.breach)};
+  if (facts.process.out_of_memory)
+    return {OutcomeKind::oom,
+            "the kernel ended it, as the memory that limits.memory gives to all of its processes is used up"};
   if (facts.kill_why && died_of_our_kill(facts.process)) return *facts.kill_why;
   return describe_process(spec, facts);
 }

@@ -19,6 +19,7 @@ ChildLink::ChildLink(ChildSpec spec, std::unique_ptr<ChildProcess> process)
       process_(std::move(process)),
       writer_(process_->request_ring(), process_->ring_bytes()),
       reader_(process_->response_memfd(), header_bytes, process_->ring_bytes()),
+      lines_(spec_.limits.log_lines_per_s, burst_s * spec_.limits.log_lines_per_s),
       start_deadline_ns_(boot_ns() + spec_.start_timeout_ms * ns_per_ms) {}
 
 std::uint8_t* ChildLink::open_request(FrameKind kind, std::uint64_t body_bytes) {
@@ -178,7 +179,8 @@ std::optional<ChildLog> ChildLink::tell_held_back() {
   if (count == 0) return std::nullopt;
   return ChildLog{
       .severity = 2,
-      .text = fmt::format("{} lines are not shown: it logs more than {} a second", count, lines_per_s),
+      .text = fmt::format("{} lines are not shown: it logs more than {} a second (limits.log_lines)", count,
+                          spec_.limits.log_lines_per_s),
       .dropped = 0};
 }
 

@@ -21,7 +21,7 @@ namespace cape::child {
 class ChildLink {
  public:
   // The child's own limit is as high and has half the burst, so an honest one loses nothing here.
-  static constexpr std::int64_t lines_per_s = 100, burst_lines = 400;
+  static constexpr std::int64_t burst_s = 4;
 
   ChildLink(ChildSpec spec, std::unique_ptr<ChildProcess> process);
 
@@ -42,8 +42,8 @@ class ChildLink {
   bool ended() const { return seen_end_; }
   EndFacts end_facts() const;
 
-  // Lines that the child logs, at most lines_per_s a second after a burst. It limits itself too, but what it
-  // writes into its own memory is its own affair. nullopt: held back and counted.
+  // Lines that the child logs, at most limits.log_lines a second after a burst. It limits itself too, but
+  // what it writes into its own memory is its own affair. nullopt: held back and counted.
   std::optional<ChildLog> admit(ChildLog line);
   // After the frames of a poll: how many were held back, at most once a second.
   std::optional<ChildLog> tell_held_back();
@@ -72,7 +72,7 @@ class ChildLink {
   PeerIndex request_tail_{"request_tail"};
   CopyingReader reader_;
   DoorbellOnce doorbell_;
-  LineLimit lines_{lines_per_s, burst_lines};
+  LineLimit lines_;
   std::uint64_t poll_bytes_left_ = 0;
   std::vector<ChildMetric> metrics_;  // by id - 1; their values are looked up when asked for
   std::int64_t start_deadline_ns_;

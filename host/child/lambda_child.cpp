@@ -32,6 +32,9 @@ class LambdaChildOverProcess final : public LambdaChild {
   std::size_t jobs_out() const override { return jobs_.unsettled(); }
   Running running() override;
   std::vector<ChildMetric> metrics() const override { return link_.metrics(); }
+  std::optional<ChildUsage> usage() override {
+    return link_.ready() && !ended_ ? usage_.read(link_.process().pid()) : std::nullopt;
+  }
 
   void take_back() override;
   void cancel() override;
@@ -49,6 +52,7 @@ class LambdaChildOverProcess final : public LambdaChild {
 
   ChildLink link_;
   GivenJobs jobs_;
+  UsageReader usage_;
   std::vector<ChildJobDone> own_;  // settled here; reported by the next poll()
   bool has_flush_ = false, taking_back_ = false, ended_ = false;
 

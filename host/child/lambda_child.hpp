@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "core/error.hpp"
 #include "host/child/child_spec.hpp"
 #include "host/child/frames.hpp"
+#include "host/child/sandbox/usage.hpp"
 #include "wire/messages.hpp"
 
 namespace cape::child {
@@ -23,8 +25,8 @@ struct ChildReady {  // sandboxed, loaded, created: it takes jobs
   ManifestReport manifest;
 };
 struct ChildLog {
-  int severity = 1;      // CAPE_LOG_*
-  std::string text;      // printable
+  int severity = 1;           // CAPE_LOG_*
+  std::string text;           // printable
   std::uint64_t dropped = 0;  // lines the rate limit took since the last one
 };
 // A number that the plugin counts. A counter never falls; a gauge is the sum of what was added.
@@ -36,13 +38,13 @@ struct ChildMetric {
 // Final for a job: it will not be reported again.
 struct ChildJobDone {
   wire::JobStatus status;
-  std::vector<std::string> outputs;  // one an event that is done; empty when the lambda emits none
+  std::vector<std::string> outputs;       // one an event that is done; empty when the lambda emits none
   LambdaFault fault = LambdaFault::none;  // of the event that failed; as the child says
 };
 // Last report of a child; no process of it is left.
 struct ChildEnded {
-  Outcome end;               // setup, signaled, hung, violation, oom, exited, protocol, external_kill; ok: it
-                             // was asked to stop and did; reason names plugin, phase, event and what happened
+  Outcome end;  // setup, signaled, hung, violation, oom, exited, protocol, external_kill; ok: it
+                // was asked to stop and did; reason names plugin, phase, event and what happened
   // What itself ended it, where `end` says SETUP of whatever stops a start: HUNG, SIGNALED, BAD_CONFIG, ...
   OutcomeKind cause = OutcomeKind::ok;
   std::string check;  // of intake's quick set ("S5", "L2"), if it is that which it fails
@@ -50,8 +52,8 @@ struct ChildEnded {
   // What it leaves: jobs given to it and not reported, in the order given. The first may have run in part:
   // its `status` then tells what is known done; started says whether the event after that was running.
   std::vector<wire::JobStatus> left;
-  // Several events were in one call (or one batch before its flush), so nobody knows which one did it: none is
-  // counted, and the first `rerun_singly` of `left` are to be submitted again with `singly`.
+  // Several events were in one call (or one batch before its flush), so nobody knows which one did it: none
+  // is counted, and the first `rerun_singly` of `left` are to be submitted again with `singly`.
   std::size_t rerun_singly = 0;
 };
 using LambdaReport = std::variant<ChildReady, ChildLog, ChildJobDone, ChildEnded>;
@@ -89,13 +91,16 @@ class LambdaChild {
   // The plugin's own numbers as they stand, at most metrics_max; also after its end.
   virtual std::vector<ChildMetric> metrics() const = 0;
 
+  // What its process uses; nullopt: not known, now or on this machine.
+  virtual std::optional<ChildUsage> usage() = 0;
+
   // No event above those already started will start; what had not begun comes back as CANCELLED and not
   // started. The handshake is exact (docs/protocol.md): jobs above the running one are reported by the next
   // poll(), without waiting for the child; the rest of the running one when its event has ended.
   virtual void take_back() = 0;
-  virtual void cancel() = 0;                        // is_cancelled() turns true for the running event
+  virtual void cancel() = 0;                             // is_cancelled() turns true for the running event
   virtual void set_lease_end(std::int64_t boot_ns) = 0;  // the reaper kills the child when it has passed
-  virtual void stop() = 0;                          // destroy, deinit, exit: after the jobs it has
+  virtual void stop() = 0;                               // destroy, deinit, exit: after the jobs it has
   // SIGKILL to everything in it. `why` becomes the reason of Ended (HUNG for a hang, ...).
   virtual void kill(Outcome why) = 0;
 };

@@ -64,6 +64,7 @@ Setup make_setup(const ChildSpec& spec, const Identity& identity, std::uint64_t 
   setup.write = texts(spec.grant.write);
   setup.code = texts(spec.grant.code);
   if (spec.grant.state) setup.state_dir = spec.state_dir;
+  setup.network = spec.grant.network;
   setup.inner_uid = identity.uid;
   setup.inner_gid = identity.gid;
   setup.root_host = identity.root_host;
@@ -79,15 +80,30 @@ Setup make_setup(const ChildSpec& spec, const Identity& identity, std::uint64_t 
   setup.threads = spec.limits.threads;
   setup.files = spec.limits.files;
   setup.output_bytes = spec.limits.output_bytes;
+  setup.log_lines_per_s = spec.limits.log_lines_per_s;
   return setup;
 }
 
-void apply(const MachineFacts& facts, const ChildSpec& spec, Setup& setup) {
-  const FilterSet& filters = spec.grant.empty() ? facts.pure : facts.files;
+// Few children have a network: their programs are compiled when the first of them starts.
+const Result<FilterSet>& network_filters(Profile profile) {
+  static const Result<FilterSet> pure = compile_filters(Profile::pure, Network::tcp);
+  static const Result<FilterSet> files = compile_filters(Profile::files, Network::tcp);
+  return profile == Profile::pure ? pure : files;
+}
+
+Result<void> apply(const MachineFacts& facts, const ChildSpec& spec, Setup& setup) {
   setup.namespaces = facts.namespaces;
-  setup.seccomp_guard = filters.guard;
-  setup.seccomp_load = filters.load;
-  setup.seccomp_run = filters.run;
+  const Profile profile = spec.grant.has_files() ? Profile::files : Profile::pure;
+  const FilterSet* filters = profile == Profile::files ? &facts.files : &facts.pure;
+  if (!spec.grant.network.empty()) {
+    const Result<FilterSet>& wider = network_filters(profile);
+    if (!wider) return std::unexpected(wider.error());
+    filters = &*wider;
+  }
+  setup.seccomp_guard = filters->guard;
+  setup.seccomp_load = filters->load;
+  setup.seccomp_run = filters->run;
+  return {};
 }
 
 std::string title_of(const ChildSpec& spec) {
@@ -101,8 +117,34 @@ std::uint64_t salt_of(int memfd) {
   return fstat(memfd, &file) == 0 ? file.st_ino : 0;
 }
 
+// What its processes may use together: what the rlimits of the plugin's process allow, which an honest plugin
+// so meets first, as an error, and room for what these do not count. Who fills that room is killed.
+CgroupLimits group_limits(const ChildSpec& spec, std::uint64_t ring_bytes) {
+  constexpr std::uint64_t own_bytes = 32u << 20;   // of reaper and runner, page tables, kernel objects
+  constexpr std::uint64_t stack_bytes = 2u << 20;  // of a thread
+  constexpr std::uint32_t own_processes = 4;
+  const std::uint64_t data_bytes = spec.limits.memory_bytes + spec.limits.threads * stack_bytes;
+  return {.memory_bytes = data_bytes + own_bytes + 2 * ring_bytes + 2 * spec.image->bytes,
+          .processes = spec.limits.threads + own_processes,
+          .cores = spec.limits.cpu_cores};
+}
+
+// A group that cannot be made is a layer that is missing, not an error.
+ChildGroup make_group(const MachineFacts& facts, const CgroupLimits& limits, Setup& setup) {
+  Result<ChildGroup> group = facts.cgroups.version == 0 ? fail(ErrorCode::unavailable, facts.cgroups.missing)
+                                                        : ChildGroup::make(facts.cgroups, limits);
+  if (group) {
+    setup.cgroup_version = static_cast<std::uint32_t>(facts.cgroups.version);
+    return std::move(*group);
+  }
+  setup.cgroup_missing = group.error().message;
+  if (limits.cores > 0) setup.cgroup_missing += " (so limits.cpu is not kept)";
+  return {};
+}
+
 // What exists before the child does.
 struct Parts {
+  ChildGroup group;
   SharedMemory memory;
   Identity identity;
   UniqueFd setup, null;
@@ -111,17 +153,20 @@ struct Parts {
 
 Result<Parts> prepare(const ChildSpec& spec, const MachineFacts& facts, std::uint8_t setup_kind) {
   Parts parts;
-  Result<SharedMemory> memory = SharedMemory::make(ring_bytes_for(spec.ring_bytes, spec.payload_bytes_max + spec.inputs_bytes_max));
+  Result<SharedMemory> memory =
+      SharedMemory::make(ring_bytes_for(spec.ring_bytes, spec.payload_bytes_max + spec.inputs_bytes_max));
   if (!memory) return std::unexpected(memory.error());
   parts.memory = std::move(*memory);
   const Result<Identity> identity = choose_identity(spec, salt_of(parts.memory.response_fd()));
   if (!identity) return std::unexpected(identity.error());
   parts.identity = *identity;
   if (spec.grant.state)
-    if (Result<void> done = prepare_state_dir(spec.state_dir, *identity); !done) return std::unexpected(done.error());
+    if (Result<void> done = prepare_state_dir(spec.state_dir, *identity); !done)
+      return std::unexpected(done.error());
   Setup setup = make_setup(spec, *identity, parts.memory.ring_bytes());
   setup.kind = setup_kind;
-  apply(facts, spec, setup);
+  if (Result<void> done = apply(facts, spec, setup); !done) return std::unexpected(done.error());
+  parts.group = make_group(facts, group_limits(spec, parts.memory.ring_bytes()), setup);
   Result<UniqueFd> sealed = sealed_memfd("cape-setup", setup.encode());
   if (!sealed) return std::unexpected(sealed.error());
   parts.setup = std::move(*sealed);
@@ -138,6 +183,7 @@ SpawnOrder order_of(const ChildSpec& spec, const Parts& parts, const fs::path& r
   return {.program = runner,
           .title = title_of(spec),
           .namespaces = namespaces,
+          .host_network = !spec.grant.network.empty(),
           .null_fd = null,
           .stderr_fd = parts.ends.errors.get(),
           .fds = {parts.ends.control.get(), parts.memory.request_fd(), parts.memory.response_fd(),
@@ -159,7 +205,7 @@ Result<MachineFacts> find_facts() {
   if (!pure) return std::unexpected(pure.error());
   Result<FilterSet> files = compile_filters(Profile::files);
   if (!files) return std::unexpected(files.error());
-  return MachineFacts{namespaces_allowed(), std::move(*pure), std::move(*files)};
+  return MachineFacts{namespaces_allowed(), std::move(*pure), std::move(*files), find_cgroup_place()};
 }
 
 }  // namespace
@@ -179,11 +225,15 @@ Result<std::unique_ptr<ChildProcess>> start_process(const ChildSpec& spec, const
   if (!parts) return std::unexpected(parts.error());
   Result<Spawned> spawned = spawn(order_of(spec, *parts, *runner, facts.namespaces));
   if (!spawned) return std::unexpected(spawned.error());
-  auto process = std::make_unique<RunningProcess>(std::move(parts->memory), std::move(parts->ends.ours),
-                                                  std::move(*spawned), facts.namespaces);
+  auto process =
+      std::make_unique<RunningProcess>(std::move(parts->group), std::move(parts->memory),
+                                       std::move(parts->ends.ours), std::move(*spawned), facts.namespaces);
   // From here on a failure ends the child by its destructor.
+  if (Result<void> joined = process->group().join(process->pid()); !joined)
+    return std::unexpected(joined.error());
   if (Result<void> watched = process->watch(); !watched) return std::unexpected(watched.error());
-  if (Result<void> gone = let_go(*process, parts->identity, facts.namespaces); !gone) return std::unexpected(gone.error());
+  if (Result<void> gone = let_go(*process, parts->identity, facts.namespaces); !gone)
+    return std::unexpected(gone.error());
   return process;
 }
 

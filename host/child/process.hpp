@@ -4,7 +4,8 @@
 // for the kernel to confirm. Thread: one, which must live as long as the child (the kernel kills a child when
 // the thread that made it ends); start() and the destructor may take a millisecond, nothing else blocks.
 //
-//   our process ── clone(NEWUSER|NEWPID|NEWNS|NEWNET|NEWIPC|NEWUTS) ─▶ reaper (pid 1 inside, runs no plugin code)
+//   our process ── clone(NEWUSER|NEWPID|NEWNS|NEWNET|NEWIPC|NEWUTS) ─▶ reaper (pid 1 inside, runs no plugin
+//   code)
 //                                                                        └─ fork ─▶ plugin process (pid 2)
 #pragma once
 
@@ -25,6 +26,7 @@ struct ProcessEnd {
   std::int32_t wait_status = 0;
   bool lease_passed = false;
   bool killed_by_us = false;
+  bool out_of_memory = false;  // the kernel killed it for that; known of a child in a group of its own alone
   std::uint64_t user_us = 0, system_us = 0, peak_kib = 0;
 };
 
@@ -34,10 +36,10 @@ class ChildProcess {
   static Result<std::unique_ptr<ChildProcess>> start(const ChildSpec& spec);
   virtual ~ChildProcess() = default;
 
-  virtual int fd() const = 0;        // readable when poll() has something: doorbell, stderr, end
-  virtual int pid() const = 0;       // of the reaper
+  virtual int fd() const = 0;   // readable when poll() has something: doorbell, stderr, end
+  virtual int pid() const = 0;  // of the reaper
   virtual int control_fd() const = 0;
-  virtual RequestHeader& request() = 0;              // mapped read-write; ring bytes behind it
+  virtual RequestHeader& request() = 0;  // mapped read-write; ring bytes behind it
   virtual std::uint8_t* request_ring() = 0;
   // Makes [from, from + bytes) of the request ring safe to write (backed by memory). Error: no memory.
   virtual Result<void> back_request(std::uint64_t from, std::uint64_t bytes) = 0;

@@ -12,10 +12,13 @@ void each_field(SetupT& s, Visit visit) {
   visit(s.kind), visit(s.plugin_file), visit(s.plugin_hash), visit(s.plugin_id);
   visit(s.domain), visit(s.topology), visit(s.lambda), visit(s.config_json);
   visit(s.drill), visit(s.working_dir), visit(s.read), visit(s.write), visit(s.code), visit(s.state_dir);
+  visit(s.network);
   visit(s.inner_uid), visit(s.inner_gid), visit(s.root_host), visit(s.namespaces), visit(s.own_uid);
   visit(s.replay);
+  visit(s.cgroup_version), visit(s.cgroup_missing);
   visit(s.require_level), visit(s.memory_bytes), visit(s.file_bytes), visit(s.ring_bytes);
-  visit(s.payload_bytes_max), visit(s.threads), visit(s.files), visit(s.output_bytes);
+  visit(s.payload_bytes_max), visit(s.threads), visit(s.files), visit(s.output_bytes),
+      visit(s.log_lines_per_s);
   visit(s.timeout_ns), visit(s.timeout_max_ns);
   visit(s.seccomp_guard), visit(s.seccomp_load), visit(s.seccomp_run);
 }

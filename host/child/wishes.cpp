@@ -20,10 +20,9 @@ std::string role_mistake(const PluginImage& image, ChildKind role, const Grant& 
     return fmt::format("plugin '{}' is not {}: name another plugin in cape.toml", image.id,
                        is_lambda ? "a lambda" : "an event source");
   }
-  if ((image.wants & CAPE_WANTS_NETWORK) != 0) {
-    return fmt::format("plugin '{}' wants the network, which no profile has yet", image.id);
-  }
   const auto wants = [&](std::uint32_t wish) { return (image.wants & wish) != 0; };
+  if (wants(CAPE_WANTS_NETWORK) && grant.network.empty())
+    return missing_grant(image, "the network", "network = [PORT]");
   if (wants(CAPE_WANTS_STATE) && !grant.state)
     return missing_grant(image, "a state directory", "state = true");
   if (wants(CAPE_WANTS_READ) && grant.read.empty() && is_lambda) {

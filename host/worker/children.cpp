@@ -41,6 +41,7 @@ Result<void> Children::start(const StartChild& what, const child::ChildSpec& spe
 bool Children::give(const GiveJob& job) {
   Entry* entry = find(job.child);
   if (entry == nullptr || !entry->process->submit(*job.job, job.singly)) return false;
+  entry->had_jobs = true;
   if (!std::exchange(entry->has_new_jobs, true)) to_wake_.push_back(job.child);
   return true;
 }
@@ -74,8 +75,15 @@ void Children::kill(ChildId child, Outcome why) {
   entry->process->kill(std::move(why));
 }
 
-void Children::stop(ChildId child) {
-  if (Entry* entry = find(child)) entry->process->stop();
+void Children::stop(const StopChild& what) {
+  Entry* entry = find(what.child);
+  if (entry == nullptr) return;
+  if (!what.recycled.empty()) {
+    log::warning("host", "the child of {} (pid {}) is replaced: {}", entry->name, entry->process->pid(),
+                 what.recycled);
+    ++recycled_of_[entry->report.lambda];
+  }
+  entry->process->stop();
 }
 
 void Children::poll(ChildId child, std::vector<Input>& out) {
@@ -113,6 +121,34 @@ void Children::look(std::vector<Input>& out) {
   }
 }
 
+void Children::measure(std::int64_t now_ns, std::vector<Input>& out) {
+  for (auto& [id, entry] : children_) {
+    const std::optional<child::ChildUsage> usage = entry.process->usage();
+    if (!usage) continue;
+    note_usage(entry, *usage);
+    out.emplace_back(ChildUsed{.child = id, .resident_bytes = usage->resident_bytes});
+    const bool busy = std::exchange(entry.had_jobs, false) || entry.process->jobs_out() > 0;
+    if (const auto share = entry.cpu.looked(now_ns, usage->cpu_ms, busy))
+      log::warning(
+          "host",
+          "the child of {} (pid {}) uses {:.0f} % of a core though it has no event: threads that its "
+          "plugin left running? limits.cpu bounds it",
+          entry.name, entry.report.pid, *share * 100);
+  }
+}
+
+// Reports go out on change: what a person could not see in a list is none.
+void Children::note_usage(Entry& entry, const child::ChildUsage& usage) {
+  constexpr std::uint64_t cpu_step_ms = 100, resident_step_bytes = 1u << 20;
+  wire::ChildReport& told = entry.report;
+  const std::uint64_t more = std::max(usage.resident_bytes, told.resident_bytes);
+  const std::uint64_t less = std::min(usage.resident_bytes, told.resident_bytes);
+  if (usage.cpu_ms < told.cpu_ms + cpu_step_ms && more - less < resident_step_bytes) return;
+  told.cpu_ms = usage.cpu_ms;
+  told.resident_bytes = usage.resident_bytes;
+  changed_ = true;
+}
+
 bool Children::any_starting() const {
   return std::ranges::any_of(children_, [](const auto& child) { return !child.second.ready; });
 }
@@ -124,7 +160,11 @@ void Children::set_lease_end(std::int64_t boot_ns) {
 
 std::vector<wire::ChildReport> Children::reports() const {
   std::vector<wire::ChildReport> reports;
-  for (const auto& [id, entry] : children_) reports.push_back(entry.report);
+  for (const auto& [id, entry] : children_) {
+    reports.push_back(entry.report);
+    const auto recycled = recycled_of_.find(entry.report.lambda);
+    if (recycled != recycled_of_.end()) reports.back().recycled = recycled->second;
+  }
   return reports;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "host/child/lambda_child.hpp"
+#include "host/worker/cpu_watch.hpp"
 #include "host/worker/metric_totals.hpp"
 #include "host/worker/worker.hpp"
 #include "wire/messages.hpp"
@@ -26,7 +27,7 @@ class Children {
   void take_back(ChildId child);
   void cancel(ChildId child);
   void kill(ChildId child, Outcome why);
-  void stop(ChildId child);
+  void stop(const StopChild& what);
 
   // At the end of a turn: rings the doorbells of children that got jobs.
   void wake();
@@ -36,6 +37,8 @@ class Children {
   // Polls children that were taken back from: what they had not begun comes at once.
   void poll_taken_back(std::vector<Input>& out);
   void look(std::vector<Input>& out);  // at every child with jobs
+  // What each uses: for reports(), and as ChildUsed. Tells of one that is busy without an event.
+  void measure(std::int64_t now_ns, std::vector<Input>& out);
   bool any_starting() const;
   bool empty() const { return children_.empty(); }
 
@@ -55,17 +58,20 @@ class Children {
     wire::ChildReport report;
     std::string name;  // topology/lambda
     bool ready = false, has_new_jobs = false;
-    bool counts = false;  // the plugin has metrics
+    bool counts = false;    // the plugin has metrics
+    bool had_jobs = false;  // since it was measured last
+    CpuWatch cpu;
   };
   Entry* find(ChildId child);
   void note(Entry& entry, const child::LambdaReport& report);
+  void note_usage(Entry& entry, const child::ChildUsage& usage);
   void say_end(const Entry& entry, const child::ChildEnded& ended);
 
   int epoll_fd_;
   std::uint64_t first_tag_;
   std::int64_t lease_end_ns_ = 0;
   std::map<ChildId, Entry> children_;
-  std::map<LambdaIndex, std::uint32_t> starts_of_;
+  std::map<LambdaIndex, std::uint32_t> starts_of_, recycled_of_;
   std::vector<ChildId> to_wake_, taken_back_;
   MetricTotals ended_metrics_;
   std::uint64_t starts_ = 0, crashes_ = 0;

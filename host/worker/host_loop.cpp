@@ -21,6 +21,9 @@ constexpr std::int64_t send_again_ns = ns_per_ms;             // the broker's qu
 constexpr std::int64_t send_again_most_ns = 100 * ns_per_ms;  // this while it takes nothing
 constexpr std::int64_t tell_silence_ns = 5 * ns_per_s;
 constexpr std::int64_t goodbye_wait_ns = ns_per_s;  // for room in it, at the end
+// What children use. A lambda that leaks a KiB an event must not get far between two looks.
+constexpr std::int64_t measure_busy_ns = 50 * ns_per_ms;
+constexpr std::int64_t measure_idle_ns = 2 * ns_per_s;
 constexpr std::int64_t sleep_most_ns = 3'600 * ns_per_s;
 
 fs::path kept_dir(const Config& config) {
@@ -122,6 +125,7 @@ std::int64_t Loop::next_ns() const {
   sooner(worker_.next_deadline());
   sooner(session_.heartbeat_due_ns());
   if (worker_.has_jobs() || children_.any_starting()) sooner(looked_ns_ + look_every_ns_);
+  if (!children_.empty()) sooner(measure_due_ns());
   if (session_.has_unsent()) sooner(now_ns_ + send_pause_ns_);
   if (report_due_ && session_.is_open() && !session_.has_unsent()) sooner(reported_ns_ + report_every_ns);
   return next;
@@ -164,6 +168,13 @@ void Loop::gather() {
   const bool beats = session_.heartbeat_due_ns().value_or(now_ns_ + 1) <= now_ns_;
   if ((watched && now_ns_ - looked_ns_ >= look_every_ns_) || (deadline && *deadline <= now_ns_) || beats)
     look();
+  if (children_.empty() || now_ns_ < measure_due_ns()) return;
+  measured_ns_ = now_ns_;
+  children_.measure(now_ns_, inputs_);
+}
+
+std::int64_t Loop::measure_due_ns() const {
+  return measured_ns_ + (worker_.has_jobs() ? measure_busy_ns : measure_idle_ns);
 }
 
 void Loop::look() {

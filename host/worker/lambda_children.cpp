@@ -30,7 +30,7 @@ void LambdaWorker::stop(WorkerChild& child, std::int64_t now_ns, std::vector<Act
   child.phase = Phase::stopping;
   child.phase_ns = now_ns;
   if (!child.out.empty()) out.emplace_back(TakeBack{child.id});
-  out.emplace_back(StopChild{child.id});
+  out.emplace_back(StopChild{child.id, child.recycle});
 }
 
 void LambdaWorker::watch(WorkerChild& child, const Surroundings& around, std::vector<Action>& out) {
@@ -47,7 +47,8 @@ void LambdaWorker::watch(WorkerChild& child, const Surroundings& around, std::ve
   if (around.drain_until_ns) watch_drain(child, around, out);
   const bool outdated = child.hash != hash_ || !blocked_.empty();
   const bool unused = now_ns >= idle_end_ns(child);
-  if (outdated || unused || around.drain_until_ns) stop(child, now_ns, out);
+  const bool worn = child.phase == Phase::ready && !child.recycle.empty();
+  if (outdated || unused || worn || around.drain_until_ns) stop(child, now_ns, out);
   if (child.phase == Phase::stopping && child.out.empty() && child.idle_ns == 0) child.idle_ns = now_ns;
   if (child.idle_ns != 0 && now_ns - child.idle_ns >= plan_.stop_timeout_ns) {
     const auto reason =

@@ -114,6 +114,7 @@ void LambdaWorker::is_done(WorkerChild& child, wire::JobStatus& status, std::int
   child.moved_ns = now_ns;
   child.refuses_ns = child.retry_ns = 0;
   if (status.events_done > 0) count_success(child);
+  if (status.end.kind == OutcomeKind::no_memory) child.recycle = "an event of it ended with NO_MEMORY";
   const bool came_back = status.end.kind == OutcomeKind::cancelled && !status.started;
   const bool asked = child.taken_back || child.phase != Phase::ready || status.events_done > 0;
   if (child.out.empty()) child.taken_back = false;
@@ -218,6 +219,18 @@ void LambdaWorker::looked(ChildId id, const child::LambdaChild::Running& running
   if (child == nullptr) return;
   const bool ours = running.job != 0 && child->find(running.job) != nullptr;
   child->hang.looked(ours ? running : child::LambdaChild::Running{}, now_ns);
+}
+
+// A leak is met here, while the child still works, and not at limits.memory, where its events fail. What a
+// child has from its start another one would have as well: only one that has grown since is replaced.
+void LambdaWorker::used(ChildId id, std::uint64_t resident_bytes) {
+  WorkerChild* child = find(id);
+  if (child == nullptr) return;
+  if (child->first_bytes == 0) child->first_bytes = resident_bytes;
+  const std::uint64_t growth_bytes = lambda_.recycle_bytes / 8;
+  if (resident_bytes <= lambda_.recycle_bytes || resident_bytes < child->first_bytes + growth_bytes) return;
+  child->recycle = fmt::format("it has {} MiB in memory, more than limits.recycle, {} MiB",
+                               resident_bytes >> 20, lambda_.recycle_bytes >> 20);
 }
 
 void LambdaWorker::cancel(JobId job) {

@@ -34,6 +34,7 @@ class LambdaWorker {
   void refused(ChildId child, JobId job, std::int64_t now_ns);
   void reported(ChildId child, child::LambdaReport& report, std::int64_t now_ns);
   void looked(ChildId child, const child::LambdaChild::Running& running, std::int64_t now_ns);
+  void used(ChildId child, std::uint64_t resident_bytes);
   void start_failed(ChildId child, const std::string& reason, std::int64_t now_ns);
   void cancel(JobId job);  // no such job: nothing happens
   void session_started();

@@ -69,13 +69,14 @@ class Loop final : public HostLoop {
   void take(const BytesJudged& judged);
   void tell_trouble(LambdaIndex lambda, const std::string& trouble);  // once, when it changes
   void look();
+  std::int64_t measure_due_ns() const;
 
   void perform(const StartChild& action);
   void perform(const GiveJob& action);
   void perform(const TakeBack& action) { children_.take_back(action.child); }
   void perform(const CancelChild& action) { children_.cancel(action.child); }
   void perform(KillChild& action) { children_.kill(action.child, std::move(action.why)); }
-  void perform(const StopChild& action) { children_.stop(action.child); }
+  void perform(const StopChild& action) { children_.stop(action); }
   void perform(ReportStatus& action) { statuses_.push_back(std::move(action.status)); }
   void perform(ReportCredit& action);
   void perform(const ReportQuiet&) { begin_session(); }
@@ -113,6 +114,7 @@ class Loop final : public HostLoop {
   std::vector<Input> inputs_;
   std::vector<wire::JobStatus> statuses_;
   std::int64_t looked_ns_ = 0;
+  std::int64_t measured_ns_ = 0;
   std::int64_t reported_ns_ = 0;
   std::int64_t send_pause_ns_ = 0;    // until what could not be sent is tried again
   std::int64_t unsent_since_ns_ = 0;  // 0: all was sent

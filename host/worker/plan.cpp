@@ -23,7 +23,9 @@ WorkerLambda worker_lambda(const LambdaPlace& place, const SpeedWatch::Limits& s
           .probe_factor = retry.factor,
           .probe_max_ns = retry.max_ms * ns_per_ms,
           .speed = speed,
-          .idle_max_ns = place.topology->shadow_of ? shadow_idle_ns : 0};
+          .idle_max_ns = place.topology->shadow_of ? shadow_idle_ns : 0,
+          .recycle_bytes =
+              place.lambda->limits.recycle_bytes != 0 ? place.lambda->limits.recycle_bytes : UINT64_MAX};
 }
 
 std::string missing_plugin(const std::string& id, const Shelves& shelves) {

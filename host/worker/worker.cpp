@@ -28,6 +28,9 @@ struct Worker::State {
   void take(ChildLooked& in) {
     if (LambdaWorker* lambda = of_child(in.child)) lambda->looked(in.child, in.running, around.now_ns);
   }
+  void take(ChildUsed& in) {
+    if (LambdaWorker* lambda = of_child(in.child)) lambda->used(in.child, in.resident_bytes);
+  }
   void take(StartFailed& in);
   void take(LeaseRenewed& in) { lease_end_ns = std::max(lease_end_ns, in.end_ns); }
   void take(CancelAsked& in) {

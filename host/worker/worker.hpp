@@ -5,8 +5,9 @@
 // (time, inputs) and a plan give the same actions.
 //
 // Each lambda has children of its own, at most children_max, started when jobs wait and stopped with the
-// host, or where idle_max_ns says so when no more jobs come. A job belongs to one child at a time; what a child gave back unstarted is run by another one without
-// telling the broker. An event that was running when its child died costs one attempt: the broker hears it.
+// host, or where idle_max_ns says so when no more jobs come. A job belongs to one child at a time; what a
+// child gave back unstarted is run by another one without telling the broker. An event that was running when
+// its child died costs one attempt: the broker hears it.
 //
 // What becomes of a job (every one that arrived in a session ends in one status of that session, or the
 // session ends):
@@ -46,7 +47,8 @@ struct WorkerLambda {
   double probe_factor = 2;
   std::int64_t probe_max_ns = 300'000'000'000;
   SpeedWatch::Limits speed = {};  // of new bytes beside those before them
-  std::int64_t idle_max_ns = 0;  // a child without a job for so long is stopped; 0: none is
+  std::int64_t idle_max_ns = 0;              // a child without a job for so long is stopped; 0: none is
+  std::uint64_t recycle_bytes = UINT64_MAX;  // one with more in memory is replaced by another
 };
 struct WorkerPlan {
   std::vector<WorkerLambda> lambdas;              // by LambdaIndex
@@ -81,6 +83,10 @@ struct ChildLooked {
   ChildId child = 0;
   child::LambdaChild::Running running;
 };
+struct ChildUsed {  // what the kernel says it has in memory
+  ChildId child = 0;
+  std::uint64_t resident_bytes = 0;
+};
 struct StartFailed {
   ChildId child = 0;
   std::string reason;
@@ -96,8 +102,9 @@ struct SessionStarted {};  // hello was sent: report every credit
 struct SessionEnded {};    // the broker knows nothing of our jobs: end them, tell nobody, then ReportQuiet
 struct DrainAsked {};
 struct TimePassed {};
-using Input = std::variant<PluginServes, JobArrived, JobRefused, ChildReported, ChildLooked, StartFailed,
-                           LeaseRenewed, CancelAsked, SessionStarted, SessionEnded, DrainAsked, TimePassed>;
+using Input =
+    std::variant<PluginServes, JobArrived, JobRefused, ChildReported, ChildLooked, ChildUsed, StartFailed,
+                 LeaseRenewed, CancelAsked, SessionStarted, SessionEnded, DrainAsked, TimePassed>;
 
 // ---- actions
 struct StartChild {
@@ -120,8 +127,9 @@ struct KillChild {
   ChildId child = 0;
   Outcome why;
 };
-struct StopChild {  // after the jobs it has
+struct StopChild {  // after the event that runs
   ChildId child = 0;
+  std::string recycled = {};  // why another one takes its place; empty: it is no longer wanted
 };
 struct ReportStatus {
   wire::JobStatus status;

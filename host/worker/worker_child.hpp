@@ -27,13 +27,15 @@ struct WorkerChild {
   bool was_ready = false;
   bool forgotten = false;  // it runs jobs of a session that is over
   bool drain_cancelled = false;
-  std::deque<HeldJob> out;      // in the order given
-  std::int64_t moved_ns = 0;    // when it got a job while idle, or last ended one
-  std::int64_t idle_ns = 0;     // while stopping: since when it has no jobs; 0: it has
-  bool taken_back = false;      // gets no more jobs before those it has are over
-  std::int64_t refuses_ns = 0;  // since when its ring takes no job; 0: it does
-  std::int64_t retry_ns = 0;    // when to offer one again
-  bool stuck = false;           // it has refused for too long with nothing to do
+  std::deque<HeldJob> out;        // in the order given
+  std::int64_t moved_ns = 0;      // when it got a job while idle, or last ended one
+  std::int64_t idle_ns = 0;       // while stopping: since when it has no jobs; 0: it has
+  bool taken_back = false;        // gets no more jobs before those it has are over
+  std::int64_t refuses_ns = 0;    // since when its ring takes no job; 0: it does
+  std::int64_t retry_ns = 0;      // when to offer one again
+  bool stuck = false;             // it has refused for too long with nothing to do
+  std::uint64_t first_bytes = 0;  // in memory when that was first looked at; 0: not yet
+  std::string recycle;            // why another one shall take its place; empty: none shall
   HangWatch hang;
 
   bool lives() const { return phase != Phase::killed; }

@@ -1,4 +1,5 @@
-// cape-bench [WHAT...]: measures and prints. WHAT is start, recovery, transport; without it all of them.
+// cape-bench [WHAT...]: measures and prints. WHAT is start, recovery, transport, neighbours; without it all
+// of them.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -10,6 +11,7 @@
 #include "core/log.hpp"
 #include "tests/bench/child_times.hpp"
 #include "tests/bench/quantiles.hpp"
+#include "tests/system/neighbours.hpp"
 
 namespace cape::bench {
 namespace {
@@ -39,17 +41,33 @@ void bench_transport() {
   }
 }
 
+void bench_neighbours() {
+  test::Neighbours neighbours(10'000);
+  if (!neighbours.up()) throw std::runtime_error(neighbours.log());
+  for (const std::string& act : test::worst_acts()) {
+    const test::Felt alone = neighbours.alone(std::chrono::seconds(5));
+    const test::Felt beside = neighbours.beside(act, std::chrono::seconds(5));
+    fmt::print(
+        "neighbours at 10,000 events/s beside {:8} p95 {:.2f} ms, p99 {:.2f} ms; alone {:.2f}, {:.2f}; ratio "
+        "of p95 {:.2f}\n",
+        act + ":", beside.p95_ms, beside.p99_ms, alone.p95_ms, alone.p99_ms, beside.p95_ms / alone.p95_ms);
+  }
+}
+
 struct Bench {
   std::string_view name;
   void (*run)();
 };
-constexpr Bench benches[] = {
-    {"start", bench_start}, {"recovery", bench_recovery}, {"transport", bench_transport}};
+constexpr Bench benches[] = {{"start", bench_start},
+                             {"recovery", bench_recovery},
+                             {"transport", bench_transport},
+                             {"neighbours", bench_neighbours}};
 
 int run(const std::vector<std::string_view>& wanted) {
   for (const std::string_view name : wanted)
     if (std::ranges::find(benches, name, &Bench::name) == std::end(benches)) {
-      fmt::print(stderr, "cape-bench: no bench '{}'; there are start, recovery, transport\n", name);
+      fmt::print(stderr, "cape-bench: no bench '{}'; there are start, recovery, transport, neighbours\n",
+                 name);
       return 2;
     }
   for (const Bench& bench : benches)

@@ -49,13 +49,14 @@ TEST_F(Doctor, WithoutNamespacesItNamesWhatIsNotHeldAndWhatIsMissing) {
 
   const json all = ask();
 
-  EXPECT_EQ(told_.exit, 1);
+  // Threads of a user that others use are counted by a control group alone.
+  const bool counted = all["layers"].get<std::string>().find("cgroup:") != std::string::npos;
+  EXPECT_EQ(told_.exit, counted ? 0 : 1);
   EXPECT_EQ(all["level"], "C");
   EXPECT_EQ(all["required"], "C");
-  EXPECT_EQ(count(all, "not held"), 1)
-      << "threads of a user that others use are not counted: " << all["attempts"];
+  EXPECT_EQ(count(all, "not held"), counted ? 0 : 1) << all["attempts"];
   EXPECT_THAT(all["missing"].get<std::string>(), HasSubstr("user.max_user_namespaces"));
-  EXPECT_THAT(told_.err + told_.out, HasSubstr("1 of 23 attempts"));
+  if (!counted) EXPECT_THAT(told_.err + told_.out, HasSubstr("1 of 23 attempts"));
 }
 
 TEST_F(Doctor, BelowTheRequiredLevelItSaysThatNoPluginWouldRun) {

@@ -103,5 +103,35 @@ TEST_F(Levels, WithoutLandlockTheOtherWallsMakeLevelB) {
   EXPECT_THAT(site_.up_log(), HasSubstr("landlock: "));
 }
 
+TEST_F(Levels, LevelAIsRefusedWhereALayerOfItIsMissing) {
+  configure("A");
+  site_.on_kernel_without("landlock");
+
+  ASSERT_TRUE(site_.up()) << site_.up_log();
+
+  expect_refused("sandbox level B is below the required level A; missing: ");
+}
+
+TEST_F(Levels, NetworkIsNotGrantedWhereNothingWouldKeepItsPorts) {
+  site_.configure(R"([domain.history]
+source = "journal"
+[topology.audit]
+domain = "history"
+[topology.audit.lambda.write]
+plugin = "audit_log"
+grant = { state = true, network = [443] }
+)");
+  ASSERT_EQ(site_.cape({"append", "history", "order/17", "--no-ping"}).exit, 0);
+  site_.on_kernel_without("landlock");
+
+  ASSERT_TRUE(site_.up()) << site_.up_log();
+
+  EXPECT_TRUE(Site::eventually(
+      [&] { return site_.up_log().find("grant.network needs landlock ABI 4") != std::string::npos; },
+      std::chrono::seconds(30)))
+      << site_.up_log();
+  EXPECT_TRUE(audited(site_.data() / "state" / "audit" / "write").empty()) << "it ran all the same";
+}
+
 }  // namespace
 }  // namespace cape::test

@@ -2,6 +2,8 @@
  *   userns    no further user namespace can be made (we sit in one that allows none)
  *   seccomp   seccomp filters cannot be installed
  *   landlock  there is no landlock
+ *   mounts    nothing can be mounted
+ *   unshare   no process can leave its namespaces for new ones, only be made in new ones
  * Ends with 125 and says why if it cannot be arranged. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -59,19 +61,37 @@ static void allow_no_seccomp(void) {
   install(filter, sizeof filter / sizeof filter[0]);
 }
 
+/* Fails `count` calls with `error`. */
+static void refuse(const int* calls, int count, int error) {
+  struct sock_filter filter[2 * 8 + 2] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+  unsigned short length = 1;
+  for (int i = 0; i < count; ++i) {
+    filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error);
+  }
+  filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  install(filter, length);
+}
+
 static void allow_no_landlock(void) {
-  struct sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  install(filter, sizeof filter / sizeof filter[0]);
+  const int calls[] = {SYS_landlock_create_ruleset};
+  refuse(calls, 1, ENOSYS);
+}
+
+static void allow_no_mounts(void) {
+  const int calls[] = {SYS_mount, SYS_fsopen, SYS_open_tree, SYS_move_mount};
+  refuse(calls, 4, EPERM);
+}
+
+static void allow_no_unshare(void) {
+  const int calls[] = {SYS_unshare};
+  refuse(calls, 1, EPERM);
 }
 
 int main(int count, char** words) {
   if (count < 3) {
-    fprintf(stderr, "usage: poorer-kernel userns|seccomp|landlock COMMAND [ARGS...]\n");
+    fprintf(stderr, "usage: poorer-kernel userns|seccomp|landlock|mounts|unshare COMMAND [ARGS...]\n");
     return 125;
   }
   if (strcmp(words[1], "userns") == 0)
@@ -80,6 +100,10 @@ int main(int count, char** words) {
     allow_no_seccomp();
   else if (strcmp(words[1], "landlock") == 0)
     allow_no_landlock();
+  else if (strcmp(words[1], "mounts") == 0)
+    allow_no_mounts();
+  else if (strcmp(words[1], "unshare") == 0)
+    allow_no_unshare();
   else
     stop("first argument");
   execv(words[2], words + 2);

@@ -58,6 +58,8 @@ ChildReport widest_child() {
   child.layers = letters(layers_bytes_max);
   child.missing = letters(layers_bytes_max);
   child.restarts = UINT32_MAX;
+  child.recycled = UINT32_MAX;
+  child.cpu_ms = child.resident_bytes = UINT64_MAX;
   return child;
 }
 

@@ -60,7 +60,7 @@ TEST_P(ZooEndless, IsEndedByTheKillOfItsHost) {
   EXPECT_THAT(ended.end.reason, HasSubstr("in event 2 of 's'"));
   EXPECT_EQ(child_->pid(), 0);
 }
-INSTANTIATE_TEST_SUITE_P(Zoo, ZooEndless, testing::Values("yield", "deaf", "heartbeat"),
+INSTANTIATE_TEST_SUITE_P(Zoo, ZooEndless, testing::Values("yield", "deaf", "heartbeat", "stop"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 struct EarlyEnd {

@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <map>
+
 #include "host/child/child_link.hpp"
 #include "tests/child/lambda_child_fixture.hpp"
 
@@ -45,7 +47,7 @@ TEST_P(ZooRing, LieEndsTheChildWithProtocolAndEachJobOnce) {
 INSTANTIATE_TEST_SUITE_P(Zoo, ZooRing,
                          testing::Values("head_huge", "head_back", "head_odd", "frame_huge", "frame_empty",
                                          "frame_unknown", "second_ready", "job_unknown", "done_too_many",
-                                         "done_without_work"),
+                                         "done_without_work", "done_twice"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 TEST_F(LambdaChildTest, ZooTailBeyondWhatWasWrittenEndsTheChildAtTheNextJob) {
@@ -63,6 +65,50 @@ TEST_F(LambdaChildTest, ZooTailBeyondWhatWasWrittenEndsTheChildAtTheNextJob) {
 
   EXPECT_EQ(pick<ChildEnded>(reports).at(0).end.kind, OutcomeKind::protocol);
   EXPECT_TRUE(pick<ChildJobDone>(reports).empty());
+}
+
+// A status that is none is a failure with its number, not a success.
+TEST_F(LambdaChildTest, ZooUnknownEndIsNoSuccess) {
+  start("rings");
+  give(job_of(1, "s", {"end_unknown"}));
+
+  const Reports reports = poll_until<LambdaReport>(*child_, [](const Reports& all) {
+    return !pick<ChildEnded>(all).empty() || !pick<ChildJobDone>(all).empty();
+  });
+
+  for (const ChildJobDone& done : pick<ChildJobDone>(reports)) {
+    EXPECT_NE(done.status.end.kind, OutcomeKind::ok);
+    EXPECT_EQ(done.status.events_done, 0u);
+  }
+  for (const ChildEnded& ended : pick<ChildEnded>(reports)) EXPECT_EQ(ended.end.kind, OutcomeKind::protocol);
+}
+
+// The host looks at each word once, and at a copy of everything else: what a thread of the guest changes
+// behind its back ends the child, or does nothing. Each job has one end.
+TEST_F(LambdaChildTest, ZooThreadThatWritesOverEverythingMeanwhileIsNotBelieved) {
+  constexpr JobId jobs = 20;
+  for (int round = 0; round < 10; ++round) {
+    start("rings");
+    give(job_of(1, "s", {"race"}));
+    std::map<JobId, int> ends;
+    Reports reports;
+    JobId given = 1;
+    const std::int64_t deadline_ns = boot_ns() + patience_ms * ns_per_ms,
+                       race_ns = boot_ns() + 100 * ns_per_ms;
+    while (pick<ChildEnded>(reports).empty()) {
+      ASSERT_LT(boot_ns(), deadline_ns);
+      if (given < jobs && child_->submit(job_of(given + 1, "s", {"fine", "fine"}), false)) ++given;
+      child_->wake();
+      if (boot_ns() > race_ns) child_->kill({OutcomeKind::cancelled, "it raced for long enough"});
+      wait_readable(child_->fd(), boot_ns() + 2 * ns_per_ms);
+      child_->poll(reports);
+    }
+    for (const ChildJobDone& done : pick<ChildJobDone>(reports)) ++ends[done.status.job];
+    for (const wire::JobStatus& left : pick<ChildEnded>(reports).at(0).left) ++ends[left.job];
+    EXPECT_EQ(ends.size(), given);
+    for (const auto& [job, count] : ends) EXPECT_EQ(count, 1) << "job " << job;
+    child_.reset();
+  }
 }
 
 class ZooDoorbell : public LambdaChildTest, public testing::WithParamInterface<const char*> {};

@@ -124,7 +124,7 @@ JobStatus read_status(Reader& from) {
 }
 
 void write(Writer& to, const ChildReport& child) {
-  to.array(9)
+  to.array(12)
       .integer(child.lambda)
       .text(child.plugin)
       .remark(child.version, version_bytes_max)
@@ -133,7 +133,10 @@ void write(Writer& to, const ChildReport& child) {
   to.text({&child.level, 1})
       .remark(child.layers, layers_bytes_max)
       .remark(child.missing, layers_bytes_max)
-      .integer(child.restarts);
+      .integer(child.restarts)
+      .integer(child.recycled)
+      .integer(child.cpu_ms)
+      .integer(child.resident_bytes);
 }
 
 char read_level(Reader& from) {
@@ -145,7 +148,7 @@ char read_level(Reader& from) {
 
 ChildReport read_child(Reader& from) {
   ChildReport child;
-  from.array("children[]", 9);
+  from.array("children[]", 12);
   child.lambda = from.integer<LambdaIndex>("children[].lambda");
   child.plugin = from.text("children[].plugin", name_bytes_max);
   child.version = from.text("children[].version", version_bytes_max);
@@ -155,6 +158,9 @@ ChildReport read_child(Reader& from) {
   child.layers = from.text("children[].layers", layers_bytes_max);
   child.missing = from.text("children[].missing", layers_bytes_max);
   child.restarts = from.integer<std::uint32_t>("children[].restarts");
+  child.recycled = from.integer<std::uint32_t>("children[].recycled");
+  child.cpu_ms = from.integer<std::uint64_t>("children[].cpu_ms");
+  child.resident_bytes = from.integer<std::uint64_t>("children[].resident_bytes");
   return child;
 }
 

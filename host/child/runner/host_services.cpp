@@ -22,7 +22,10 @@ bool is_metric_name(std::string_view name) {
 }  // namespace
 
 HostServices::HostServices(const Setup& setup, const ConfigTable& config, Channel& channel)
-    : setup_(setup), config_(config), channel_(channel) {
+    : setup_(setup),
+      config_(config),
+      channel_(channel),
+      log_rate_(setup.log_lines_per_s, 2 * std::int64_t{setup.log_lines_per_s}) {
   table_.struct_size = sizeof table_;
   table_.abi_major = CAPE_ABI_MAJOR;
   table_.abi_minor = CAPE_ABI_MINOR;

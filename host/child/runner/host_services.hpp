@@ -44,7 +44,7 @@ class HostServices {
   Channel& channel_;
   cape_host table_{};
   mutable std::mutex mutex_;  // of what follows
-  RateLimit log_rate_{100, 200};
+  RateLimit log_rate_;
   std::uint64_t logs_dropped_ = 0;
   std::string last_complaint_;
   struct Metric {

@@ -57,8 +57,10 @@ Result<void> set_limits(const Setup& setup, Layers& layers) {
   // Counted per user id: a limit on an id that others use would be theirs to fill. In a user namespace of
   // its own the child is counted alone.
   const bool alone = setup.own_uid || (layers.has("userns2") && setup.inner_uid != 0);
-  if (!alone) layers.off("threads", "not counted for an id that others use");
-  else if (Result<void> done = set({RLIMIT_NPROC, setup.threads + 1ull, "threads"}); !done) return done;
+  const bool grouped = setup.cgroup_version != 0;  // which counts them, whoever they belong to
+  if (!alone && !grouped) layers.off("threads", "not counted for an id that others use");
+  if (!alone) return {};
+  if (Result<void> done = set({RLIMIT_NPROC, setup.threads + 1ull, "threads"}); !done) return done;
   return {};
 }
 

@@ -1,5 +1,6 @@
-// cape-runner: puts the sandbox on, then lets the plugin in. The process that the host made becomes the reaper;
-// its child becomes the plugin's process. An error before serve() ends it with last words and exit_code_setup.
+// cape-runner: puts the sandbox on, then lets the plugin in. The process that the host made becomes the
+// reaper; its child becomes the plugin's process. An error before serve() ends it with last words and
+// exit_code_setup.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -45,7 +46,8 @@ Result<Setup> read_setup() {
 void wait_for_go() {
   char go = 0;
   ssize_t got = 0;
-  while ((got = recv(fd_control, &go, 1, 0)) < 0 && errno == EINTR) {}
+  while ((got = recv(fd_control, &go, 1, 0)) < 0 && errno == EINTR) {
+  }
   if (got != 1) _exit(exit_code_setup);
 }
 
@@ -63,7 +65,9 @@ class Steps {
     if (done.error().code != ErrorCode::unavailable) give_up(std::string(name) + ": " + done.error().message);
     layers_.off(name, done.error().message);
   }
-  [[noreturn]] void give_up(const std::string& why) const { fail_setup(context_.response, Phase::sandbox, why); }
+  [[noreturn]] void give_up(const std::string& why) const {
+    fail_setup(context_.response, Phase::sandbox, why);
+  }
 
  private:
   RunnerContext& context_;
@@ -73,10 +77,17 @@ class Steps {
 void note_namespaces(const Setup& setup, Layers& layers) {
   layers.on("process");
   for (const char* name : {"userns", "pidns", "ipcns", "netns"}) {
-    if (setup.namespaces) layers.on(name);
-    else layers.off(name, "this machine refuses user namespaces; allow them (user.max_user_namespaces)");
+    const bool shared = std::string_view(name) == "netns" && !setup.network.empty();
+    if (shared) continue;  // of landlock and seccomp then, which are required
+    if (setup.namespaces)
+      layers.on(name);
+    else
+      layers.off(name, "this machine refuses user namespaces; allow them (user.max_user_namespaces)");
   }
-  layers.off("cgroup", "not joined");
+  if (setup.cgroup_version != 0)
+    layers.on("cgroup:v" + std::to_string(setup.cgroup_version));
+  else
+    layers.off("cgroup", setup.cgroup_missing.empty() ? "not joined" : setup.cgroup_missing);
 }
 
 void change_root(RunnerContext& context, const Steps& steps) {
@@ -93,8 +104,8 @@ void change_root(RunnerContext& context, const Steps& steps) {
 
 // The library is read through its descriptor when it is not in a directory of its own.
 void close_all_but_own(bool keep_plugin) {
-  for (const int fd : {static_cast<int>(fd_request), static_cast<int>(fd_response), static_cast<int>(fd_setup),
-                       static_cast<int>(fd_reaper)})
+  for (const int fd : {static_cast<int>(fd_request), static_cast<int>(fd_response),
+                       static_cast<int>(fd_setup), static_cast<int>(fd_reaper)})
     close(fd);
   if (!keep_plugin) close(fd_plugin);
   syscall(SYS_close_range, fd_life + 1, ~0u, 0);
@@ -103,9 +114,22 @@ void close_all_but_own(bool keep_plugin) {
 void judge(const RunnerContext& context, const Steps& steps) {
   const SandboxReport& have = context.sandbox;
   if (have.level <= context.setup.require_level) return;
-  steps.give_up(std::string("sandbox level ") + have.level + " is below the required level " +
-                context.setup.require_level + "; missing: " + have.missing +
-                ". Give the machine these layers, or accept less with `sandbox = { require = \"C\" }` in cape.toml");
+  steps.give_up(
+      std::string("sandbox level ") + have.level + " is below the required level " +
+      context.setup.require_level + "; missing: " + have.missing +
+      ". Give the machine these layers, or accept less with `sandbox = { require = \"C\" }` in cape.toml");
+}
+
+// With the host's network in sight nothing but the ports of the grant may be reached, whatever level is asked
+// for.
+void note_network(const Setup& setup, Layers& layers, const Steps& steps) {
+  if (!layers.has_landlock())
+    steps.give_up(
+        "grant.network needs landlock ABI 4 (Linux 6.7), which this kernel has not. Take network out of the "
+        "grant");
+  std::string ports;
+  for (const std::uint16_t port : setup.network) ports += (ports.empty() ? "" : "+") + std::to_string(port);
+  layers.on("net:" + ports);
 }
 
 // What probe_sandbox() asks for: the verdict travels as text, and the process ends as if nothing had failed.
@@ -132,11 +156,15 @@ void judge(const RunnerContext& context, const Steps& steps) {
   const Result<int> landlock = enter_landlock(context.setup, context.plugin_path);
   steps.layer(landlock ? "landlock:" + std::to_string(*landlock) : "landlock",
               landlock ? Result<void>() : std::unexpected(landlock.error()));
+  if (!context.setup.network.empty()) note_network(context.setup, layers, steps);
   const bool probe = context.setup.kind == setup_kind_probe;
   const std::string escapes = probe ? try_to_escape() : std::string();
   steps.must("last words", install_last_words(context.response));
   steps.layer("seccomp", install_filter(context.setup.seccomp_guard, false));
-  if (layers.has("seccomp")) steps.must("seccomp", install_filter(context.setup.seccomp_load, false));
+  if (layers.has("seccomp"))
+    steps.must("seccomp", install_filter(context.setup.seccomp_load, false));
+  else if (!context.setup.network.empty())
+    steps.give_up("grant.network needs seccomp, which this kernel refuses");
   context.sandbox = layers.report();
   if (probe) report_probe(context, escapes);
   judge(context, steps);

@@ -22,10 +22,13 @@ class Layers {
   void on(std::string layer) { on_.push_back(std::move(layer)); }
   void off(std::string_view layer, std::string_view why);  // `why` ends in the remedy if there is one
   bool has(std::string_view layer) const;
+  bool has_landlock() const { return find("landlock:") != nullptr; }
   char level() const;
   SandboxReport report() const;
 
  private:
+  const std::string* find(std::string_view start) const;
+
   std::vector<std::string> on_;
   std::string missing_;
 };

@@ -31,15 +31,21 @@ std::int32_t wait_status_of(const siginfo_t& info) {
 
 }  // namespace
 
-RunningProcess::RunningProcess(SharedMemory memory, ProcessEnds ends, Spawned spawned, bool namespaces)
-    : memory_(std::move(memory)), ends_(std::move(ends)), spawned_(std::move(spawned)), namespaces_(namespaces) {}
+RunningProcess::RunningProcess(ChildGroup group, SharedMemory memory, ProcessEnds ends, Spawned spawned,
+                               bool namespaces)
+    : group_(std::move(group)),
+      memory_(std::move(memory)),
+      ends_(std::move(ends)),
+      spawned_(std::move(spawned)),
+      namespaces_(namespaces) {}
 
 RunningProcess::~RunningProcess() {
   kill();
   if (!reaped_) bury(true);
   if (namespaces_ || hung_up_) return;
   pollfd plugin = {ends_.control.get(), 0, 0};  // for its hang-up alone: it got SIGKILL with the reaper's end
-  while (::poll(&plugin, 1, -1) < 0 && errno == EINTR) {}
+  while (::poll(&plugin, 1, -1) < 0 && errno == EINTR) {
+  }
 }
 
 Result<void> RunningProcess::watch() {
@@ -60,7 +66,9 @@ Result<void> RunningProcess::add(int fd) {
 }
 
 // What has nothing more to say must not keep fd() readable.
-void RunningProcess::forget(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void RunningProcess::forget(int fd) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
 Result<void> RunningProcess::back_request(std::uint64_t from, std::uint64_t bytes) {
   return memory_.back_request(from, bytes);
@@ -88,7 +96,8 @@ ChildProcess::Events RunningProcess::poll() {
 bool RunningProcess::take_doorbells() {
   bool rung = false;
   char byte = 0;
-  for (int i = 0; i < doorbells_per_poll && recv(ends_.control.get(), &byte, 1, MSG_DONTWAIT) > 0; ++i) rung = true;
+  for (int i = 0; i < doorbells_per_poll && recv(ends_.control.get(), &byte, 1, MSG_DONTWAIT) > 0; ++i)
+    rung = true;
   return rung;
 }
 
@@ -114,6 +123,8 @@ void RunningProcess::notice_end(Events& events) {
   if (ended_ || !reaped_ || (!namespaces_ && !hung_up_)) return;
   read_errors(events);
   lines_.finish(boot_ns(), events.stderr_lines);
+  end_.out_of_memory = group_.ran_out_of_memory();
+  group_ = ChildGroup();  // nobody is in it any more
   ended_ = true;
 }
 
@@ -154,7 +165,8 @@ void RunningProcess::ring_doorbell() {
 }
 
 void RunningProcess::set_lease_end(std::int64_t end_boot_ns) {
-  const std::uint64_t before = memory_.request().lease_end_ns.value.exchange(static_cast<std::uint64_t>(end_boot_ns));
+  const std::uint64_t before =
+      memory_.request().lease_end_ns.value.exchange(static_cast<std::uint64_t>(end_boot_ns));
   if (before == 0) send(ends_.reaper.get(), "l", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

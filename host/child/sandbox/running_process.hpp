@@ -3,6 +3,7 @@
 #pragma once
 
 #include "host/child/process.hpp"
+#include "host/child/sandbox/cgroup.hpp"
 #include "host/child/sandbox/shared_memory.hpp"
 #include "host/child/sandbox/spawn.hpp"
 #include "host/child/sandbox/stderr_lines.hpp"
@@ -18,9 +19,10 @@ struct ProcessEnds {  // our ends of what joins us to the child
 class RunningProcess final : public ChildProcess {
  public:
   // `namespaces`: pid 1 inside takes everything with it when it ends.
-  RunningProcess(SharedMemory memory, ProcessEnds ends, Spawned spawned, bool namespaces);
+  RunningProcess(ChildGroup group, SharedMemory memory, ProcessEnds ends, Spawned spawned, bool namespaces);
   ~RunningProcess() override;
   Result<void> watch();  // before anything else
+  const ChildGroup& group() const { return group_; }
 
   int fd() const override { return epoll_.get(); }
   int pid() const override { return spawned_.pid; }
@@ -47,6 +49,7 @@ class RunningProcess final : public ChildProcess {
   void bury(bool wait);
   void read_reaper_report();
 
+  ChildGroup group_;
   SharedMemory memory_;
   ProcessEnds ends_;
   Spawned spawned_;
@@ -54,8 +57,8 @@ class RunningProcess final : public ChildProcess {
   StderrLines lines_;
   ProcessEnd end_;
   bool namespaces_;
-  bool reaped_ = false;     // the first process is gone
-  bool hung_up_ = false;    // nobody holds the other end of the control socket
+  bool reaped_ = false;   // the first process is gone
+  bool hung_up_ = false;  // nobody holds the other end of the control socket
   bool ended_ = false;
 };
 

@@ -18,10 +18,12 @@
 namespace cape::child {
 namespace {
 
-constexpr int new_namespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr int new_namespaces =
+    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr std::size_t stack_bytes = 64 << 10;
-constexpr rlim_t thread_stack_bytes = 2 << 20;  // the C library takes the limit at exec as default of a thread
-constexpr int high_fds = 64;                    // above every number the runner expects
+constexpr rlim_t thread_stack_bytes = 2
+                                      << 20;  // the C library takes the limit at exec as default of a thread
+constexpr int high_fds = 64;                  // above every number the runner expects
 
 // Everything the new process needs, prepared before: it shares our memory and must not allocate or lock.
 struct Launch {
@@ -33,9 +35,8 @@ struct Launch {
 };
 
 // What the runner needs to mount, to read every granted path, to change its id and to lock the rest away.
-constexpr unsigned long runner_capabilities[] = {CAP_SYS_ADMIN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
-                                                 CAP_FOWNER,    CAP_SETUID,       CAP_SETGID,
-                                                 CAP_SETPCAP};
+constexpr unsigned long runner_capabilities[] = {
+    CAP_SYS_ADMIN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SETUID, CAP_SETGID, CAP_SETPCAP};
 
 // The ids of a new user namespace are unmapped at exec, which would cost all capabilities; ambient ones stay.
 bool keep_capabilities_over_exec() {
@@ -104,17 +105,20 @@ class SignalsHeld {
 };
 
 void wait_for(pid_t pid) {
-  while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {}
+  while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
+  }
 }
 
-int leave_at_once(void*) { _exit(0); }
+int leave_at_once(void*) {
+  _exit(0);
+}
 
 // CLONE_VFORK keeps this thread asleep until exec, so that the stack and `argument` stay as they are.
 pid_t clone_sharing_memory(int (*entry)(void*), int flags, void* argument, int* pidfd) {
   std::vector<std::byte> stack(stack_bytes);
   const SignalsHeld held;
-  return clone(entry, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | flags, argument,
-               pidfd);
+  return clone(entry, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | flags,
+               argument, pidfd);
 }
 
 }  // namespace
@@ -125,13 +129,14 @@ Result<Spawned> spawn(const SpawnOrder& order) {
   char* const environment[] = {nullptr};
   Launch launch{.order = order, .arguments = arguments, .environment = environment};
   int pidfd = -1;
-  const pid_t pid =
-      clone_sharing_memory(become_runner, order.namespaces ? new_namespaces : 0, &launch, &pidfd);
+  const int wanted = order.host_network ? new_namespaces & ~CLONE_NEWNET : new_namespaces;
+  const pid_t pid = clone_sharing_memory(become_runner, order.namespaces ? wanted : 0, &launch, &pidfd);
   if (pid < 0) return fail_errno(ErrorCode::unavailable, "clone of the child's process", errno);
   Spawned spawned{.pid = pid, .pidfd = UniqueFd(pidfd)};
   if (!launch.failed_step) return spawned;
   wait_for(pid);
-  return fail_errno(ErrorCode::io, "start of " + order.program + " (" + launch.failed_step + ")", launch.error);
+  return fail_errno(ErrorCode::io, "start of " + order.program + " (" + launch.failed_step + ")",
+                    launch.error);
 }
 
 bool namespaces_allowed() {

@@ -17,7 +17,8 @@ struct SpawnOrder {
   std::string program;  // path of cape-runner
   std::string title;    // argv[1], for people who list processes
   bool namespaces = true;
-  int null_fd = -1;    // for stdin and stdout
+  bool host_network = false;  // no network namespace of its own
+  int null_fd = -1;           // for stdin and stdout
   int stderr_fd = -1;
   std::array<int, 7> fds{};  // for fd_control .. fd_life, in that order
 };

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "host/child/process.hpp"
+#include "host/child/sandbox/cgroup.hpp"
 #include "host/child/sandbox/filters.hpp"
 
 namespace cape::child {
@@ -12,6 +13,7 @@ namespace cape::child {
 struct MachineFacts {
   bool namespaces = false;
   FilterSet pure, files;
+  CgroupPlace cgroups;
 };
 
 // Tried once per process.

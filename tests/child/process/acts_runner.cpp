@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/file.h>
+#include <netinet/in.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -234,6 +235,47 @@ int take_memory(RunnerContext&, const Words& words) {
   return 0;
 }
 
+int fill_file(RunnerContext&, const Words& words) {  // fill FILE MIB
+  const int fd = open(words[0].c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  const std::string block(1 << 20, 'x');
+  int mib = 0;
+  while (mib < std::stoi(words[1]) && write(fd, block.data(), block.size()) > 0) ++mib;
+  say("mib", mib);
+  return 0;
+}
+
+std::string connect_to(const std::string& port) {
+  sockaddr_in at = {};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return strerrorname_np(errno);
+  return connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 ? "ok" : strerrorname_np(errno);
+}
+
+// Whether a connection can be made by sending, which is no connect().
+std::string send_to(const std::string& port) {
+  sockaddr_in at = {};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  return sendto(fd, "x", 1, MSG_FASTOPEN, reinterpret_cast<sockaddr*>(&at), sizeof at) >= 0 ? "ok" : strerrorname_np(errno);
+}
+
+int use_network(RunnerContext& context, const Words& words) {  // network GRANTED OTHER
+  say("level", std::string(1, context.sandbox.level));
+  say("layers", context.sandbox.layers);
+  say("granted", connect_to(words[0]));
+  say("other", connect_to(words[1]));
+  say("fast open", send_to(words[1]));
+  say_done("udp", socket(AF_INET, SOCK_DGRAM, 0) >= 0);
+  say_done("mptcp", socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP) >= 0);
+  say_done("raw", socket(AF_INET, SOCK_RAW, 1) >= 0);
+  return 0;
+}
+
 int overflow_stack(int depth) {
   volatile char frame[4096];
   frame[0] = static_cast<char>(depth);
@@ -286,6 +328,8 @@ const std::map<std::string, std::function<int(RunnerContext&, const Words&)>>& a
       {"requests", write_requests},
       {"threads", start_threads},
       {"memory", take_memory},
+      {"fill", fill_file},
+      {"network", use_network},
       {"die", die},
       {"sleep", sleep_for_ever},
       {"flood", flood},

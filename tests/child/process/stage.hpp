@@ -57,8 +57,9 @@ bool wait_for_doorbell(ChildProcess& child);
 
 Seen perform(const ChildSpec& spec);
 Seen perform(const std::string& act);
-// As on a machine without user namespaces.
+// As on a machine without user namespaces, or one that lends no control group.
 Seen perform_without_namespaces(const ChildSpec& spec);
+Seen perform_without_groups(const ChildSpec& spec);
 
 // A field of /proc/PID/status; "no such process" if there is none.
 std::string status_of(int pid, const std::string& field);
@@ -71,5 +72,10 @@ void expect_violation(const Seen& seen, const std::string& call);
 #define CAPE_NEEDS_NAMESPACES()                                                                       \
   if (!::cape::child::machine_facts().value().namespaces)                                             \
   GTEST_SKIP() << "this machine refuses user namespaces (user.max_user_namespaces, container policy)"
+
+// Skips the calling test, with the reason, where the machine lends no control group.
+#define CAPE_NEEDS_GROUPS()                                      \
+  if (::cape::child::machine_facts().value().cgroups.version == 0) \
+  GTEST_SKIP() << ::cape::child::machine_facts().value().cgroups.missing
 
 }  // namespace cape::child

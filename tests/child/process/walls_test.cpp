@@ -31,22 +31,22 @@ TEST(Sandbox, OnlyTheAgreedDescriptorsAreOpen) {
   EXPECT_THAT(seen.said, Contains(Pair("fds", "0 1 2 3 9")));
 }
 
-TEST(Sandbox, LevelIsBAndEveryMissingLayerIsNamed) {
+TEST(Sandbox, WithoutAControlGroupLevelIsBAndEveryMissingLayerIsNamed) {
   CAPE_NEEDS_NAMESPACES();
-  const Seen seen = perform("report");
+  const Seen seen = perform_without_groups(spec_of("report"));
 
   EXPECT_THAT(seen.said, Contains(Pair("level", "B")));
   for (const char* layer : {"process", "userns", "pidns", "ipcns", "netns", "mountns", "caps", "rlimit", "pdeathsig",
                             "nnp", "seccomp"})
     EXPECT_THAT(seen.said, Contains(Pair("layers", HasSubstr(layer))));
-  EXPECT_THAT(seen.said, Contains(Pair("missing", HasSubstr("cgroup: not joined"))));
+  EXPECT_THAT(seen.said, Contains(Pair("missing", HasSubstr("cgroup: nobody lends one"))));
 }
 
 TEST(Sandbox, ChildBelowTheRequiredLevelEndsInSetupAndSaysWhatIsMissing) {
   ChildSpec spec = spec_of("report");
   spec.require_level = 'A';
 
-  const Seen seen = perform(spec);
+  const Seen seen = perform_without_groups(spec);
 
   EXPECT_EQ(seen.last_kind, 1u);
   EXPECT_EQ(WEXITSTATUS(seen.end.wait_status), exit_code_setup);
@@ -87,7 +87,7 @@ TEST(Sandbox, ProbeGetsOutNowhere) {
   CAPE_NEEDS_NAMESPACES();
   const Probe probe = probe_sandbox();
 
-  EXPECT_EQ(probe.level, 'B') << probe.missing;
+  EXPECT_LE(probe.level, 'B') << probe.missing;
   EXPECT_THAT(probe.missing, Not(HasSubstr("could still")));
 }
 

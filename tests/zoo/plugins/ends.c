@@ -28,6 +28,7 @@ static cape_status act(struct cape_call* call, const cape_event* event) {
     sigprocmask(SIG_SETMASK, &all, NULL);
     for (;;) pause();
   }
+  if (is(event, "stop")) raise(SIGSTOP);
   if (is(event, "heartbeat"))
     for (;;) call->heartbeat(call);
   return CAPE_OK;

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <string>
+#include <thread>
 
 #include "host/child/frames.hpp"
 #include "host/child/ring.hpp"
@@ -49,6 +50,18 @@ static bool lie_of(const cape_event* event, std::uint64_t job_offset, std::uint3
   return publish(static_cast<std::uint32_t>(FrameKind::job_done), size, &frame, sizeof frame);
 }
 
+// Writes whatever comes to mind into heads, frames and words, while the runner and the host use them.
+static void scribble() {
+  std::uint64_t random = 88172645463325252u;
+  for (int i = 0;; ++i) {
+    random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+    const std::size_t words = (header_bytes + 4096) / 8;
+    const std::size_t at = i % 4 == 0 ? offsetof(ResponseHeader, head) : random % words * 8;
+    if (at >= offsetof(ResponseHeader, phase) && at < header_bytes) continue;  // texts: no index among them
+    put_word(at, i % 3 == 0 ? word(at) + 8 : i % 3 == 1 ? random : random & 0xFFF8);
+  }
+}
+
 static cape_status wait_for_cancel(const struct cape_call* call) {
   while (!call->is_cancelled(call)) {
   }
@@ -77,6 +90,10 @@ static cape_status act(struct cape_call* call, const cape_event* event) {
   if (is(event, "done_twice")) done = lie_of(event, 0, 1, 0) && lie_of(event, 0, 1, 0);
   if (is(event, "progress_back")) done = put_word(offsetof(ResponseHeader, progress), 0);
   if (is(event, "phase")) done = put_word(offsetof(ResponseHeader, phase), 77);
+  if (is(event, "race")) {
+    std::thread(scribble).detach();
+    return CAPE_OK;
+  }
   if (is(event, "doorbells"))
     for (int i = 0; i < 100000; ++i) ::send(fd_control, "rrrrrrrr", 8, MSG_DONTWAIT);
   if (is(event, "shutdown")) return ::shutdown(fd_control, SHUT_RDWR) != 0 ? refused(call) : CAPE_OK;
