@@ -21,7 +21,8 @@ inline constexpr std::array all_wishes = {Wish{CAPE_WANTS_STATE, "state"}, Wish{
 inline bool is_granted(const Grant& grant, std::uint32_t wish) {
   if (wish == CAPE_WANTS_STATE) return grant.state;
   if (wish == CAPE_WANTS_READ) return !grant.read.empty();
-  return wish == CAPE_WANTS_WRITE && !grant.write.empty();
+  if (wish == CAPE_WANTS_WRITE) return !grant.write.empty();
+  return wish == CAPE_WANTS_NETWORK && !grant.network.empty();
 }
 
 }  // namespace cape::child
