@@ -238,27 +238,6 @@ TEST(Versions, SubjectThatBacksOffTakesItsTimerAlong) {
   EXPECT_EQ(world.scheduler.counters().timers, 0u);
 }
 
-// What waits for a version is bounded for each of them.
-TEST(Versions, SubjectForWhichTheOtherSlotHasNoRoomIsLeftBehind) {
-  const SubjectId tried = subject_in(twin, 2500), untried = subject_in(first, 2500);
-  SchedulerPlan plan = two_slots();
-  plan.waiting_bytes_max = 700;  // of one of the blocks below
-  World world(std::move(plan));
-  world.step({share_of(2500)});
-  for (SubjectId subject : {tried, untried}) {
-    world.request(subject, 1, run_of(1, 1, 400));
-    for (const SaveCursor& save : all_of<SaveCursor>(world.last)) world.saved(save);
-  }
-  const std::size_t both = world.scheduler.counters().waiting_bytes;
-  ASSERT_GT(both, 700u);
-
-  world.step({share_of(split_whole)});
-
-  EXPECT_EQ(world.scheduler.counters().waiting_bytes, both / 2);
-  EXPECT_TRUE(world.scheduler.holds(tried));
-  EXPECT_FALSE(world.scheduler.holds(untried)) << "the store knows it as behind, and a walk finds it";
-}
-
 TEST(Versions, OutcomesTellSlotFailuresAndTime) {
   Versions world;
   world.step({share_of(split_whole)});
