@@ -112,8 +112,10 @@ class LyingChild : public testing::Test {
 
 void expect_bounded(const Counted& counted, std::uint64_t lines, std::int64_t took_ns) {
   const auto seconds = static_cast<std::uint64_t>(took_ns / ns_per_s) + 1;
-  EXPECT_LE(counted.shown, ChildLink::burst_lines + seconds * ChildLink::lines_per_s);
-  EXPECT_GE(counted.shown, static_cast<std::uint64_t>(ChildLink::burst_lines));
+  const std::uint64_t lines_per_s = ChildSpec().limits.log_lines_per_s;
+  const std::uint64_t burst_lines = ChildLink::burst_s * lines_per_s;
+  EXPECT_LE(counted.shown, burst_lines + seconds * lines_per_s);
+  EXPECT_GE(counted.shown, burst_lines);
   EXPECT_EQ(counted.shown + counted.told, lines) << "each line is shown or counted";
   EXPECT_GE(counted.tellings, 1u);
   EXPECT_LE(counted.tellings, seconds + 1);
