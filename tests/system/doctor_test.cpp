@@ -56,7 +56,8 @@ TEST_F(Doctor, WithoutNamespacesItNamesWhatIsNotHeldAndWhatIsMissing) {
   EXPECT_EQ(all["required"], "C");
   EXPECT_EQ(count(all, "not held"), counted ? 0 : 1) << all["attempts"];
   EXPECT_THAT(all["missing"].get<std::string>(), HasSubstr("user.max_user_namespaces"));
-  if (!counted) EXPECT_THAT(told_.err + told_.out, HasSubstr("1 of 23 attempts"));
+  const std::string told = told_.err + told_.out;
+  EXPECT_EQ(told.find("1 of 23 attempts") != std::string::npos, !counted) << told;
 }
 
 TEST_F(Doctor, BelowTheRequiredLevelItSaysThatNoPluginWouldRun) {
