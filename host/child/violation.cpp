@@ -8,9 +8,10 @@ namespace {
 std::string_view advice_of(Trap trap) {
   switch (trap) {
     case Trap::network:
-      return "no profile has network yet: write what is to be sent into the state directory, and let a "
-             "program "
-             "outside send it";
+      return "grant.network lists the ports that it may connect to by TCP, and no profile has any other "
+             "network: "
+             "grant the port, or write what is to be sent into the state directory and let a program outside "
+             "send it";
     case Trap::process:
       return "no profile has other processes: use threads, and link in as a library what it would run";
     case Trap::other_process:

@@ -39,16 +39,19 @@ def read_mutants(path):
     return mutants
 
 
-def mutate(mutant, folder):
-    """None, or why it cannot be done."""
+def mistake_of(mutant, folder):
+    """None, or why it cannot be made there."""
     file = folder / mutant["file"]
     if not file.is_file():
         return f"there is no {mutant['file']}"
-    text, old = file.read_text(), "\n".join(mutant["-"])
-    if not old or text.count(old) != 1:
-        return f"found {text.count(old)} times instead of once in {mutant['file']}: {old}"
-    file.write_text(text.replace(old, "\n".join(mutant["+"])))
-    return None
+    old = "\n".join(mutant["-"])
+    found = file.read_text().count(old) if old else 0
+    return None if found == 1 else f"found {found} times instead of once in {mutant['file']}: {old}"
+
+
+def mutate(mutant, folder):
+    file = folder / mutant["file"]
+    file.write_text(file.read_text().replace("\n".join(mutant["-"]), "\n".join(mutant["+"])))
 
 
 class Builder:
@@ -115,9 +118,7 @@ def look_at(mutant, builder, args, scratch):
     if unit not in UNITS:
         return False, f"{mutant['file']} is in none of {', '.join(UNITS)}"
     copy_files(args.source / unit, folder / unit)
-    trouble = mutate(mutant, folder)
-    if trouble:
-        return False, trouble
+    mutate(mutant, folder)
     try:
         builder.build(folder, unit, folder / "cape-sim")
     except RuntimeError as error:
@@ -142,6 +143,9 @@ def main():
     parser.add_argument("--only", help="those whose name or file contains this")
     args = parser.parse_args()
     mutants = read_mutants(args.source / "tests/sim/mutants.txt")
+    stale = [f"{mutant['name']}: {mistake}" for mutant in mutants if (mistake := mistake_of(mutant, args.source))]
+    if stale:
+        sys.exit("mutants that do not fit the code any more:\n" + "\n".join(stale))
     if args.only:
         mutants = [mutant for mutant in mutants if args.only in mutant["name"] or args.only in mutant["file"]]
     if args.pick:
