@@ -51,7 +51,8 @@ Result<void> BrokerState::open() {
   auto made_intake = child::make_intake({.dirs = config().plugins,
                                          .builtin_dirs = {*builtin},
                                          .require_level = config().sandbox_require,
-                                         .life_fd = options.life_fd});
+                                         .life_fd = options.life_fd,
+                                         .signatures = {config().require_signature, config().trusted_keys}});
   if (!made_intake) return std::unexpected(made_intake.error());
   intake = std::move(*made_intake);
   auto opened_frontend = Frontend::open(options.zmq, options.gate, config());

@@ -38,6 +38,7 @@ struct What {
   const char* kind;
   std::uint32_t wants = 0;
   std::int64_t since_wall_ns = 0;
+  std::string signed_by = {};
 };
 
 json entry_of(const BrokerState& b, const What& what, const char* state) {
@@ -48,6 +49,7 @@ json entry_of(const BrokerState& b, const What& what, const char* state) {
           {"version", what.version},
           {"hash", what.hash},
           {"file", what.file},
+          {"signed_by", what.signed_by},
           {"kind", what.kind},
           {"state", state},
           {"since", utc_of(what.since_wall_ns)},
@@ -84,7 +86,8 @@ json source_entry(const BrokerState& b, DomainIndex domain) {
                          .file = s.file,
                          .kind = "source",
                          .wants = s.wants,
-                         .since_wall_ns = s.since_wall_ns},
+                         .since_wall_ns = s.since_wall_ns,
+                         .signed_by = s.signed_by},
                         s.trouble.empty() ? "serving" : "not_serving");
   entry["domain"] = s.domain;
   entry["restarts"] = s.restarts;
@@ -112,7 +115,8 @@ void add_unused(const BrokerState& b, json& plugins) {
                                 .hash = image->hash,
                                 .file = image->file,
                                 .kind = "source",
-                                .wants = image->wants},
+                                .wants = image->wants,
+                                .signed_by = image->signed_by},
                                "unused"));
   }
 }
@@ -128,7 +132,8 @@ void add_standing_by(const BrokerState& b, json& plugins) {
                                 .hash = image->hash,
                                 .file = image->file,
                                 .kind = "source",
-                                .wants = image->wants},
+                                .wants = image->wants,
+                                .signed_by = image->signed_by},
                                "stands_by"));
   }
 }
@@ -179,10 +184,10 @@ json offer_entry(const BrokerState& b, const Hosts::Session& session, const wire
                          .file = offer.file,
                          .kind = "lambda",
                          .wants = offer.wants,
-                         .since_wall_ns = offer.since_wall_ns},
+                         .since_wall_ns = offer.since_wall_ns,
+                         .signed_by = offer.signed_by},
                         "stands_by");
   entry["host"] = session.name;
-  entry["signed_by"] = offer.signed_by;
   const bool used = add_lambdas(b, session, offer, entry);
   if (!offer.serves && std::ranges::find(session.report.set_aside, offer.hash, &wire::SetAside::hash) !=
                            session.report.set_aside.end())

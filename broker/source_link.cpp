@@ -174,6 +174,7 @@ SourceLink::Status SourceLink::status() const {
     s.file = spec_.image->file;
     s.wants = spec_.image->wants;
     s.since_wall_ns = since_wall_ns_;
+    s.signed_by = spec_.image->signed_by;
   }
   if (child_) s.pid = child_->pid();
   return s;

@@ -43,7 +43,7 @@ class SourceLink {
   std::optional<Judged> take_judged() { return std::exchange(judged_, std::nullopt); }
 
   struct Status {
-    std::string domain, plugin, version, hash, file;
+    std::string domain, plugin, version, hash, file, signed_by;
     std::string trouble;  // why it does not run; empty: it does
     int pid = 0;
     char level = '-';

@@ -31,6 +31,7 @@ void add_plugin_check(Command& plugin, Context& context);
 void add_plugin_new(Command& plugin, Context& context);
 void add_plugin_pin(Command& plugin, Context& context);
 void add_plugin_run(Command& plugin, Context& context);
+void add_plugin_sign(Command& plugin, Context& context);
 void add_replay(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_subject(CLI::App& app, Context& context);

@@ -17,7 +17,7 @@ constexpr Column plugin_columns[] = {
     {"GRANTED", "granted"}, {"REFUSED", "refused"},  {"PINNED", "pinned"}, {"CANARY", "canary"}, {"HOST", "host"},
     {"TROUBLE", "trouble"}};
 constexpr Column file_columns[] = {
-    {"PLUGIN", "id"}, {"VERSION", "version"}, {"HASH", "hash"}, {"FILE", "file"}};
+    {"PLUGIN", "id"}, {"VERSION", "version"}, {"HASH", "hash"}, {"SIGNED BY", "signed_by"}, {"FILE", "file"}};
 constexpr Column child_columns[] = {
     {"PLUGIN", "id"}, {"VERSION", "version"}, {"LAMBDA", "lambda"},     {"HOST", "host"},
     {"PID", "pid"},   {"SANDBOX", "level"},   {"RESTARTS", "restarts"}, {"RECYCLED", "recycled"},
@@ -55,7 +55,7 @@ Ending run_plugin_list(const Context& context) {
 }  // namespace
 
 void add_plugin(CLI::App& app, Context& context) {
-  Command command(app, "plugin", "Show, check, run and begin plugins");
+  Command command(app, "plugin", "Show, check, run, begin and sign plugins");
   Command list = command.subcommand("list", "List plugins, their children and the files set aside");
   list.footer("\nExamples:\n  cape plugin list\n  cape plugin list --json | jq '.set_aside'");
   list.on_chosen([&context] {
@@ -67,6 +67,7 @@ void add_plugin(CLI::App& app, Context& context) {
   add_plugin_new(command, context);
   add_plugin_pin(command, context);
   add_plugin_canary(command, context);
+  add_plugin_sign(command, context);
 }
 
 }  // namespace cape::cli

@@ -123,6 +123,7 @@ void add_files(const fs::path& directory, Json& plugins) {
                        {"version", nullptr},
                        {"hash", nullptr},
                        {"file", file},
+                       {"signed_by", nullptr},
                        {"state", nullptr},
                        {"kind", nullptr},
                        {"since", nullptr},

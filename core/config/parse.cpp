@@ -28,6 +28,39 @@ void read_rollback(Section& file, RollbackConfig& rollback) {
   section.finish();
 }
 
+std::optional<TrustedKey> trusted_key_of(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  TrustedKey key{.name = text.substr(0, colon), .hex = text.substr(colon + 1)};
+  const bool is_hex =
+      key.hex.size() == 64 && key.hex.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return is_name(key.name) && is_hex ? std::optional(std::move(key)) : std::nullopt;
+}
+
+void read_signatures(Section& file, Config& config) {
+  file.flag("require_signature", config.require_signature);
+  for (const std::string& text : file.texts("trusted_keys")) {
+    const auto key = trusted_key_of(text);
+    const auto same_name = [&](const TrustedKey& other) { return key && other.name == key->name; };
+    if (text.starts_with("secret:"))
+      file.mistake(
+          "trusted_keys",
+          "a secret key stands here: take NAME.public, and make a new key, for this one is known now");
+    else if (!key)
+      file.mistake(
+          "trusted_keys",
+          fmt::format("\"{}\" is no key: expected NAME:PUBLIC as in NAME.public of `cape keys signing`",
+                      printable(text, 100)));
+    else if (std::ranges::any_of(config.trusted_keys, same_name))
+      file.mistake("trusted_keys",
+                   fmt::format("two keys are called {}; each needs a name of its own", key->name));
+    else
+      config.trusted_keys.push_back(*key);
+  }
+  if (config.require_signature && config.trusted_keys.empty())
+    file.mistake("require_signature", "no plugin file could be taken in: name a key in trusted_keys");
+}
+
 void read_sandbox(Section& file, char& require) {
   Section section = file.table("sandbox");
   if (const auto level = section.text("require")) {
@@ -37,6 +70,20 @@ void read_sandbox(Section& file, char& require) {
       section.mistake("require", "expected \"A\", \"B\", \"C\" or \"D\": the least level a child must reach");
   }
   section.finish();
+}
+
+// A host keeps the versions of a canary on its disk and serves them after its next start: bytes that whoever
+// writes there could have put, and that no signature lies beside.
+void refuse_unsigned_versions(Section& file, const Config& config) {
+  if (!config.require_signature) return;
+  for (const TopologyConfig& topology : config.topologies)
+    for (const LambdaConfig& lambda : topology.lambdas)
+      if (lambda.canary)
+        return file.mistake(
+            "require_signature",
+            fmt::format("lambda '{}' of topology '{}' has a canary, whose versions a host keeps without "
+                        "their signatures; take out the one or the other",
+                        lambda.name, topology.name));
 }
 
 void read_top(Section& file, Config& config) {
@@ -51,6 +98,7 @@ void read_top(Section& file, Config& config) {
   read_refresh(file, config.refresh);
   read_rollback(file, config.rollback);
   read_sandbox(file, config.sandbox_require);
+  read_signatures(file, config);
   read_listen(file, config);
 }
 
@@ -86,6 +134,7 @@ ConfigResult parse_config(std::string_view text, const fs::path& file) {
   config::read_top(section, config);
   config::read_domains(section, config);
   config::read_topologies(section, config);
+  config::refuse_unsigned_versions(section, config);
   section.finish();
   if (mistakes.empty()) return config;
 

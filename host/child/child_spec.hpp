@@ -22,6 +22,7 @@ struct PluginImage {
   std::string id, version;
   std::uint32_t kinds = 0, wants = 0;
   std::uint16_t abi_minor = 0, abi_min_minor = 0;
+  std::string signed_by;  // name of the trusted key; empty: none was asked for, or none signed it
 
   bool is_lambda() const { return (kinds & 1u) != 0; }  // it may be both
   bool is_source() const { return (kinds & 2u) != 0; }

@@ -1,6 +1,7 @@
 #include "host/child/file_mark.hpp"
 
 #include "core/clock.hpp"
+#include "host/child/signature.hpp"
 
 namespace cape::child {
 namespace {
@@ -32,8 +33,25 @@ FileMark look_at(int fd) {
   return ::fstat(fd, &status) == 0 ? mark_of(status) : FileMark{};
 }
 
+FileMark look_at_signed(const fs::path& path) {
+  FileMark mark = look_at(path);
+  const FileMark beside = look_at(fs::path(path.string() + std::string(signature_suffix)));
+  mark.signature = 1;
+  for (const std::uint64_t part :
+       {beside.inode, beside.bytes, static_cast<std::uint64_t>(beside.modified_ns),
+        static_cast<std::uint64_t>(beside.changed_ns), std::uint64_t{beside.present}})
+    mark.signature = (mark.signature ^ part) * 1099511628211ull;  // FNV-1a
+  return mark;
+}
+
 bool is_plugin_name(std::string_view name) {
   return name.size() > 3 && name.ends_with(".so") && !name.starts_with('.');
+}
+
+fs::path plugin_of_signature(const fs::path& path) {
+  if (path.extension() != signature_suffix) return {};
+  const fs::path plugin = path.parent_path() / path.stem();
+  return is_plugin_name(plugin.filename().native()) ? plugin : fs::path();
 }
 
 }  // namespace cape::child

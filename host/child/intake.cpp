@@ -46,6 +46,7 @@ public:
 
 private:
   bool is_watched(const fs::path& path) const;
+  FileMark mark_of(const fs::path& path) const;
   void watch_dirs();
   void list(const fs::path& dir, std::set<fs::path>& found);
   void walk();
@@ -83,7 +84,7 @@ void FileIntake::begin() {
   for (const fs::path& dir : options_.dirs) list(dir, found);
   for (const fs::path& dir : options_.builtin_dirs) list(dir, found);
   for (const fs::path& path : found) {
-    const FileMark mark = look_at(path);
+    const FileMark mark = mark_of(path);
     if (!mark.present) continue;
     unsettled_.insert(path);
     act_on(path, settling_.saw_at_start(path, mark, now));
@@ -98,6 +99,10 @@ std::vector<FileVerdict> FileIntake::files() const {
 
 bool FileIntake::is_watched(const fs::path& path) const {
   return std::ranges::find(options_.dirs, path.parent_path()) != options_.dirs.end();
+}
+
+FileMark FileIntake::mark_of(const fs::path& path) const {
+  return options_.signatures.asked() && is_watched(path) ? look_at_signed(path) : look_at(path);
 }
 
 void FileIntake::watch_dirs() {
@@ -138,7 +143,7 @@ void FileIntake::walk() {
 }
 
 void FileIntake::look(const fs::path& path) {
-  act_on(path, settling_.saw(path, look_at(path), now_ns_));
+  act_on(path, settling_.saw(path, mark_of(path), now_ns_));
 }
 
 void FileIntake::act_on(const fs::path& path, Settling::Seen seen) {
@@ -173,7 +178,9 @@ void FileIntake::start_takings() {
     return;  // one copy at a time: it uses the disk
   const fs::path path = std::move(wanted_.front());
   wanted_.pop_front();
-  takings_.emplace(path, Taking(path, look_at(path), options_.file_bytes_max));
+  takings_.emplace(path, Taking(path, look_at(path),
+                                {.bytes_max = options_.file_bytes_max,
+                                 .signatures = is_watched(path) ? &options_.signatures : nullptr}));
 }
 
 void FileIntake::step_taking(const fs::path& path, Taking& taking) {
@@ -186,6 +193,7 @@ void FileIntake::settle_or_inspect(const fs::path& path, Taking& taking) {
   if (std::optional<Shelf::Known> known = shelf_.known(taking.hash())) {
     return taking.settle({.kind = known->image ? Kind::good : Kind::bad,
                           .image = std::move(known->image),
+                          .signed_by = {},
                           .hash = taking.hash(),
                           .reason = std::move(known->reason)});
   }
@@ -212,12 +220,13 @@ void FileIntake::shelve(const fs::path& path, const TakingVerdict& verdict) {
     changed_ |= shelf_.put_good(path, verdict.image,
                                 {.watched = is_watched(path),
                                  .round = unsettled_.contains(path) ? 0 : ++round_,
-                                 .modified_ns = look_at(path).modified_ns});
+                                 .modified_ns = look_at(path).modified_ns},
+                                verdict.signed_by);
   } else {
     const bool for_good = verdict.kind == Kind::bad;
     changed_ |= shelf_.put_aside(
         path, {.file = path.string(), .hash = verdict.hash, .reason = verdict.reason}, for_good);
-    if (!for_good) settling_.again(path, now_ns_ + retry_after_ns);
+    if (verdict.kind == Kind::unsure) settling_.again(path, now_ns_ + retry_after_ns);
   }
   unsettled_.erase(path);
 }
@@ -230,6 +239,8 @@ bool FileIntake::step() {
   if (changes.lost || now_ns_ >= next_walk_ns_) walk();
   for (const fs::path& path : changes.touched) {
     if (is_plugin_name(path.filename().native())) look(path);
+    if (const fs::path plugin = plugin_of_signature(path); options_.signatures.asked() && !plugin.empty())
+      look(plugin);
   }
   for (const fs::path& path : settling_.due(now_ns_)) look(path);
   start_takings();

@@ -10,6 +10,7 @@
 //   none.
 //                                           Children that run them are not touched; their owner drains them
 //   same bytes under a second name          inspected once
+//   its signature appears or changes        taken in anew, where signatures count
 // Files that are neither regular nor named *.so, and dot files, are never opened.
 #pragma once
 
@@ -22,6 +23,7 @@
 #include "core/error.hpp"
 #include "host/child/child_spec.hpp"
 #include "host/child/inspector.hpp"
+#include "host/child/signature.hpp"
 #include "wire/messages.hpp"
 
 namespace cape::child {
@@ -33,6 +35,7 @@ struct IntakeOptions {
   std::uint64_t file_bytes_max = 256u << 20;
   char require_level = 'B';
   int life_fd = -1;
+  SignaturePolicy signatures;  // of files in `dirs`
 };
 
 // What became of one plugin file.

@@ -9,8 +9,8 @@ namespace cape::child {
 namespace {
 
 // The same bytes under another name: the memory is shared, the name is this file's.
-PluginImagePtr named(const PluginImagePtr& image, const fs::path& file) {
-  if (image->file == file.string()) return image;
+PluginImagePtr named(const PluginImagePtr& image, const fs::path& file, const std::string& signed_by) {
+  if (image->file == file.string() && image->signed_by == signed_by) return image;
   UniqueFd memfd{::fcntl(image->memfd.get(), F_DUPFD_CLOEXEC, 0)};
   if (!memfd) return image;  // no descriptor left: the first name will do
   auto renamed = std::make_shared<PluginImage>();
@@ -24,18 +24,23 @@ PluginImagePtr named(const PluginImagePtr& image, const fs::path& file) {
   renamed->wants = image->wants;
   renamed->abi_minor = image->abi_minor;
   renamed->abi_min_minor = image->abi_min_minor;
+  renamed->signed_by = signed_by;
   return renamed;
 }
 
 }  // namespace
 
-bool Shelf::put_good(const fs::path& file, const PluginImagePtr& image, const Standing& standing) {
+bool Shelf::put_good(const fs::path& file, const PluginImagePtr& image, const Standing& standing,
+                     const std::string& signed_by) {
   Content& content = files_[file];
   const bool was_aside = content.aside.has_value();
   content.aside.reset();
-  if (content.image && content.image->hash == image->hash)
-    return was_aside;  // touched only: it keeps its standing
-  PluginImagePtr before = std::exchange(content.image, named(image, file));
+  if (content.image && content.image->hash == image->hash) {  // touched only: it keeps its standing
+    const bool other_key = content.image->signed_by != signed_by;
+    if (other_key) content.image = named(content.image, file, signed_by);
+    return was_aside || other_key;
+  }
+  PluginImagePtr before = std::exchange(content.image, named(image, file, signed_by));
   content.standing = standing;
   keep(std::move(before));
   std::erase_if(former_, [&](const PluginImagePtr& one) { return one->hash == image->hash; });

@@ -23,14 +23,16 @@ class Shelf {
   static constexpr std::uint64_t former_bytes_max = 256u << 20;
 
   // Each returns true if serving() or set_aside() is another one now.
-  bool put_good(const fs::path& file, const PluginImagePtr& image, const Standing& standing);
+  // `signed_by`: of this file; `image` may have been taken in under another name.
+  bool put_good(const fs::path& file, const PluginImagePtr& image, const Standing& standing,
+                const std::string& signed_by = {});
   // `for_good`: the file is at fault, so the same bytes need no second look. Its last good bytes stay.
   bool put_aside(const fs::path& file, wire::SetAside aside, bool for_good);
   bool remove(const fs::path& file);
 
-  struct Known {
-    PluginImagePtr image;  // null: set aside for `reason`
-    std::string reason;
+ struct Known {
+   PluginImagePtr image;  // null: set aside for `reason`
+   std::string reason;
   };
   // What earlier looks found out about these bytes.
   std::optional<Known> known(const std::string& hash) const;

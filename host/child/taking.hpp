@@ -13,27 +13,35 @@
 
 #include "host/child/image_copy.hpp"
 #include "host/child/inspector.hpp"
+#include "host/child/signature.hpp"
 
 namespace cape::child {
 
 struct TakingVerdict {
   enum class Kind : std::uint8_t {
     good,
-    bad,      // set aside until the file changes
-    unsure,   // set aside, and tried again later
-    changed,  // the file changed while it was taken in: start over once it is still
+    bad,       // set aside until the file changes
+    unsure,    // set aside, and tried again later
+    unproven,  // no signature that counts: set aside until the file or its signature changes; the bytes may
+               // be good
+    changed,   // the file changed while it was taken in: start over once it is still
   };
   Kind kind = Kind::bad;
   PluginImagePtr image;  // good
+  std::string signed_by;  // good: of this file; the same bytes under another name may have another signature
   std::string hash;      // empty if it could not be read
-  std::string reason;    // bad, unsure
+  std::string reason;    // bad, unsure, unproven
 };
 
 class Taking {
 public:
   enum class Stage : std::uint8_t { copying, copied, inspecting, ended };
 
-  Taking(fs::path path, const FileMark& mark, std::uint64_t bytes_max);
+  struct Limits {
+    std::uint64_t bytes_max = 0;
+    const SignaturePolicy* signatures = nullptr;  // must outlive the taking; null: none are looked at
+  };
+  Taking(fs::path path, const FileMark& mark, const Limits& limits);
 
   Stage stage() const { return stage_; }
   const std::string& hash() const { return image_ ? image_->hash : no_hash_; }
@@ -51,6 +59,7 @@ public:
 private:
   void copy_slice();
   void look_at_copy(SealedImage copy);
+  bool look_at_signature();  // false: it has ended
   void end_inspection(InspectionVerdict found);
   void end(TakingVerdict verdict);
   void end_with(const Error& error);
@@ -58,7 +67,7 @@ private:
   static const std::string no_hash_;
   fs::path path_;
   FileMark mark_;
-  std::uint64_t bytes_max_;
+  Limits limits_;
   Stage stage_ = Stage::copying;
   std::optional<ImageCopy> copy_;
   std::shared_ptr<PluginImage> image_;  // ours alone until the verdict; the inspection only reads its bytes

@@ -233,10 +233,12 @@ void Loop::say_goodbye() {
 }
 
 Result<std::unique_ptr<HostLoop>> HostLoop::make(HostOptions options) {
-  child::IntakeOptions intake_options{.dirs = options.config.plugins,
-                                      .builtin_dirs = {},
-                                      .require_level = options.config.sandbox_require,
-                                      .life_fd = options.life_fd};
+  child::IntakeOptions intake_options{
+      .dirs = options.config.plugins,
+      .builtin_dirs = {},
+      .require_level = options.config.sandbox_require,
+      .life_fd = options.life_fd,
+      .signatures = {options.config.require_signature, options.config.trusted_keys}};
   if (Result<fs::path> builtin = child::builtin_plugin_dir()) {
     intake_options.builtin_dirs.push_back(std::move(*builtin));
   } else {

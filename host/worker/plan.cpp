@@ -169,7 +169,8 @@ std::vector<wire::PluginOffer> offers_of(const Shelves& shelves) {
                       .file = image.file,
                       .serves = serves && shelves.settled,  // until then another file may yet
                       .wants = image.wants,
-                      .since_wall_ns = since == shelves.since_wall_ns.end() ? 0 : since->second});
+                      .since_wall_ns = since == shelves.since_wall_ns.end() ? 0 : since->second,
+                      .signed_by = image.signed_by});
   };
   for (const child::PluginImagePtr& image : shelves.serving) add(*image, true);
   for (const child::PluginImagePtr& image : shelves.standing_by) add(*image, false);

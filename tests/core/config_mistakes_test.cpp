@@ -261,6 +261,30 @@ TEST(ConfigMistakes, RefusesWriteGrantsOverWhatKeepsThePluginIn) {
   EXPECT_THAT(grant("database"), IsEmpty()) << "data_dir is a directory, not a prefix of letters";
 }
 
+TEST(ConfigMistakes, RefusesWhatIsNoKeyAndARequirementThatNothingCanMeet) {
+  const std::string hex(64, 'a');
+  const auto keys = [](const std::string& list) { return mistakes_of("trusted_keys = [" + list + "]\n"); };
+
+  EXPECT_THAT(keys("\"release:" + hex + "\""), IsEmpty());
+  EXPECT_THAT(keys("\"release\""), ElementsAre(AllOf(HasSubstr("trusted_keys"), HasSubstr("NAME:PUBLIC"))));
+  EXPECT_THAT(keys("\"release:" + hex.substr(1) + "\""), ElementsAre(HasSubstr("NAME:PUBLIC")));
+  EXPECT_THAT(keys("\"release:" + std::string(64, 'A') + "\""), ElementsAre(HasSubstr("NAME:PUBLIC")));
+  EXPECT_THAT(keys("\"secret:release:" + hex + "\""), ElementsAre(HasSubstr("a secret key stands here")));
+  EXPECT_THAT(keys("\"a:" + hex + "\", \"a:" + hex + "\""), ElementsAre(HasSubstr("two keys are called a")));
+  EXPECT_THAT(mistakes_of("require_signature = true\n"),
+              ElementsAre(AllOf(HasSubstr("require_signature"), HasSubstr("name a key in trusted_keys"))));
+}
+
+TEST(ConfigMistakes, RefusesACanaryWhereSignaturesAreRequired) {
+  const std::string signing = "trusted_keys = [\"a:" + std::string(64, 'a') + "\"]\n";
+  const std::string canary = lambda_with("canary = { share = \"5%\" }\n");
+
+  EXPECT_THAT(mistakes_of("require_signature = true\n" + signing + canary),
+              ElementsAre(AllOf(StartsWith("1 require_signature"), HasSubstr("lambda 'l' of topology 't'"),
+                                HasSubstr("take out the one or the other"))));
+  EXPECT_THAT(mistakes_of(signing + canary), IsEmpty());
+}
+
 TEST(ConfigMistakes, RefusesCodeThatALambdaCouldHaveWritten) {
   const auto grant = [](const std::string& code) {
     return mistakes_of(lambda_with("grant = { write = [\"/srv/out\"], code = [\"" + code + "\"] }\n"));

@@ -30,8 +30,10 @@ class HandClock final : public Clock {
 class IntakeTest : public ::testing::Test {
  protected:
   void open() {
-    IntakeOptions options{
-        .dirs = {watched.path()}, .builtin_dirs = {builtin.path()}, .file_bytes_max = 1 << 20};
+    IntakeOptions options{.dirs = {watched.path()},
+                          .builtin_dirs = {builtin.path()},
+                          .file_bytes_max = 1 << 20,
+                          .signatures = signatures};
     Result<std::unique_ptr<Intake>> made =
         make_intake(std::move(options), {.inspector = std::make_unique<test::FakeInspector>(inspections),
                                          .clock = std::make_unique<HandClock>(passed_ns)});
@@ -74,6 +76,7 @@ class IntakeTest : public ::testing::Test {
   TempDir watched, builtin;
   test::FakeInspections inspections;
   std::int64_t passed_ns = 0;
+  child::SignaturePolicy signatures;
   std::unique_ptr<Intake> intake;
 };
 
