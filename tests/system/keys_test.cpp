@@ -73,8 +73,13 @@ TEST_F(Keyed, HostAndCommandsWithTheirKeysWork) {
   ASSERT_EQ(site.cape({"append", "history", "a", "--no-ping"}).exit, 0);
   const Finished ping = site.cape({"ping", "history", "a", "--ack"});
   EXPECT_EQ(ping.exit, 0) << ping.err;
-  EXPECT_THAT(site.cape({"plugin", "list", "--json"}).out, HasSubstr("\"host\":\"far\""));
 
+  EXPECT_TRUE(Site::eventually(
+      [&] {
+        return site.cape({"plugin", "list", "--json"}).out.find("\"host\":\"far\"") != std::string::npos;
+      },
+      seconds(20)))
+      << host.log() << broker.log();
   EXPECT_TRUE(Site::eventually(
       [&] {
         return lines_of(site.dir() / "host_data" / "state" / "seen" / "record" / "record.log").size() == 1;
@@ -94,8 +99,7 @@ TEST_F(Keyed, MonitorNeedsTheKeyOfItsRole) {
 
   const Finished watched = site.cape(
       {"--config", keys_of("watcher", "watch.secret"), "monitor", "--once", "--json", "--timeout", "30s"});
-  const Finished refused =
-      site.cape({"--config", keys_of("pinger", "ping.secret"), "monitor", "--once"});
+  const Finished refused = site.cape({"--config", keys_of("pinger", "ping.secret"), "monitor", "--once"});
   const Finished without = site.cape({"--config", config_of("open_data", ""), "monitor", "--once"});
 
   EXPECT_EQ(watched.exit, 0) << watched.err << broker.log();
