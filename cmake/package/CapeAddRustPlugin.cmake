@@ -37,6 +37,7 @@ function(cape_add_rust_plugin name file)
   add_custom_command(OUTPUT "${library}" VERBATIM COMMENT "Building Rust plugin ${name}.so"
     COMMAND ${CAPE_RUSTC} ${CAPE_RUST_FLAGS} -C strip=symbols --crate-type cdylib --crate-name ${name}
             --extern cape=${rlib} --emit link=${library} --emit dep-info=${library}.d "${source}"
+    COMMAND sed -i -n "1s|^[^:]*:|${library}:|p" "${library}.d" # rustc names the .d file itself, or another one, first
     DEPENDS "${source}" "${rlib}" cape_rust_bindings DEPFILE "${library}.d")
   add_custom_target(${name} ALL DEPENDS "${library}")
   set_property(TARGET ${name} PROPERTY CAPE_PLUGIN_FILE "${library}")
@@ -51,6 +52,7 @@ function(cape_add_rust_test name file)
   add_custom_command(OUTPUT "${program}" VERBATIM COMMENT "Building Rust tests ${name}"
     COMMAND ${CAPE_RUSTC} ${CAPE_RUST_FLAGS} --test --crate-name ${name} --extern cape=${rlib}
             --emit link=${program} --emit dep-info=${program}.d "${source}"
+    COMMAND sed -i -n "1s|^[^:]*:|${program}:|p" "${program}.d" # rustc names the .d file itself, or another one, first
     DEPENDS "${source}" "${rlib}" cape_rust_bindings DEPFILE "${program}.d")
   add_custom_target(${name} ALL DEPENDS "${program}")
 endfunction()
