@@ -129,8 +129,11 @@ bool Checkers::has_passed(TopologyIndex topology, SubjectId subject, std::size_t
   const TopologySpec& spec = all_.topologies[topology];
   for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
     if (reach(spec.first_lambda + i, subject, &Seen::passed, &Lane::passed) > place) continue;
-    const bool passed_over = spec.mode == Mode::latest && lane_of(spec.first_lambda + i, subject).top > place;
-    if (!passed_over) return false;
+    // Its marks stand at what it passed over: of what lies above, an answer may have said that it is not
+    // there.
+    const bool may_pass_over = spec.mode == Mode::latest;
+    const bool is_behind = lane_of(spec.first_lambda + i, subject).top <= place;
+    if (!may_pass_over || (is_behind && source_.events(subject)[place].must_run())) return false;
   }
   return true;
 }
