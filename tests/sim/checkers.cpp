@@ -225,14 +225,14 @@ void Checkers::on_shown(SubjectId subject, std::size_t place) {
 }
 
 void Checkers::on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence,
-                       const storage::TopologyCursor& to) {
+                       const storage::TopologyCursor& to, bool is_rewound) {
   const std::size_t place = source_.place_of(subject, sequence);
   if (place == source_.events(subject).size() || source_.events(subject)[place].sequence != sequence) return;
   const TopologySpec& spec = all_.topologies[topology];
   for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
     const auto at = std::ranges::find(to.lambdas, all_.lambdas[spec.first_lambda + i].name,
                                       &storage::LambdaCursor::lambda);
-    if (at == to.lambdas.end() || at->cursor < sequence) continue;
+    if (at == to.lambdas.end() || (at->cursor < sequence && !is_rewound)) continue;
     Seen& seen = lane_of(spec.first_lambda + i, subject).seen[place];
     seen.succeeded = seen.passed = seen.gave_nothing = true;
     Lane& lane = lanes_[spec.first_lambda + i][subject];

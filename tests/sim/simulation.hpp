@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -148,7 +149,8 @@ class Simulation final : public sim::Outside {
   void take_saves();
   void commit(const storage::WriteBatch& batch);
   void commit(const storage::CursorWrite& write, const std::vector<storage::AuditEntry>& audit);
-  void commit_act(const storage::AuditEntry& entry, const storage::CursorWrite& write);
+  void commit_act(const storage::AuditEntry& entry, std::span<const storage::AuditEntry> later,
+                  const storage::CursorWrite& write);
   void commit_leases(const storage::WriteBatch& batch);
   const storage::CursorInfo* stored(SubjectId subject) const;
   // As the store gives it; null: nothing. Until the next call, or commit.

@@ -1,5 +1,6 @@
 // What the simulated store holds, and how the broker hears of it.
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "tests/sim/simulation.hpp"
@@ -64,8 +65,8 @@ void Simulation::commit_leases(const storage::WriteBatch& batch) {
 }
 
 void Simulation::commit(const storage::CursorWrite& write, const std::vector<storage::AuditEntry>& audit) {
-  for (const storage::AuditEntry& entry : audit)
-    if (entry.subject == write.subject) commit_act(entry, write);
+  for (std::size_t i = 0; i < audit.size(); ++i)
+    if (audit[i].subject == write.subject) commit_act(audit[i], std::span(audit).subspan(i + 1), write);
   const storage::CursorInfo* before = stored(write.id);
   checkers_.on_commit(write.id, before, write.info);
   if (before && before->latest > write.info.latest && !lied_about_.contains(write.id))
@@ -73,14 +74,18 @@ void Simulation::commit(const storage::CursorWrite& write, const std::vector<sto
   store_[write.id] = {.info = write.info, .behind = write.behind};
 }
 
-// From here on the store holds what the act did.
-void Simulation::commit_act(const storage::AuditEntry& entry, const storage::CursorWrite& write) {
+// From here on the store holds what the act did, and those that came after it.
+void Simulation::commit_act(const storage::AuditEntry& entry, std::span<const storage::AuditEntry> later,
+                            const storage::CursorWrite& write) {
   if (entry.act != "skip" && entry.act != "rewind") return;
   const auto spec = std::ranges::find(all_.topologies, entry.topology, &TopologySpec::name);
   const auto topology = static_cast<TopologyIndex>(spec - all_.topologies.begin());
   const storage::TopologyCursor& to =
       *std::ranges::find(write.info.topologies, entry.topology, &storage::TopologyCursor::topology);
-  if (entry.act == "skip") return checkers_.on_skip(topology, write.id, entry.to, to);
+  const bool is_rewound = std::ranges::any_of(later, [&](const storage::AuditEntry& act) {
+    return act.act == "rewind" && act.subject == entry.subject && act.topology == entry.topology;
+  });
+  if (entry.act == "skip") return checkers_.on_skip(topology, write.id, entry.to, to, is_rewound);
   checkers_.on_rewind(topology, write.id, to);
   const auto before = store_.find(write.id);
   if (before == store_.end()) return;
