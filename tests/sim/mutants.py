@@ -137,7 +137,7 @@ def main():
     parser.add_argument("--source", type=pathlib.Path, required=True, help="the root of the tree")
     parser.add_argument("--cxx", required=True, help="the compiler")
     parser.add_argument("--libs", nargs="*", default=[], help="what the simulation is linked with")
-    parser.add_argument("--seeds", default="1..150", help="the seeds, A..B, of which one has to fail")
+    parser.add_argument("--seeds", default="1..1000", help="the seeds, A..B, of which one has to fail")
     parser.add_argument("--pick", type=int, default=0, help="only so many mutants")
     parser.add_argument("--pick-seed", type=int, help="of the choice; else the commit's, printed")
     parser.add_argument("--only", help="those whose name or file contains this")
