@@ -103,21 +103,24 @@ json source_entry(const BrokerState& b, DomainIndex domain) {
   return entry;
 }
 
+json image_entry(const BrokerState& b, const child::PluginImage& image, const char* state) {
+  return entry_of(b,
+                  {.id = image.id,
+                   .version = image.version,
+                   .hash = image.hash,
+                   .file = image.file,
+                   .kind = "source",
+                   .wants = image.wants,
+                   .signed_by = image.signed_by},
+                  state);
+}
+
 // Sources that are there and that no domain names.
 void add_unused(const BrokerState& b, json& plugins) {
   for (const child::PluginImagePtr& image : b.source_plugins.serving()) {
     const bool used =
         std::ranges::find(b.config().domains, image->id, &DomainConfig::source) != b.config().domains.end();
-    if (!image->is_source() || used) continue;
-    plugins.push_back(entry_of(b,
-                               {.id = image->id,
-                                .version = image->version,
-                                .hash = image->hash,
-                                .file = image->file,
-                                .kind = "source",
-                                .wants = image->wants,
-                                .signed_by = image->signed_by},
-                               "unused"));
+    if (image->is_source() && !used) plugins.push_back(image_entry(b, *image, "unused"));
   }
 }
 
@@ -125,16 +128,8 @@ void add_unused(const BrokerState& b, json& plugins) {
 void add_standing_by(const BrokerState& b, json& plugins) {
   for (const child::PluginImagePtr& image : b.intake->available()) {
     const auto serves = [&](const child::PluginImagePtr& other) { return other->hash == image->hash; };
-    if (!image->is_source() || std::ranges::any_of(b.source_plugins.serving(), serves)) continue;
-    plugins.push_back(entry_of(b,
-                               {.id = image->id,
-                                .version = image->version,
-                                .hash = image->hash,
-                                .file = image->file,
-                                .kind = "source",
-                                .wants = image->wants,
-                                .signed_by = image->signed_by},
-                               "stands_by"));
+    if (image->is_source() && std::ranges::none_of(b.source_plugins.serving(), serves))
+      plugins.push_back(image_entry(b, *image, "stands_by"));
   }
 }
 

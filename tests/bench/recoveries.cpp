@@ -6,17 +6,6 @@
 namespace cape::bench {
 namespace {
 
-wire::RunJob one_event(JobId id, std::string_view payload) {
-  EventBlock block;
-  block.add(1, 0, "t", payload);
-  block.proven_from = block.proven_to = 1;
-  wire::RunJob job;
-  job.job = id;
-  job.subject = "s" + std::to_string(id);
-  job.events = {std::make_shared<const EventBlock>(std::move(block)), 0, 1};
-  return job;
-}
-
 constexpr const char* one_child = R"(
 [topology.t]
 domain = "d"
@@ -34,7 +23,7 @@ Recoveries measure_recoveries(int count) {
   Recoveries recoveries;
   for (JobId id = 1; recoveries.recovery_ns.size() < static_cast<std::size_t>(count); id += 2) {
     const std::int64_t begun_ns = boot_ns();
-    broker.run({one_event(id, "segv"), one_event(id + 1, "fine")});
+    broker.run({test::job_of(id, "segv"), test::job_of(id + 1, "fine")});
     if (!broker.until_statuses(2)) throw std::runtime_error("the host does not answer");
     const wire::JobStatus& next = broker.statuses.at(id + 1).at(0);
     if (next.end.kind != OutcomeKind::ok) throw std::runtime_error(next.end.reason);

@@ -44,6 +44,20 @@ TEST_F(HostsTest, SessionIsUpOnlyWhenItsLeaseIsOnDisk) {
   EXPECT_EQ(welcomes[0].session, 7u);
 }
 
+// The lease of the session before was saved and removed again: that it is confirmed now proves nothing of this one.
+TEST_F(HostsTest, LeaseOfAnEarlierSessionOfTheHostDoesNotBringUpTheNext) {
+  say(1, hello_of("a", 7));
+  const storage::HostLease earlier{.host = "a@0000000000000001", .session = 7};
+  ASSERT_THAT(say(1, wire::HostGoodbye{.session = 7}), IsEmpty());
+  say(1, hello_of("a", 8));
+
+  std::vector<Input> inputs;
+  hosts->on_lease_saved(earlier, now_ns, inputs);
+  EXPECT_FALSE(is_up(inputs));
+
+  EXPECT_TRUE(is_up(commit()));
+}
+
 TEST_F(HostsTest, NobodyIsUpBeforeEveryRecordedHostHasComeOrItsLeaseHasPassed) {
   start({{.host = "a@0000000000000001"}, {.host = "gone"}});
   say(1, hello_of("a", 7));

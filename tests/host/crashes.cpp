@@ -85,17 +85,6 @@ Holdings holdings() {
           .children = count_children()};
 }
 
-wire::RunJob job_of(JobId id, std::string_view payload) {
-  EventBlock block;
-  block.add(1, 0, "t", payload);
-  block.proven_from = block.proven_to = 1;
-  wire::RunJob job;
-  job.job = id;
-  job.subject = "s" + std::to_string(id);
-  job.events = {std::make_shared<const EventBlock>(std::move(block)), 0, 1};
-  return job;
-}
-
 class Crashes {
  public:
   bool until_ready() { return broker_.until_credit(); }

@@ -5,8 +5,10 @@
 #include <poll.h>
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -18,6 +20,18 @@
 #include "tests/fakes/temp_dir.hpp"
 
 namespace cape::test {
+
+// One event, the first of a subject of its own.
+inline wire::RunJob job_of(JobId id, std::string_view payload) {
+  EventBlock block;
+  block.add(1, 0, "t", payload);
+  block.proven_from = block.proven_to = 1;
+  wire::RunJob job;
+  job.job = id;
+  job.subject = "s" + std::to_string(id);
+  job.events = {std::make_shared<const EventBlock>(std::move(block)), 0, 1};
+  return job;
+}
 
 class FakeBroker {
  public:
