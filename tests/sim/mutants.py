@@ -16,10 +16,6 @@ import tempfile
 CAUGHT = {10: "order", 11: "after", 12: "fence", 13: "cursor", 14: "acts", 15: "bounds", 16: "stuck", 17: "told",
           18: "spin", 19: "isolation", 20: "data", 21: "drain", 22: "ping", 30: "check"}  # as cape-sim says them
 RUN_SECONDS_MAX = 300
-# What is compiled together for a mutant of one of its files: folder, and its sources; none named: all of them.
-UNITS = {"broker/scheduler": [], "broker/tracker": ["vicinity", "query_plan", "read_book"], "broker": ["hosts", "publisher", "saver"],
-         "host/worker": ["crash_record", "hang_watch", "held_job", "lambda_children", "lambda_decide", "lambda_inputs",
-                         "session", "worker"]}
 
 
 def read_mutants(path):
@@ -69,9 +65,8 @@ class Builder:
 
     def build(self, folder, unit, program):
         """Compiles the unit in `folder` as one file and links it with the simulation that is built already."""
-        names = UNITS[unit] or sorted(source.stem for source in (folder / unit).glob("*.cpp"))
         together = folder / "together.cpp"
-        together.write_text("".join(f'#include "{unit}/{name}.cpp"\n' for name in names))
+        together.write_text("".join(f'#include "{unit}/{source}"\n' for source in self.args.units[unit]))
         self.compile(folder, together, folder / "together.o")
         # Its object comes first, so that nothing of the unit is taken from the libraries.
         command = [self.args.cxx, str(self.main), str(folder / "together.o"), "-o", str(program), *self.args.libs]
@@ -115,8 +110,8 @@ def look_at(mutant, builder, args, scratch):
     folder = scratch / "mutant"
     shutil.rmtree(folder, ignore_errors=True)
     unit = str(pathlib.PurePosixPath(mutant["file"]).parent)
-    if unit not in UNITS:
-        return False, f"{mutant['file']} is in none of {', '.join(UNITS)}"
+    if unit not in args.units:
+        return False, f"{mutant['file']} is in none of {', '.join(args.units)}"
     copy_files(args.source / unit, folder / unit)
     mutate(mutant, folder)
     try:
@@ -136,12 +131,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=pathlib.Path, required=True, help="the root of the tree")
     parser.add_argument("--cxx", required=True, help="the compiler")
+    parser.add_argument("--unit", nargs="+", action="append", default=[], metavar=("FOLDER", "SOURCE"),
+                        help="a folder and those of its sources that are compiled together for a mutant of one of them")
     parser.add_argument("--libs", nargs="*", default=[], help="what the simulation is linked with")
     parser.add_argument("--seeds", default="1..1000", help="the seeds, A..B, of which one has to fail")
     parser.add_argument("--pick", type=int, default=0, help="only so many mutants")
     parser.add_argument("--pick-seed", type=int, help="of the choice; else the commit's, printed")
     parser.add_argument("--only", help="those whose name or file contains this")
     args = parser.parse_args()
+    args.units = {folder: sources for folder, *sources in args.unit}
     mutants = read_mutants(args.source / "tests/sim/mutants.txt")
     stale = [f"{mutant['name']}: {mistake}" for mutant in mutants if (mistake := mistake_of(mutant, args.source))]
     if stale:
