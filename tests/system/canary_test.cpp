@@ -284,6 +284,29 @@ TEST_P(CanaryTest, IsPromotedAndRolledBackByHand) {
   EXPECT_TRUE(eventually([&] { return stable_is("3.0.0") && candidate_is(""); })) << state();
 }
 
+TEST_P(CanaryTest, PinGivesAllSubjectsOneVersionUntilItIsTakenOff) {
+  begin(R"({ share = "20%", for = "1h" })");
+  drop("versioned_2");
+  ASSERT_TRUE(eventually([&] { return candidate_is("2.0.0"); })) << state();
+
+  const Finished pinned = site_.cape({"plugin", "pin", "versioned", "2.0.0"});
+  ASSERT_EQ(pinned.exit, 0) << pinned.err;
+  ASSERT_TRUE(eventually([&] { return stable_is("2.0.0") && candidate_is(""); })) << state();
+  drop("versioned_3");
+  feed();
+  ASSERT_TRUE(eventually([&] { return all_ran(); })) << state();
+  EXPECT_EQ(subjects_with("2.0.0", rounds_).size(), static_cast<std::size_t>(subjects));
+
+  const Finished unpinned = site_.cape({"plugin", "unpin", "versioned"});
+  ASSERT_EQ(unpinned.exit, 0) << unpinned.err;
+  ASSERT_TRUE(eventually([&] { return candidate_is("3.0.0"); })) << state();
+  EXPECT_TRUE(stable_is("2.0.0")) << state();
+  feed();
+  ASSERT_TRUE(eventually([&] { return all_ran(); })) << state();
+  EXPECT_GT(subjects_with("3.0.0", rounds_).size(), 20u);
+  expect_order();
+}
+
 TEST_P(CanaryTest, ThirdVersionTakesThePlaceOfTheCandidate) {
   begin(R"({ share = "20%", for = "1h" })");
   drop("versioned_2");
