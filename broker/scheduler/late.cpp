@@ -178,6 +178,13 @@ void Scheduler::State::forget_late(Subject& s, Lane& lane, Sequence first, Seque
   begin_late(late, runs_late(lane));
 }
 
+// The line came by, for the sake of its outputs.
+void Scheduler::State::forget_late_that_ran(Subject& s, Lane& lane, const EventRange& events,
+                                            std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i)
+    if (events[i].sequence <= lane.reached) forget_late(s, lane, events[i].sequence, events[i].sequence);
+}
+
 void Scheduler::State::redrive_late(Subject& s, Lane& lane) {
   if (!lane.late || !lane.late->has_failed()) return;
   clear_timer(lane, lane.late->stretch);

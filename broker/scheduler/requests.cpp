@@ -1,6 +1,7 @@
 // What an answer of the source changes.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/scheduler/backoff.hpp"
@@ -227,8 +228,9 @@ void Scheduler::State::take_block(Subject& s, Lane& lane, Stretch& stretch, cons
     return;
   }
   queues.add_bytes(lane.lambda, bytes);
-  // The line comes by after all: a job that had passed them by failed. None of these runs: it is above the cursor.
-  if (lane.late && !lane.is_late(stretch)) forget_late(s, lane, first, end);
+  // The line comes by after all: a job that had passed them by failed. None of these runs: it is above the
+  // cursor. What lies below, for a line that runs again, is told until it has run: the line may be let off.
+  if (lane.late && !lane.is_late(stretch)) forget_late(s, lane, std::max(first, lane.reached + 1), end);
   stretch.waiting_first = static_cast<std::uint32_t>(request.block->first_after(first - 1));
   stretch.waiting = request.block;
   stretch.waiting_end = end;

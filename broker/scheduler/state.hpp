@@ -147,6 +147,7 @@ struct Scheduler::State {
   void end_late(Subject& s, Lane& lane);
   void park_late(Lane& lane);
   void forget_late(Subject& s, Lane& lane, Sequence first, Sequence last);
+  void forget_late_that_ran(Subject& s, Lane& lane, const EventRange& events, std::uint32_t count);
   void redrive_late(Subject& s, Lane& lane);
   bool explain_late(const Subject& s, const TopologyPlace& place, Why& why) const;
 

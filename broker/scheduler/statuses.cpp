@@ -39,6 +39,8 @@ void Scheduler::State::apply(const Status& input) {
   counters.events_done += verdict.events_done;
   if (verdict.events_done > 0) stretch.unstarted = 0;
   if (lane.outputs) take_outputs(s, lane, job, input.status, verdict.events_done);
+  if (lane.late && lane.reached > 0 && !lane.is_late(stretch))
+    forget_late_that_ran(s, lane, job.events, verdict.events_done);
   if (runs_latest(lane) && verdict.events_done > 0) note_passed_by(lane, stretch, job.events);
   if (verdict.what == FailureClass::done) {
     advance(s, lane, stretch, stretch.job_end);

@@ -44,7 +44,8 @@ TEST_F(HostsTest, SessionIsUpOnlyWhenItsLeaseIsOnDisk) {
   EXPECT_EQ(welcomes[0].session, 7u);
 }
 
-// The lease of the session before was saved and removed again: that it is confirmed now proves nothing of this one.
+// The lease of the session before was saved and removed again: that it is confirmed now proves nothing of
+// this one.
 TEST_F(HostsTest, LeaseOfAnEarlierSessionOfTheHostDoesNotBringUpTheNext) {
   say(1, hello_of("a", 7));
   const storage::HostLease earlier{.host = "a@0000000000000001", .session = 7};

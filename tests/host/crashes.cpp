@@ -47,7 +47,8 @@ std::size_t count_entries(const char* dir) {
   return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
 }
 
-// Without those by which the times of a child that lives are read: they are opened when it is first looked at.
+// Without those by which the times of a child that lives are read: they are opened when it is first looked
+// at.
 std::size_t count_descriptors() {
   std::size_t count = 0;
   for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {

@@ -43,8 +43,8 @@ class Checkers {
   // Whatever it came to; `is_known`: the host hears that it was this event that failed, if it did.
   void on_end(const EventStart& start, OutcomeKind end, bool is_known);
   void on_shown(SubjectId subject, std::size_t place);  // a late event
-  // In each lambda of it that stands past the event then; `is_rewound`: it was rewound before that was stored,
-  // and where each stood is not known.
+  // In each lambda of it that stands past the event then; `is_rewound`: it was rewound before that was
+  // stored, and where each stood is not known.
   void on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence,
                const storage::TopologyCursor& to, bool is_rewound);
   void on_lie(SubjectId subject) { lied_about_[subject] = true; }
@@ -130,7 +130,7 @@ class Checkers {
   };
   std::vector<OfTopology> of_topology_;
   std::int64_t started_ns_ = 0;
-  JobId first_job_ = 0;  // of this life
+  JobId first_job_ = 0;                                                // of this life
   std::vector<bool> baseline_done_;                                    // by topology; true without one
   std::map<std::pair<TopologyIndex, SubjectId>, Sequence> baselines_;  // the latest then
 };

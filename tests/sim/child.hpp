@@ -22,6 +22,7 @@ class Child {
  public:
   struct Spec {
     LambdaIndex lambda = 0;  // the run's
+    LambdaIndex slot = 0;    // the host's: a lambda with a canary has two
     std::string hash;
     std::int64_t kill_ns = 0;  // how long after its lease its reaper may take
   };
@@ -42,6 +43,7 @@ class Child {
   bool is_gone() const { return gone_; }
   bool has_jobs() const { return !jobs_.empty(); }
   LambdaIndex lambda() const { return spec_.lambda; }
+  LambdaIndex slot() const { return spec_.slot; }
   const std::string& hash() const { return spec_.hash; }
   bool lives_on() const { return ready_ && !stopping_ && !dying_ && !gone_; }
   // Since when the job that runs does while another one lies behind it; 0: none does.

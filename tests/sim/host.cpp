@@ -237,13 +237,15 @@ void Host::perform(const host::StartChild& action) {
     inputs_.emplace_back(host::StartFailed{action.child, "no process could be made"});
     return;
   }
-  auto child = std::make_unique<Child>(
-      fate_, outside_,
-      Child::Spec{.lambda = spec_.lambda_of[action.lambda], .hash = action.hash, .kill_ns = spec_.kill_ns},
-      [this, id = action.child] {
-        rung_.insert(id);
-        wake();
-      });
+  auto child = std::make_unique<Child>(fate_, outside_,
+                                       Child::Spec{.lambda = spec_.lambda_of[action.lambda],
+                                                   .slot = action.lambda,
+                                                   .hash = action.hash,
+                                                   .kill_ns = spec_.kill_ns},
+                                       [this, id = action.child] {
+                                         rung_.insert(id);
+                                         wake();
+                                       });
   child->set_lease_end(lease_end_ns_);
   children_.emplace(action.child, std::move(child));
 }
@@ -346,7 +348,7 @@ bool Host::is_free_beside(const Child& slow) const {
   std::uint32_t count = 0;
   bool idle = false;
   for (const auto& [id, other] : children_) {
-    if (other->lambda() != slow.lambda()) continue;
+    if (other->slot() != slow.slot()) continue;
     ++count;
     const auto is_its = [child = id](const auto& entry) { return entry.second.child == child; };
     idle |= other.get() != &slow && other->lives_on() && other->hash() == spec_.hash &&

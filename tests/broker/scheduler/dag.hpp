@@ -75,7 +75,10 @@ struct Dag : World {
     if (const auto* record = stored(subject)) request.stored = *record;
     return request;
   }
-  void begin(std::uint32_t jobs_max = 64) { host(1, jobs_max, lambda_count); }
+  void begin(std::uint32_t jobs_max = 64) {
+    host(1, jobs_max, lambda_count);
+    std::ranges::copy(all_of<IssueJob>(last), std::back_inserter(jobs));
+  }
   void read(SubjectId subject, Sequence to) {
     latest[subject] = to;
     go({answer(subject)});
