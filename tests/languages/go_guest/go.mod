@@ -1,0 +1,3 @@
+module go_guest
+
+go 1.19
