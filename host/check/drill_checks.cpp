@@ -57,9 +57,17 @@ Finding check_silence(const Bench& bench) {
   return drilled(bench, "C14", {}, trial);
 }
 
-Finding check_older_host(const Bench&) {
-  return {Verdict::skipped,
-          fmt::format("not checked: there is no host older than ABI {}.{}", CAPE_ABI_MAJOR, CAPE_ABI_MINOR)};
+Finding check_older_host(const Bench& bench) {
+  LambdaTrial trial;
+  std::vector<wire::RunJob> jobs = one_each(events_of("older", {"", "x"}));
+  jobs.push_back(job_of(jobs.size() + 1, seeded_events(bench, "older", 20)));
+  Finding bad = drilled(bench, "F3", jobs, trial);
+  if (is_bad(bad.verdict))
+    bad.text += fmt::format(
+        " (with the tables of ABI {}.{}: ask CAPE_HAS before you use a newer field, or raise "
+        "CAPE_ABI_MIN_MINOR)",
+        bench.manifest.abi_major, bench.manifest.abi_min_minor);
+  return bad;
 }
 
 constexpr Check of_drills[] = {

@@ -12,6 +12,7 @@
 
 #include "host/child/runner/channel.hpp"
 #include "host/child/runner/deadline.hpp"
+#include "host/child/runner/older_tables.hpp"
 
 namespace cape::child {
 
@@ -57,6 +58,8 @@ class LambdaCall {
   std::thread::id thread_;  // of the call
   std::uint64_t output_bytes_max_;
   cape_call table_{};
+  FencedBytes older_pages_;  // in a drill alone
+  cape_call* shown_ = &table_;
   std::uint64_t progress_ = 0;
   std::vector<Output> outputs_;
   std::string arena_;

@@ -5,6 +5,7 @@
 //   C2   creates and destroys it over and over        C8   payloads end at a page that cannot be read
 //   C11  a heartbeat from another thread ends it      C12  two more instances live and die beside it
 //   C13  asks for extensions that there are not       C14  destroys it, listens, creates it again
+//   F3   tables of the oldest host (older_tables.hpp)
 #pragma once
 
 #include <cape/plugin.h>

@@ -67,6 +67,7 @@ JobRunner::JobRunner(const Setup& setup, Channel& channel, const cape_lambda& la
       call_(channel, setup, setup.output_bytes),
       flush_call_(channel, setup, 0) {
   if (setup.drill == "C8") fences_ = std::make_unique<FencedBytes>();
+  if (setup.drill == "F3") older_events_ = std::make_unique<FencedBytes>();
   for (std::size_t i = 0; i < events_.size(); ++i) pointers_[i] = &events_[i];
 }
 
@@ -138,6 +139,9 @@ void JobRunner::fill_events(const JobView& job, std::uint32_t at, std::uint32_t 
     e.inputs = nullptr;
   }
   if (job.frame.input_count > 0) fill_inputs(job, at, events);
+  if (!older_events_) return;
+  older_events_->clear();
+  for (std::uint32_t i = 0; i < events; ++i) pointers_[i] = older_event(events_[i], *older_events_);
 }
 
 void JobRunner::fill_inputs(const JobView& job, std::uint32_t at, std::uint32_t events) {
@@ -160,7 +164,7 @@ void JobRunner::fill_inputs(const JobView& job, std::uint32_t at, std::uint32_t 
 void JobRunner::call(const JobView& job, std::uint64_t progress, std::uint32_t events) {
   cape_call* call = call_.begin(events, progress, job_start_ns_);
   if (events == 1) {
-    verdicts_[0] = guard([&] { return lambda_.process(self_, call, &events_[0]); });
+    verdicts_[0] = guard([&] { return lambda_.process(self_, call, pointers_[0]); });
     if (!has_flush() || !job.singly() || verdicts_[0].status != CAPE_OK) return;
     if (Verdict flushed = flush(); flushed.status != CAPE_OK) verdicts_[0] = std::move(flushed);
     channel_.set_phase(Phase::process);

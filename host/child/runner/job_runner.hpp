@@ -94,7 +94,8 @@ class JobRunner {
   std::array<cape_event, call_events_max> events_{};
   std::array<const cape_event*, call_events_max> pointers_{};
   std::array<Verdict, call_events_max> verdicts_;
-  std::unique_ptr<FencedBytes> fences_;  // null but in a drill
+  std::unique_ptr<FencedBytes> fences_;        // of payloads; null but in a drill
+  std::unique_ptr<FencedBytes> older_events_;  // the same
   std::array<cape_status, call_events_max> statuses_{};
   std::vector<cape_input> inputs_;  // of the events of one call, event by event
   std::vector<const cape_input*> input_pointers_;

@@ -9,6 +9,7 @@
 #include "host/child/runner/host_services.hpp"
 #include "host/child/runner/lambda_service.hpp"
 #include "host/child/runner/load.hpp"
+#include "host/child/runner/older_tables.hpp"
 #include "host/child/runner/runner.hpp"
 #include "host/child/runner/source_service.hpp"
 
@@ -25,9 +26,10 @@ class Serving {
     load();
     const ConfigTable config = read_config();
     HostServices host(context_.setup, config, channel_);
+    host_table_ = context_.setup.drill == "F3" ? older_host(*host.table(), older_pages_) : host.table();
     init(host);
     if (kind_ != ChildKind::inspect) create(host);
-    if (kind_ == ChildKind::lambda && !context_.setup.drill.empty()) drill(host);
+    if (kind_ == ChildKind::lambda && !context_.setup.drill.empty()) drill();
     if (kind_ != ChildKind::inspect) tighten_up();
     send_ready();
     if (kind_ == ChildKind::lambda) LambdaService(context_.setup, channel_, *plugin_.lambda, self_).run();
@@ -60,7 +62,7 @@ class Serving {
   void init(const HostServices& host) {
     channel_.set_phase(Phase::init);
     if (plugin_.entry->init == nullptr) return;
-    check(Phase::init, "init", guard([&] { return plugin_.entry->init(host.table()); }), host);
+    check(Phase::init, "init", guard([&] { return plugin_.entry->init(host_table_); }), host);
   }
 
   void create(const HostServices& host) {
@@ -68,11 +70,11 @@ class Serving {
     const std::string& json = context_.setup.config_json;
     const cape_bytes config{reinterpret_cast<const std::uint8_t*>(json.data()), json.size()};
     const auto create = kind_ == ChildKind::lambda ? plugin_.lambda->create : plugin_.source->create;
-    check(Phase::create, "create", guard([&] { return create(host.table(), config, &self_); }), host);
+    check(Phase::create, "create", guard([&] { return create(host_table_, config, &self_); }), host);
   }
 
-  void drill(const HostServices& host) {
-    drill_.emplace(context_, *plugin_.lambda, *host.table());
+  void drill() {
+    drill_.emplace(context_, *plugin_.lambda, *host_table_);
     const std::string fault = drill_->run(context_.setup.drill, self_);
     if (!fault.empty()) fail(Phase::create, fault, context_.setup.drill);
   }
@@ -152,6 +154,8 @@ class Serving {
   ChildKind kind_;
   Channel channel_;
   LoadedPlugin plugin_;
+  FencedBytes older_pages_;  // in a drill alone
+  const cape_host* host_table_ = nullptr;
   void* self_ = nullptr;
   std::optional<Drill> drill_;
 };

@@ -78,6 +78,13 @@ static void deinit(void) {
 #ifndef SOURCE
 static const struct cape_host* the_host;
 static int calls, instances;
+#ifdef BREAK_F3
+/* As a later header may have it. */
+struct newer_host {
+  struct cape_host of_1_0;
+  const void* newer;
+};
+#endif
 
 static cape_status create(const struct cape_host* host, cape_bytes config, void** self) {
   (void)config;
@@ -136,6 +143,9 @@ static cape_status one(struct cape_call* call, uint32_t index, const cape_event*
 #endif
 #ifdef BREAK_F2
   if (on(event, "speed")) sleep_ms(20);
+#endif
+#ifdef BREAK_F3
+  if (on(event, "older") && ((const struct newer_host*)the_host)->newer == (const void*)event) return CAPE_FAILED;
 #endif
 #ifdef BREAK_C10
   if (on(event, "cancel")) sleep_ms(4000);
