@@ -1,8 +1,9 @@
 // host/check/check.hpp
 // What `cape plugin check` looks at. A Check is one promise a plugin must keep, with an id that never changes
 // its meaning: S reads the file and runs nothing of it, L loads it, C runs a lambda, E runs an event source,
-// F runs a lambda many times. L, C, E and F run in children of their own, in the sandbox that production has.
-// Thread: one; run() may block for check_ms_max a child it starts.
+// F runs a lambda many times. S checks read in a confined child each (reading.hpp); L, C, E and F run in
+// children of their own, in the sandbox that production has. Thread: one; run() may block for check_ms_max a
+// child it starts.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,6 @@
 #include <vector>
 
 #include "host/child/child_spec.hpp"
-#include "host/child/runner/elf_file.hpp"
 
 namespace cape::check {
 
@@ -31,18 +31,21 @@ struct Finding {
 
 // The file under check.
 struct Bench {
-  std::string file_mistake;  // no library of this machine: the other checks are then skipped
   child::PluginImagePtr image;
-  child::ElfFile elf;
-  std::uint32_t mode = 0;            // of the file
-  child::ManifestReport manifest;    // as far as it could be read
-  std::string manifest_mistake;      // empty: it is right
-  std::string abi_mistake;           // empty: this build offers the ABI it needs
-  std::string settings_json = "{}";  // config for create
-  Grant grant;                       // what the operator would grant; state comes of itself
+  std::span<const std::uint8_t> bytes;  // of it
+  std::uint32_t mode = 0;               // of the file
+  Finding form;                         // of S1: not a pass: it is no library, and the others are skipped
+  Finding note, abi;                    // of S2 and S3
+  child::ManifestReport manifest;       // as far as it could be read
+  std::string settings_json = "{}";     // config for create
+  Grant grant;                          // what the operator would grant; state comes of itself
   std::uint64_t seed = 1;
+  bool in_process = false;  // nothing is confined
 
-  bool is_plugin() const { return file_mistake.empty() && manifest_mistake.empty() && abi_mistake.empty(); }
+  bool is_library() const { return form.verdict == Verdict::pass; }
+  bool is_plugin() const {
+    return is_library() && note.verdict == Verdict::pass && abi.verdict == Verdict::pass;
+  }
 };
 
 inline constexpr std::int64_t check_ms_max = 10'000;

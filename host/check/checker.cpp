@@ -1,6 +1,5 @@
 #include "host/check/checker.hpp"
 
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,9 +8,8 @@
 #include <utility>
 
 #include "core/types.hpp"
-#include "host/child/elf_check.hpp"
+#include "host/check/reading.hpp"
 #include "host/child/image_copy.hpp"
-#include "host/child/runner/manifest.hpp"
 #include "plugin_api/include/cape/plugin.h"
 
 namespace cape::check {
@@ -19,42 +17,13 @@ namespace {
 
 constexpr std::uint64_t file_bytes_max = 256u << 20;
 
-// The sealed bytes, mapped: nobody can change or shrink them.
-class MappedImage {
- public:
-  explicit MappedImage(const child::PluginImage& image) {
-    void* at = ::mmap(nullptr, image.bytes, PROT_READ, MAP_PRIVATE, image.memfd.get(), 0);
-    if (at != MAP_FAILED) bytes_ = {static_cast<const std::uint8_t*>(at), image.bytes};
-  }
-  ~MappedImage() {
-    if (!bytes_.empty()) ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
-  }
-  MappedImage(const MappedImage&) = delete;
-  MappedImage& operator=(const MappedImage&) = delete;
-  std::span<const std::uint8_t> bytes() const { return bytes_; }
-
- private:
-  std::span<const std::uint8_t> bytes_;
-};
-
-void read_headers(Bench& bench) {
-  bench.file_mistake = child::elf_mistake(bench.image->memfd.get(), bench.image->bytes);
-  if (!bench.file_mistake.empty()) return;
-  const MappedImage mapped(*bench.image);
-  if (Result<child::ElfFile> elf = child::read_elf(mapped.bytes()))
-    bench.elf = std::move(*elf);
-  else
-    bench.file_mistake = elf.error().message;
-}
-
-void read_note(Bench& bench, child::PluginImage& image) {
-  Result<child::ManifestReport> manifest = read_manifest(image);
-  if (!manifest) {
-    (manifest.error().code == ErrorCode::conflict ? bench.abi_mistake : bench.manifest_mistake) =
-        manifest.error().message;
-    return;
-  }
-  bench.manifest = std::move(*manifest);
+void read_file(Bench& bench, child::PluginImage& image) {
+  bench.form = read_form(image, bench.bytes, bench.in_process);
+  if (!bench.is_library()) return;
+  NoteRead read = read_note(bench.bytes, bench.in_process);
+  bench.note = std::move(read.note);
+  bench.abi = std::move(read.abi);
+  bench.manifest = std::move(read.manifest);
   image.id = bench.manifest.id;
   image.version = bench.manifest.version;
   image.kinds = bench.manifest.kinds;
@@ -71,7 +40,7 @@ bool names(const std::vector<std::string>& wanted, const Check& check) {
 std::string moot(const Bench& bench, const Check& check) {
   const std::string_view id = check.id;
   if (id == "S1") return {};
-  if (!bench.file_mistake.empty()) return "it is no library";
+  if (!bench.is_library()) return "it is no library that can be read";
   if (id[0] == 'S') return {};
   if (!bench.is_plugin()) return "it is no plugin of this Cape";
   const auto is = [&](std::uint32_t kind) { return (bench.manifest.kinds & kind) != 0; };
@@ -86,6 +55,10 @@ const char* stops_the_rest(const Check& check, const Finding& finding) {
   if (!is_bad(finding.verdict)) return nullptr;
   if (check.id[0] == 'S') return "it is not loaded before the file itself is right";
   return check.id[0] == 'L' ? "it does not start and stop as it must" : nullptr;
+}
+
+Finding run_check(const Check& check, const Bench& bench) {
+  return check.id[0] == 'S' ? read_check(check, bench) : check.run(bench);
 }
 
 }  // namespace
@@ -164,12 +137,21 @@ Result<std::shared_ptr<child::PluginImage>> take_image(const fs::path& file) {
 
 Result<child::ManifestReport> read_manifest(const child::PluginImage& image) {
   const MappedImage mapped(image);
-  return child::parse_manifest(mapped.bytes());
+  NoteRead read = read_note(mapped.bytes(), false);
+  if (read.abi.verdict != Verdict::pass) return fail(ErrorCode::conflict, std::move(read.abi.text));
+  if (read.note.verdict != Verdict::pass) return fail(ErrorCode::invalid, std::move(read.note.text));
+  return std::move(read.manifest);
 }
 
 Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& options) {
+  return check_plugin(file, options, all_checks());
+}
+
+Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& options,
+                                 std::span<const Check> checks) {
   auto image = take_image(file);
   if (!image) return std::unexpected(image.error());
+  const MappedImage mapped(**image);
   Bench bench;
   bench.settings_json = options.settings_json;
   bench.grant = options.grant;
@@ -177,8 +159,8 @@ Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& optio
   struct stat status = {};
   if (::stat(file.c_str(), &status) == 0) bench.mode = status.st_mode;
   bench.image = *image;
-  read_headers(bench);
-  if (bench.file_mistake.empty()) read_note(bench, **image);
+  bench.bytes = mapped.bytes();
+  read_file(bench, **image);
 
   CheckReport report{.plugin = bench.manifest.id,
                      .version = bench.manifest.version,
@@ -186,7 +168,7 @@ Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& optio
                      .checks = {},
                      .seed = options.seed};
   const char* stopped = nullptr;
-  for (const Check& check : all_checks()) {
+  for (const Check& check : checks) {
     if ((!options.only.empty() && !names(options.only, check)) || names(options.skip, check)) continue;
     Finding finding;
     if (std::string why = moot(bench, check); !why.empty())
@@ -194,7 +176,7 @@ Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& optio
     else if (stopped != nullptr && check.id[0] != 'S')
       finding = {Verdict::skipped, stopped};
     else
-      finding = check.run(bench);
+      finding = run_check(check, bench);
     if (stopped == nullptr) stopped = stops_the_rest(check, finding);
     finding.text = shortened(std::move(finding.text), reason_bytes_max);
     if (options.tell) options.tell(check, finding);

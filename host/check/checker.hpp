@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "core/error.hpp"
 #include "host/check/check.hpp"
 
 namespace cape::check {
@@ -34,10 +35,14 @@ std::string unknown_check(const std::vector<std::string>& names);
 
 // Error: the file cannot be read at all.
 Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& options);
+// The same with `checks` instead of all; their ids' letters say how each is run.
+Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& options,
+                                 std::span<const Check> checks);
 
 // A plugin's file as a child needs it: sealed, hashed. Error: invalid with what is wrong.
 Result<std::shared_ptr<child::PluginImage>> take_image(const fs::path& file);
-// Its manifest, read without running any of it. Error::conflict: of another ABI; else invalid.
+// Its manifest, read in a confined child without running any of it. Error::conflict: of another ABI; else
+// invalid.
 Result<child::ManifestReport> read_manifest(const child::PluginImage& image);
 
 }  // namespace cape::check

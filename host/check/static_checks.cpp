@@ -20,26 +20,24 @@ std::string listed(const std::vector<std::string>& names) {
   return names.size() > names_max ? fmt::format("{} and {} more", text, names.size() - names_max) : text;
 }
 
+// What these say was found out before any check ran.
 Finding check_form(const Bench& bench) {
-  if (bench.file_mistake.empty()) return {};
-  return {Verdict::fail, bench.file_mistake};
+  return bench.form;
 }
-
 Finding check_manifest(const Bench& bench) {
-  if (bench.manifest_mistake.empty()) return {};
-  return {Verdict::fail, bench.manifest_mistake};
+  return bench.note;
 }
-
 Finding check_abi(const Bench& bench) {
-  if (bench.abi_mistake.empty()) return {};
-  return {Verdict::fail, bench.abi_mistake};
+  return bench.abi;
 }
 
 // Those that a host makes, too, before it takes a file in.
 template <std::size_t index>
 Finding check_headers(const Bench& bench) {
   using Kind = child::FileFinding::Kind;
-  child::FileFinding found = child::file_checks()[index].look(bench.elf);
+  const Result<child::ElfFile> elf = child::read_elf(bench.bytes);
+  if (!elf) return {Verdict::fail, elf.error().message};
+  child::FileFinding found = child::file_checks()[index].look(*elf);
   const Verdict verdict = found.kind == Kind::bad           ? Verdict::fail
                           : found.kind == Kind::warning     ? Verdict::warning
                           : found.kind == Kind::information ? Verdict::information
@@ -50,9 +48,9 @@ Finding check_headers(const Bench& bench) {
 Finding check_oddities(const Bench& bench) {
   if ((bench.mode & (S_ISUID | S_ISGID)) != 0)
     return {Verdict::fail, "the file has a set-user-id bit; chmod a-s it"};
-  if (bench.elf.resolvers.empty()) return {};
-  return {Verdict::information,
-          fmt::format("resolvers run while it is loaded: {}", listed(bench.elf.resolvers))};
+  const Result<child::ElfFile> elf = child::read_elf(bench.bytes);
+  if (!elf || elf->resolvers.empty()) return {};
+  return {Verdict::information, fmt::format("resolvers run while it is loaded: {}", listed(elf->resolvers))};
 }
 
 template <std::size_t index>
