@@ -19,7 +19,7 @@ namespace {
 struct CheckArguments {
   std::string file, only, skip, settings, grant;
   std::int64_t seed = 1;
-  bool list = false;
+  bool list = false, in_process = false;
 };
 
 Ending list_checks(const Context& context) {
@@ -60,8 +60,10 @@ std::string object_of(const Fields& fields) {
 }
 
 // A promise that nothing was run for is not called kept.
-std::string verdict_of(const check::CheckReport& report) {
+std::string verdict_of(const check::CheckReport& report, bool in_process) {
   if (!report.good()) return "bad: a host would set it aside, or regret it";
+  if (in_process)
+    return "nothing bad was found in this process; check it without --in-process before you drop it";
   if (report.starved() == 0) return "good: it may be dropped";
   return fmt::format("nothing bad was found, but {} checks had nothing to run with: give --settings, --grant",
                      report.starved());
@@ -84,6 +86,11 @@ Ending run_plugin_check(const Context& context, const CheckArguments& arguments)
   auto grant = parse_grant(arguments.grant);
   if (!grant) return complain(Exit::usage, grant.error().message);
   options.grant = std::move(*grant);
+  options.in_process = arguments.in_process;
+  if (options.in_process)
+    note(
+        "--in-process: the plugin runs unconfined in this process, with your rights, files and network, and "
+        "takes it along when it crashes; for a file that you trust, under a debugger or a sanitizer");
   if (!context.json)
     options.tell = [](const check::Check& one, const check::Finding& finding) {
       say(fmt::format("{:<4} {:<12} {}", one.id, check::name_of(finding.verdict), one.promise));
@@ -94,12 +101,14 @@ Ending run_plugin_check(const Context& context, const CheckArguments& arguments)
   if (!report)
     return complain(Exit::failed, fmt::format("{}: {}", shown(arguments.file), report.error().message));
   Fields fields = fields_of(*report);
+  fields.emplace_back("in_process", options.in_process ? "true" : "false");
   if (!report->good()) {
-    Ending bad = complain(Exit::failed, fmt::format("{}: {}", shown(arguments.file), verdict_of(*report)));
+    Ending bad = complain(
+        Exit::failed, fmt::format("{}: {}", shown(arguments.file), verdict_of(*report, options.in_process)));
     bad.fields = std::move(fields);
     return bad;
   }
-  say(context.json ? object_of(fields) : verdict_of(*report));
+  say(context.json ? object_of(fields) : verdict_of(*report, options.in_process));
   return Exit::done;
 }
 
@@ -118,9 +127,12 @@ void add_plugin_check(Command& plugin, Context& context) {
   command.option("--settings", arguments->settings, "JSON", "The plugin's config as a JSON object");
   command.option("--grant", arguments->grant, "GRANTS",
                  "read=DIR,write=DIR,code=DIR; a state directory comes of itself");
+  command.flag("--in-process", arguments->in_process,
+               "Run it in this process, without child, sandbox and timeouts: for a debugger or a sanitizer");
   command.footer(
       "\nExits 0 when nothing is bad (warnings are not), 1 otherwise.\n"
-      "\nExamples:\n  cape plugin check build/geo.so\n  cape plugin check geo.so --only S,L --json");
+      "\nExamples:\n  cape plugin check build/geo.so\n  cape plugin check geo.so --only S,L --json\n"
+      "  gdb --args cape plugin check geo.so --in-process --only C3");
   command.on_chosen([&context, arguments] {
     if (arguments->file.empty() && !arguments->list)
       return std::string("FILE is missing: name a plugin, or --list");

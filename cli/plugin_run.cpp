@@ -181,7 +181,7 @@ Ending run_all(const check::Bench& bench, const RunArguments& arguments, std::ve
   const check::StateDir state;
   if (state.path().empty())
     return complain(Exit::failed, "no directory for the plugin's state can be made in /tmp");
-  child::ChildSpec spec = check::lambda_of(bench, state.path());
+  check::TrialSpec spec = check::lambda_of(bench, state.path());
   spec.timeout_ns = spec.timeout_max_ns = arguments.timeout_s * ns_per_s;
   while (!jobs.empty()) {
     std::size_t next = 0;

@@ -36,9 +36,20 @@ bool names(const std::vector<std::string>& wanted, const Check& check) {
   });
 }
 
+// Why it makes no sense without a child; null: it does.
+const char* needs_a_child(std::string_view id) {
+  if (id == "L2") return "there are no walls around it";
+  if (id == "L3") return "it is the start of a child that is measured";
+  if (id == "C10") return "an event that does not stop could not be killed";
+  if (id == "C11") return "it ends the child from a thread of the plugin";
+  return nullptr;
+}
+
 // Why a check has nothing to look at; empty: it has.
 std::string moot(const Bench& bench, const Check& check) {
   const std::string_view id = check.id;
+  if (const char* why = needs_a_child(id); bench.in_process && why != nullptr)
+    return std::string("not checked in this process: ") + why;
   if (id == "S1") return {};
   if (!bench.is_library()) return "it is no library that can be read";
   if (id[0] == 'S') return {};
@@ -156,6 +167,7 @@ Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& optio
   bench.settings_json = options.settings_json;
   bench.grant = options.grant;
   bench.seed = options.seed;
+  bench.in_process = options.in_process;
   struct stat status = {};
   if (::stat(file.c_str(), &status) == 0) bench.mode = status.st_mode;
   bench.image = *image;

@@ -15,6 +15,7 @@ struct CheckOptions {
   std::string settings_json = "{}";
   Grant grant;
   std::uint64_t seed = 1;
+  bool in_process = false;  // without a child: what crashes or hangs the plugin does so to this process
   std::function<void(const Check&, const Finding&)> tell;  // as each ends
 };
 

@@ -11,7 +11,7 @@ namespace {
 Finding drilled(const Bench& bench, const char* id, const std::vector<wire::RunJob>& jobs,
                 LambdaTrial& trial) {
   const StateDir state;
-  child::ChildSpec spec = lambda_of(bench, state.path());
+  TrialSpec spec = lambda_of(bench, state.path());
   spec.drill = id;
   Finding found = run(std::move(spec), jobs, trial);
   if (is_bad(found.verdict) && trial.ended.check == id) found.verdict = Verdict::fail;

@@ -19,7 +19,7 @@ Finding check_settings(const Bench& bench) {
   for (const std::string& settings :
        {std::string("{}"), std::string(R"({"a":{"b":[1,-2.5,true]},"":"","\u0001":"\u2028"})"), huge}) {
     const StateDir state;
-    child::ChildSpec spec = lambda_of(bench, state.path());
+    TrialSpec spec = lambda_of(bench, state.path());
     spec.config_json = settings;
     const Result<LambdaTrial> ran = try_lambda(spec, {}, {.ms_max = check_ms_max});
     if (!ran) return {Verdict::skipped, ran.error().message};

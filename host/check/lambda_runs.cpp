@@ -38,7 +38,7 @@ Finding run(const Bench& bench, const std::vector<wire::RunJob>& jobs, LambdaTri
   return run(lambda_of(bench, state.path()), jobs, trial, std::move(options));
 }
 
-Finding run(child::ChildSpec spec, const std::vector<wire::RunJob>& jobs, LambdaTrial& trial,
+Finding run(TrialSpec spec, const std::vector<wire::RunJob>& jobs, LambdaTrial& trial,
             LambdaTrialOptions options) {
   options.ms_max = check_ms_max;
   Result<LambdaTrial> ran = try_lambda(spec, jobs, options);

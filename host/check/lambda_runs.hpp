@@ -23,7 +23,7 @@ std::vector<wire::RunJob> one_each(const Events& events);
 // A pass means that `trial` has an outcome of each job.
 Finding run(const Bench& bench, const std::vector<wire::RunJob>& jobs, LambdaTrial& trial,
             LambdaTrialOptions options = {});
-Finding run(child::ChildSpec spec, const std::vector<wire::RunJob>& jobs, LambdaTrial& trial,
+Finding run(TrialSpec spec, const std::vector<wire::RunJob>& jobs, LambdaTrial& trial,
             LambdaTrialOptions options = {});
 
 // What the events came to, for comparisons.

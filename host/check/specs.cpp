@@ -5,8 +5,8 @@
 namespace cape::check {
 namespace {
 
-child::ChildSpec spec_of(const Bench& bench, child::ChildKind kind, const fs::path& state_dir) {
-  child::ChildSpec spec;
+TrialSpec spec_of(const Bench& bench, child::ChildKind kind, const fs::path& state_dir) {
+  TrialSpec spec;
   spec.kind = kind;
   spec.image = bench.image;
   spec.domain = "check";
@@ -16,23 +16,24 @@ child::ChildSpec spec_of(const Bench& bench, child::ChildKind kind, const fs::pa
   spec.grant.state = (bench.manifest.wants & CAPE_WANTS_STATE) != 0 && !state_dir.empty();
   if (spec.grant.state) spec.state_dir = state_dir / "state";
   spec.require_level = 'D';
+  spec.in_process = bench.in_process;
   return spec;
 }
 
 }  // namespace
 
-child::ChildSpec inspection_of(const Bench& bench) {
+TrialSpec inspection_of(const Bench& bench) {
   return spec_of(bench, child::ChildKind::inspect, {});
 }
 
-child::ChildSpec lambda_of(const Bench& bench, const fs::path& state_dir) {
-  child::ChildSpec spec = spec_of(bench, child::ChildKind::lambda, state_dir);
+TrialSpec lambda_of(const Bench& bench, const fs::path& state_dir) {
+  TrialSpec spec = spec_of(bench, child::ChildKind::lambda, state_dir);
   spec.topology = "check";
   spec.lambda = "check";
   return spec;
 }
 
-child::ChildSpec source_of(const Bench& bench, const fs::path& state_dir) {
+TrialSpec source_of(const Bench& bench, const fs::path& state_dir) {
   return spec_of(bench, child::ChildKind::source, state_dir);
 }
 

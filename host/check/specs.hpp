@@ -8,9 +8,9 @@
 
 namespace cape::check {
 
-child::ChildSpec inspection_of(const Bench& bench);
-child::ChildSpec lambda_of(const Bench& bench, const fs::path& state_dir);
-child::ChildSpec source_of(const Bench& bench, const fs::path& state_dir);
+TrialSpec inspection_of(const Bench& bench);
+TrialSpec lambda_of(const Bench& bench, const fs::path& state_dir);
+TrialSpec source_of(const Bench& bench, const fs::path& state_dir);
 
 // Did create refuse its settings, as it may?
 bool refused_config(const child::ChildEnded& ended);

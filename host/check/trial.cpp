@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "core/clock.hpp"
+#include "host/check/in_process.hpp"
 
 namespace cape::check {
 namespace {
@@ -110,18 +111,23 @@ wire::RunJob job_of(JobId id, std::span<const TrialEvent> events) {
   return job;
 }
 
-Result<LambdaTrial> try_lambda(const child::ChildSpec& spec, const std::vector<wire::RunJob>& jobs,
+Result<LambdaTrial> try_lambda(const TrialSpec& spec, const std::vector<wire::RunJob>& jobs,
                                const LambdaTrialOptions& options) {
-  Result<std::unique_ptr<child::LambdaChild>> child = child::start_lambda_child(spec);
+  Result<std::unique_ptr<child::LambdaChild>> child =
+      spec.in_process ? start_lambda_in_process(spec) : child::start_lambda_child(spec);
   if (!child) return std::unexpected(child.error());
-  return LambdaRun(std::move(*child), jobs, options).run(spec.kind != child::ChildKind::inspect);
+  LambdaTrialOptions chosen = options;
+  if (spec.in_process) chosen.ms_max = in_process_ms_max;
+  return LambdaRun(std::move(*child), jobs, chosen).run(spec.kind != child::ChildKind::inspect);
 }
 
 // ---- a source
 
-Result<std::unique_ptr<SourceTrial>> SourceTrial::start(const child::ChildSpec& spec, std::int64_t ms_max) {
-  Result<std::unique_ptr<child::SourceChild>> child = child::start_source_child(spec);
+Result<std::unique_ptr<SourceTrial>> SourceTrial::start(const TrialSpec& spec, std::int64_t ms_max) {
+  Result<std::unique_ptr<child::SourceChild>> child =
+      spec.in_process ? start_source_in_process(spec) : child::start_source_child(spec);
   if (!child) return std::unexpected(child.error());
+  if (spec.in_process) ms_max = in_process_ms_max;
   return std::unique_ptr<SourceTrial>(new SourceTrial(std::move(*child), boot_ns() + ms_max * ns_per_ms));
 }
 

@@ -28,6 +28,11 @@ class StateDir {
   fs::path path_;
 };
 
+// A child; or, unconfined, a thread of this process in its place (in_process.hpp), which nothing can kill.
+struct TrialSpec : child::ChildSpec {
+  bool in_process = false;
+};
+
 struct TrialEvent {
   std::string subject;
   Sequence sequence = 1;
@@ -59,13 +64,13 @@ struct LambdaTrialOptions {
 };
 // Gives the jobs one after the other, stops the child and waits for its end. With ChildKind::inspect: waits
 // alone.
-Result<LambdaTrial> try_lambda(const child::ChildSpec& spec, const std::vector<wire::RunJob>& jobs,
+Result<LambdaTrial> try_lambda(const TrialSpec& spec, const std::vector<wire::RunJob>& jobs,
                                const LambdaTrialOptions& options = {});
 
 // A source that is asked one thing after the other.
 class SourceTrial {
  public:
-  static Result<std::unique_ptr<SourceTrial>> start(const child::ChildSpec& spec, std::int64_t ms_max);
+  static Result<std::unique_ptr<SourceTrial>> start(const TrialSpec& spec, std::int64_t ms_max);
 
   // RETRY is what a source says that is not ready yet: it is asked again until time is up, and the last
   // answer counts. nullopt: it ended, or time was up; end() tells.

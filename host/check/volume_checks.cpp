@@ -39,7 +39,7 @@ Finding check_cap(const Bench& bench) {
   LambdaTrial roomy, narrow;
   if (Finding bad = run(bench, jobs, roomy); bad.verdict != Verdict::pass) return bad;
   const StateDir state;
-  child::ChildSpec spec = lambda_of(bench, state.path());
+  TrialSpec spec = lambda_of(bench, state.path());
   spec.limits.output_bytes = small_output_bytes;
   if (Finding bad = run(std::move(spec), jobs, narrow); bad.verdict != Verdict::pass) return bad;
   bool any = false;

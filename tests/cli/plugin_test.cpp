@@ -33,6 +33,19 @@ TEST(CapePluginCheck, ExitsByWhetherThePluginIsGood) {
     }
 }
 
+TEST(CapePluginCheck, InProcessWarnsThatNothingIsConfinedAndSkipsWhatNeedsAChild) {
+  CapeProcess cape;
+
+  const Ran ran =
+      cape.run({"plugin", "check", check_guests + "good_lambda.so", "--in-process", "--only", "S4,L1,L2"});
+
+  EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("unconfined"));
+  EXPECT_THAT(ran.out,
+              AllOf(HasSubstr("L1   pass"), HasSubstr("L2   skipped"), HasSubstr("there are no walls"),
+                    HasSubstr("without --in-process before you drop it")));
+}
+
 TEST(CapePluginCheck, MistakesExitWith2) {
   CapeProcess cape;
   const std::string file = check_guests + "good_lambda.so";

@@ -22,6 +22,7 @@ Channel::Channel(const RunnerContext& context)
     : request_(*context.request),
       response_(*context.response),
       ring_bytes_(context.setup.ring_bytes),
+      control_fd_(context.control_fd),
       reader_(ring_of(context.request), ring_bytes_),
       writer_(ring_of(context.response), ring_bytes_) {}
 
@@ -65,14 +66,14 @@ void Channel::ring_host() {
   }
   const char ring = 1;
   // A full socket holds a doorbell already; a closed one is noticed by the next sleep.
-  (void)::send(fd_control, &ring, sizeof ring, MSG_DONTWAIT | MSG_NOSIGNAL);
+  (void)::send(control_fd_, &ring, sizeof ring, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 // One doorbell, or several that came together. End of file: the host is gone, and so are we.
-void Channel::sleep() {
+void Channel::sleep() const {
   char rings[16];
   for (;;) {
-    const ssize_t n = ::recv(fd_control, rings, sizeof rings, 0);
+    const ssize_t n = ::recv(control_fd_, rings, sizeof rings, 0);
     if (n > 0) return;
     if (n < 0 && errno == EINTR) continue;
     ::_exit(0);

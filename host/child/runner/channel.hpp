@@ -59,11 +59,12 @@ class Channel {
     return true;
   }
   void wait_for_room(std::uint64_t body_bytes);
-  static void sleep();
+  void sleep() const;
 
   const RequestHeader& request_;
   ResponseHeader& response_;
   std::uint64_t ring_bytes_;
+  int control_fd_;
   InPlaceReader reader_;
   std::mutex mutex_;  // of the two below: plugin threads log and ping
   RingWriter writer_;

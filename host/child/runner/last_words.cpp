@@ -14,7 +14,7 @@
 namespace cape::child {
 namespace {
 
-constexpr std::uint32_t kind_setup = 1, kind_violation = 2, kind_signal = 3;
+constexpr std::uint32_t kind_violation = 2, kind_signal = 3;
 constexpr int code_of_seccomp = 1;  // SYS_SECCOMP, which the C library does not define
 constexpr std::size_t handler_stack_bytes = 64 << 10;
 constexpr int fatal_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
@@ -130,13 +130,7 @@ Result<void> install_last_words(ResponseHeader* response) {
 
 [[noreturn]] void fail_setup(ResponseHeader* response, Phase phase, const std::string& why,
                              std::string_view check, std::int32_t status) {
-  const std::size_t bytes = std::min(why.size(), sizeof response->last_text - 1);
-  std::memcpy(response->last_text, why.data(), bytes);
-  response->last_text[bytes] = '\0';
-  check.copy(response->last_check, sizeof response->last_check - 1);
-  response->last_status = status;
-  response->phase.store(static_cast<std::uint32_t>(phase));
-  response->last_kind.store(kind_setup, std::memory_order_release);
+  write_setup_words(*response, phase, why, check, status);
   _exit(exit_code_setup);
 }
 
