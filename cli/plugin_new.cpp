@@ -31,6 +31,7 @@ struct Template {
 constexpr std::array templates{Template{"lambda", "cpp", "lambda_cpp", "word_count", "WordCount"},
                                Template{"lambda", "c", "lambda_c", "line_log", nullptr},
                                Template{"lambda", "rust", "lambda_rust", "line_words", "LineWords"},
+                               Template{"lambda", "go", "lambda_go", "line_sizes", nullptr},
                                Template{"source", "cpp", "source_cpp", "line_source", "LineSource"}};
 
 // "geo_index" as "GeoIndex".
@@ -94,7 +95,7 @@ Ending run_plugin_new(const NewArguments& arguments) {
   if (chosen == templates.end())
     return complain(
         Exit::usage,
-        fmt::format("there is no template for a {} in {}; there are lambda in cpp, c and rust, source in cpp",
+        fmt::format("there is no template for a {} in {}; there are lambda in cpp, c, rust and go, source in cpp",
                     shown(arguments.kind), shown(arguments.language)));
   const fs::path to = arguments.dir.empty() ? fs::path(arguments.name) : fs::path(arguments.dir);
   std::error_code error;
@@ -119,7 +120,7 @@ void add_plugin_new(Command& plugin, Context& context) {
   auto arguments = std::make_shared<NewArguments>();
   command.argument("NAME", arguments->name, "The plugin's id");
   command.option("--kind", arguments->kind, "KIND", "lambda (the default) or source");
-  command.option("--lang", arguments->language, "LANG", "cpp (the default), c or rust");
+  command.option("--lang", arguments->language, "LANG", "cpp (the default), c, rust or go");
   command.option("--dir", arguments->dir, "DIR", "Where to make it; else ./NAME");
   command.footer(
       "\nExamples:\n  cape plugin new geo_index\n  cape plugin new ticker --kind source\n"

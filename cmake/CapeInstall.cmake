@@ -10,7 +10,7 @@ configure_package_config_file(cmake/package/CapeConfig.cmake.in ${PROJECT_BINARY
 # 0.x promises nothing but its own minor.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/CapeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/CapeConfig.cmake ${PROJECT_BINARY_DIR}/package/CapeConfigVersion.cmake
-  cmake/package/CapeAddPlugin.cmake cmake/package/CapeAddRustPlugin.cmake cmake/package/CapeLookAtPlugin.cmake plugin_api/plugin.map DESTINATION ${package_dir})
+  cmake/package/CapeAddPlugin.cmake cmake/package/CapeAddRustPlugin.cmake cmake/package/CapeAddGoPlugin.cmake cmake/package/CapeLookAtPlugin.cmake plugin_api/plugin.map DESTINATION ${package_dir})
 
 file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" to_prefix ${to_prefix})

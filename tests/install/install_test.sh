@@ -136,5 +136,8 @@ new_project geo_source --kind source
 if command -v rustc >/dev/null; then new_project geo_words --lang rust
 else echo "skipped: rustc is missing, so no project in Rust is built; ./run deps installs it"
 fi
+if command -v go >/dev/null; then new_project geo_sizes --lang go
+else echo "skipped: go is missing, so no project in Go is built; ./run deps installs it"
+fi
 ! "$prefix/bin/cape" plugin new geo_log --dir "$work/geo_log" >"$work/out" 2>&1 || die "a project was overwritten"
 echo "ok: cape plugin new makes projects that build and pass their tests"

@@ -1,0 +1,3 @@
+module line_sizes
+
+go 1.19
