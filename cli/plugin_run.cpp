@@ -155,10 +155,6 @@ Result<check::Bench> bench_of(const RunArguments& arguments) {
   if (!image) return std::unexpected(image.error());
   auto manifest = check::read_manifest(**image);
   if (!manifest) return std::unexpected(manifest.error());
-  (*image)->id = manifest->id;
-  (*image)->version = manifest->version;
-  (*image)->kinds = manifest->kinds;
-  (*image)->wants = manifest->wants;
   bench.manifest = std::move(*manifest);
   bench.image = std::move(*image);
   auto settings = parse_settings(arguments.settings);

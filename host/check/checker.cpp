@@ -17,6 +17,13 @@ namespace {
 
 constexpr std::uint64_t file_bytes_max = 256u << 20;
 
+void note_manifest(const child::ManifestReport& manifest, child::PluginImage& image) {
+  image.id = manifest.id;
+  image.version = manifest.version;
+  image.kinds = manifest.kinds;
+  image.wants = manifest.wants;
+}
+
 void read_file(Bench& bench, child::PluginImage& image) {
   bench.form = read_form(image, bench.bytes, bench.in_process);
   if (!bench.is_library()) return;
@@ -24,10 +31,7 @@ void read_file(Bench& bench, child::PluginImage& image) {
   bench.note = std::move(read.note);
   bench.abi = std::move(read.abi);
   bench.manifest = std::move(read.manifest);
-  image.id = bench.manifest.id;
-  image.version = bench.manifest.version;
-  image.kinds = bench.manifest.kinds;
-  image.wants = bench.manifest.wants;
+  note_manifest(bench.manifest, image);
 }
 
 bool names(const std::vector<std::string>& wanted, const Check& check) {
@@ -146,11 +150,12 @@ Result<std::shared_ptr<child::PluginImage>> take_image(const fs::path& file) {
   return image;
 }
 
-Result<child::ManifestReport> read_manifest(const child::PluginImage& image) {
+Result<child::ManifestReport> read_manifest(child::PluginImage& image) {
   const MappedImage mapped(image);
   NoteRead read = read_note(mapped.bytes(), false);
   if (read.abi.verdict != Verdict::pass) return fail(ErrorCode::conflict, std::move(read.abi.text));
   if (read.note.verdict != Verdict::pass) return fail(ErrorCode::invalid, std::move(read.note.text));
+  note_manifest(read.manifest, image);
   return std::move(read.manifest);
 }
 

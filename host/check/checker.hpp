@@ -42,8 +42,8 @@ Result<CheckReport> check_plugin(const fs::path& file, const CheckOptions& optio
 
 // A plugin's file as a child needs it: sealed, hashed. Error: invalid with what is wrong.
 Result<std::shared_ptr<child::PluginImage>> take_image(const fs::path& file);
-// Its manifest, read in a confined child without running any of it. Error::conflict: of another ABI; else
-// invalid.
-Result<child::ManifestReport> read_manifest(const child::PluginImage& image);
+// Its manifest, read in a confined child without running any of it, and noted in the image. Error::conflict:
+// of another ABI; else invalid.
+Result<child::ManifestReport> read_manifest(child::PluginImage& image);
 
 }  // namespace cape::check

@@ -76,9 +76,6 @@ Result<child::PluginImagePtr> take_probe() {
   if (!image) return std::unexpected(image.error());
   auto manifest = read_manifest(**image);
   if (!manifest) return std::unexpected(manifest.error());
-  (*image)->id = manifest->id;
-  (*image)->version = manifest->version;
-  (*image)->kinds = manifest->kinds;
   return *image;
 }
 

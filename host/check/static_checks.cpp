@@ -3,22 +3,11 @@
 
 #include <array>
 
-#include <fmt/format.h>
-
-#include "core/types.hpp"
 #include "host/check/check.hpp"
 #include "host/child/runner/file_checks.hpp"
 
 namespace cape::check {
 namespace {
-
-std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t names_max = 5;
-  std::string text;
-  for (std::size_t i = 0; i < names.size() && i < names_max; ++i)
-    text += (i == 0 ? "" : ", ") + printable(names[i], 100);
-  return names.size() > names_max ? fmt::format("{} and {} more", text, names.size() - names_max) : text;
-}
 
 // What these say was found out before any check ran.
 Finding check_form(const Bench& bench) {
@@ -50,7 +39,7 @@ Finding check_oddities(const Bench& bench) {
     return {Verdict::fail, "the file has a set-user-id bit; chmod a-s it"};
   const Result<child::ElfFile> elf = child::read_elf(bench.bytes);
   if (!elf || elf->resolvers.empty()) return {};
-  return {Verdict::information, fmt::format("resolvers run while it is loaded: {}", listed(elf->resolvers))};
+  return {Verdict::information, "resolvers run while it is loaded: " + child::listed_names(elf->resolvers)};
 }
 
 template <std::size_t index>

@@ -31,15 +31,6 @@ bool is_in(const Names& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t names_max = 5;
-  std::string text;
-  for (std::size_t i = 0; i < names.size() && i < names_max; ++i)
-    text += (i == 0 ? "" : ", ") + printable(names[i], 100);
-  if (names.size() > names_max) text += " and " + std::to_string(names.size() - names_max) + " more";
-  return text;
-}
-
 FileFinding look_at_exports(const ElfFile& elf) {
   std::vector<std::string> stolen, others;
   for (const std::string& name : elf.exported) {
@@ -49,11 +40,11 @@ FileFinding look_at_exports(const ElfFile& elf) {
       others.push_back(name);
   }
   if (!stolen.empty())
-    return {Kind::bad, "it defines " + listed(stolen) +
+    return {Kind::bad, "it defines " + listed_names(stolen) +
                            ", which the process it is loaded into uses; link it with plugin.map of the Cape "
                            "package"};
   if (!others.empty())
-    return {Kind::warning, "besides its entry it exports " + listed(others) +
+    return {Kind::warning, "besides its entry it exports " + listed_names(others) +
                                "; link it with plugin.map of the Cape package (cape_add_plugin does)"};
   return {};
 }
@@ -64,7 +55,7 @@ FileFinding look_at_needed(const ElfFile& elf) {
     if (!is_in(loaded_already, name)) missing.push_back(name);
   if (missing.empty()) return {};
   return {Kind::bad,
-          "it needs " + listed(missing) + ", which is not there where plugins run; link it statically"};
+          "it needs " + listed_names(missing) + ", which is not there where plugins run; link it statically"};
 }
 
 FileFinding look_at_hardening(const ElfFile& elf) {
@@ -106,6 +97,15 @@ constexpr FileCheck checks[] = {
 };
 
 }  // namespace
+
+std::string listed_names(const std::vector<std::string>& names) {
+  constexpr std::size_t names_max = 5;
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < names_max; ++i)
+    text += (i == 0 ? "" : ", ") + printable(names[i], 100);
+  if (names.size() > names_max) text += " and " + std::to_string(names.size() - names_max) + " more";
+  return text;
+}
 
 std::span<const FileCheck> file_checks() {
   return checks;

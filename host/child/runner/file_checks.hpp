@@ -25,6 +25,9 @@ struct FileCheck {
 };
 std::span<const FileCheck> file_checks();
 
+// The first of them, for a person.
+std::string listed_names(const std::vector<std::string>& names);
+
 // The first check that the file fails. `id` null: none.
 struct FileFault {
   const char* id = nullptr;
