@@ -10,6 +10,7 @@
 #include "host/child/given_jobs.hpp"
 #include "host/child/job_request.hpp"
 #include "host/child/over_process.hpp"
+#include "host/child/progress_watch.hpp"
 #include "host/child/responses.hpp"
 
 namespace cape::child {
@@ -56,10 +57,7 @@ class LambdaChildOverProcess final : public LambdaChild {
   std::vector<ChildJobDone> own_;  // settled here; reported by the next poll()
   bool has_flush_ = false, taking_back_ = false, ended_ = false;
 
-  // What running() saw last.
-  std::optional<ChildWords> seen_words_;
-  std::uint64_t seen_beat_ = 0;
-  std::int64_t seen_started_ns_ = 0, seen_heartbeat_ns_ = 0;
+  ProgressWatch watch_;
 };
 
 void LambdaChildOverProcess::poll(std::vector<LambdaReport>& out) {
@@ -127,7 +125,7 @@ bool LambdaChildOverProcess::submit(const wire::RunJob& job, bool singly) {
   std::uint8_t* at = link_.open_request(FrameKind::run_job, fit.body_bytes);
   if (at == nullptr) return false;
   write_run_job(job, {.first_number = jobs_.next_number(), .count = fit.count, .singly = singly}, at);
-  if (jobs_.unsettled() == 0) seen_words_.reset();  // the time it was idle is no event's
+  if (jobs_.unsettled() == 0) watch_.restart();
   jobs_.add(job, fit.count, singly, boot_ns());
   link_.publish_request();
   return true;
@@ -147,25 +145,20 @@ void LambdaChildOverProcess::refuse(const wire::RunJob& job) {
 
 LambdaChild::Running LambdaChildOverProcess::running() {
   if (ended_ || !link_.ready() || jobs_.unsettled() == 0) return {};
-  const ChildWords words = link_.words();
   const std::int64_t now = boot_ns();
-  if (words != seen_words_) {
-    seen_words_ = words;
-    seen_started_ns_ = seen_heartbeat_ns_ = now;
-  }
-  if (const std::uint64_t beat = link_.heartbeat(); beat != seen_beat_) {
-    seen_beat_ = beat;
-    seen_heartbeat_ns_ = now;
-  }
-  std::optional<GivenJobs::Place> place = jobs_.running(words);
+  ProgressWatch::Look seen = watch_.look(link_.words(), link_.heartbeat(), jobs_.next_number(), now);
+  std::optional<GivenJobs::Place> place = jobs_.running(seen.words);
   // Jobs are out, yet nothing runs and nothing moves: its own words can not be believed, so its oldest
-  // counts.
-  if (!place && now - seen_heartbeat_ns_ > stalled_ns) place = jobs_.oldest();
+  // counts, and no heartbeat is one of it.
+  if (!place && now - seen.started_ns > stalled_ns) {
+    place = jobs_.oldest();
+    seen.heartbeat_ns = seen.started_ns;
+  }
   if (!place) return {};
   return {.job = place->job,
           .sequence = place->sequence,
-          .seen_started_ns = seen_started_ns_,
-          .seen_heartbeat_ns = seen_heartbeat_ns_};
+          .seen_started_ns = seen.started_ns,
+          .seen_heartbeat_ns = seen.heartbeat_ns};
 }
 
 void LambdaChildOverProcess::take_back() {
