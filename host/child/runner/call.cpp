@@ -84,27 +84,26 @@ cape_status LambdaCall::emit(cape_call* call, std::uint32_t index, cape_bytes ou
   return CAPE_NO_MEMORY;
 }
 
-cape_status LambdaCall::reserve(cape_call* call, std::uint32_t index, std::uint64_t n,
-                                std::uint8_t** dst) try {
+cape_status LambdaCall::reserve(cape_call* call, std::uint32_t index, std::uint64_t n, std::uint8_t** dst) {
   LambdaCall& me = self(call);
   if (dst == nullptr) return CAPE_BAD_INPUT;
   if (const cape_status refused = me.check_output(index, n); refused != CAPE_OK) return refused;
-  me.reserved_.resize(n);
+  std::uint8_t* const room = me.reserved_.take(n);
+  me.reserving_ = room != nullptr;
+  if (room == nullptr) return CAPE_NO_MEMORY;
   me.reserved_index_ = index;
-  me.reserving_ = true;
-  *dst = reinterpret_cast<std::uint8_t*>(me.reserved_.data());
+  *dst = room;
   return CAPE_OK;
-} catch (const std::bad_alloc&) {
-  return CAPE_NO_MEMORY;
 }
 
 cape_status LambdaCall::commit(cape_call* call, std::uint64_t used) try {
   LambdaCall& me = self(call);
-  if (!me.reserving_ || used > me.reserved_.size()) return CAPE_BAD_INPUT;
+  if (!me.reserving_ || used > me.reserved_.bytes()) return CAPE_BAD_INPUT;
   me.reserving_ = false;
+  if (!me.reserved_.is_whole()) return CAPE_LIMIT;  // it wrote past its room
   if (const cape_status refused = me.check_output(me.reserved_index_, used); refused != CAPE_OK)
     return refused;
-  me.store(me.reserved_index_, std::string_view(me.reserved_).substr(0, used));
+  me.store(me.reserved_index_, me.reserved_.front(used));
   return CAPE_OK;
 } catch (const std::bad_alloc&) {
   return CAPE_NO_MEMORY;

@@ -12,6 +12,7 @@
 
 #include "host/child/runner/channel.hpp"
 #include "host/child/runner/deadline.hpp"
+#include "host/child/runner/guarded_space.hpp"
 #include "host/child/runner/older_tables.hpp"
 
 namespace cape::child {
@@ -63,7 +64,7 @@ class LambdaCall {
   std::uint64_t progress_ = 0;
   std::vector<Output> outputs_;
   std::string arena_;
-  std::string reserved_;  // what reserve handed out
+  GuardedSpace reserved_;  // what reserve handed out
   std::uint32_t reserved_index_ = 0;
   bool reserving_ = false;
   struct Indexed {
