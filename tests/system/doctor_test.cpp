@@ -66,8 +66,28 @@ TEST_F(Doctor, BelowTheRequiredLevelItSaysThatNoPluginWouldRun) {
   EXPECT_THAT(site_.cape({"doctor"}).err, HasSubstr("level C here and B is required"));
 }
 
-TEST_F(Doctor, WhereNoChildStartsNothingPassesForHeld) {
+TEST_F(Doctor, WithoutSeccompItSaysSoAndWhatTheOtherWallsHoldAndDoNot) {
+  site_.configure(R"(sandbox = { require = "D" }
+)");
   site_.on_kernel_without("seccomp");
+
+  const json all = ask();
+
+  EXPECT_EQ(told_.exit, 1) << "not every attempt fails without it";
+  EXPECT_EQ(all["level"], "D");
+  EXPECT_THAT(all["missing"].get<std::string>(), HasSubstr("seccomp: "));
+  const auto result_of = [&](const std::string& id) {
+    for (const json& row : all["attempts"])
+      if (row["id"] == id) return row["result"].get<std::string>();
+    return std::string("not tried");
+  };
+  for (const char* held : {"host_file", "write_outside", "host_processes", "capabilities", "memory"})
+    EXPECT_EQ(result_of(held), "held") << held;
+  for (const char* open : {"fork", "new_code"}) EXPECT_EQ(result_of(open), "not held") << open;
+}
+
+TEST_F(Doctor, WhereNoChildStartsNothingPassesForHeld) {
+  site_.on_kernel_without("nnp");
 
   const json all = ask();
 

@@ -9,6 +9,7 @@
 namespace cape::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class Levels : public ::testing::Test {
@@ -90,6 +91,31 @@ TEST_F(Levels, WithoutSeccompNoPluginRunsAtLevelC) {
   ASSERT_TRUE(site_.up()) << site_.up_log();
 
   expect_refused("sandbox level D is below the required level C");
+}
+
+TEST_F(Levels, WithoutSeccompPluginsRunAtLevelDIfThatIsEnough) {
+  configure("D");
+  site_.on_kernel_without("seccomp");
+
+  ASSERT_TRUE(site_.up()) << site_.up_log();
+
+  EXPECT_TRUE(audited_all()) << site_.up_log();
+  EXPECT_THAT(levels(), ::testing::ElementsAre("D", "D"));
+  EXPECT_THAT(site_.up_log(), HasSubstr("seccomp: filters need a kernel with CONFIG_SECCOMP_FILTER"));
+}
+
+TEST_F(Levels, WithoutSeccompTheDefaultRefusesAndNamesLayerAndRemedy) {
+  configure("B");
+  site_.on_kernel_without("seccomp");
+
+  ASSERT_TRUE(site_.up()) << site_.up_log();
+
+  expect_refused("sandbox level D is below the required level B; missing: ");
+  const auto told = plugins();
+  for (const auto& aside : told.at("set_aside"))
+    EXPECT_THAT(aside.at("reason").get<std::string>(),
+                AllOf(HasSubstr("seccomp: filters need a kernel with CONFIG_SECCOMP_FILTER"),
+                      HasSubstr("or accept less with `sandbox = { require = \"D\" }` in cape.toml")));
 }
 
 TEST_F(Levels, WithoutLandlockTheOtherWallsMakeLevelB) {

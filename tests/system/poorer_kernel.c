@@ -3,6 +3,7 @@
  *   seccomp   seccomp filters cannot be installed
  *   landlock  there is no landlock
  *   mounts    nothing can be mounted
+ *   nnp       no process can give up gaining privileges: nothing that wants to be confined starts there
  *   unshare   no process can leave its namespaces for new ones, only be made in new ones
  * Ends with 125 and says why if it cannot be arranged. */
 #define _GNU_SOURCE
@@ -48,18 +49,23 @@ static void install(struct sock_filter* filter, unsigned short length) {
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) stop("seccomp");
 }
 
-static void allow_no_seccomp(void) {
+/* Fails seccomp(2) if `whole`, and prctl(2) with `option`. */
+static void refuse_to_confine(int whole, unsigned option) {
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, whole ? 3 : 4, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECCOMP, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, option, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   install(filter, sizeof filter / sizeof filter[0]);
 }
+
+static void allow_no_seccomp(void) { refuse_to_confine(1, PR_SET_SECCOMP); }
+
+static void allow_no_new_privileges_bit(void) { refuse_to_confine(0, PR_SET_NO_NEW_PRIVS); }
 
 /* Fails `count` calls with `error`. */
 static void refuse(const int* calls, int count, int error) {
@@ -91,13 +97,15 @@ static void allow_no_unshare(void) {
 
 int main(int count, char** words) {
   if (count < 3) {
-    fprintf(stderr, "usage: poorer-kernel userns|seccomp|landlock|mounts|unshare COMMAND [ARGS...]\n");
+    fprintf(stderr, "usage: poorer-kernel userns|seccomp|nnp|landlock|mounts|unshare COMMAND [ARGS...]\n");
     return 125;
   }
   if (strcmp(words[1], "userns") == 0)
     allow_no_user_namespaces();
   else if (strcmp(words[1], "seccomp") == 0)
     allow_no_seccomp();
+  else if (strcmp(words[1], "nnp") == 0)
+    allow_no_new_privileges_bit();
   else if (strcmp(words[1], "landlock") == 0)
     allow_no_landlock();
   else if (strcmp(words[1], "mounts") == 0)

@@ -114,10 +114,29 @@ void close_all_but_own(bool keep_plugin) {
 void judge(const RunnerContext& context, const Steps& steps) {
   const SandboxReport& have = context.sandbox;
   if (have.level <= context.setup.require_level) return;
-  steps.give_up(
-      std::string("sandbox level ") + have.level + " is below the required level " +
-      context.setup.require_level + "; missing: " + have.missing +
-      ". Give the machine these layers, or accept less with `sandbox = { require = \"C\" }` in cape.toml");
+  steps.give_up(std::string("sandbox level ") + have.level + " is below the required level " +
+                context.setup.require_level + "; missing: " + have.missing +
+                ". Give the machine these layers, or accept less with `sandbox = { require = \"" +
+                have.level + "\" }` in cape.toml");
+}
+
+bool is_pure(const Setup& setup) {
+  return setup.read.empty() && setup.write.empty() && setup.code.empty() && setup.state_dir.empty();
+}
+
+// What no level goes without: of layers that stand in for each other, one has to be there.
+void insist(const RunnerContext& context, const Layers& layers, const Steps& steps) {
+  const bool sees_own_files_alone = layers.has("mountns") || layers.has_landlock();
+  const std::string missing = "; missing: " + layers.report().missing;
+  if (layers.has("seccomp")) {
+    if (is_pure(context.setup) || sees_own_files_alone) return;  // pure: its second stage opens nothing
+    steps.give_up("a grant of files needs mounts or landlock, and this kernel refuses both" + missing +
+                  ". Take read, write and state out of the grant, or give the machine one of them");
+  }
+  // Then a plugin may start processes and close what tells of its end: pid 1 takes them all with it.
+  if (layers.has("pidns") && sees_own_files_alone) return;
+  steps.give_up("without seccomp a plugin runs only with user namespaces and mounts or landlock" + missing +
+                ". Give the machine these layers: no sandbox.require makes up for them");
 }
 
 // With the host's network in sight nothing but the ports of the grant may be reached, whatever level is asked
@@ -161,13 +180,15 @@ void note_network(const Setup& setup, Layers& layers, const Steps& steps) {
   const std::string escapes = probe ? try_to_escape() : std::string();
   steps.must("last words", install_last_words(context.response));
   steps.layer("seccomp", install_filter(context.setup.seccomp_guard, false));
-  if (layers.has("seccomp"))
+  context.filtered = layers.has("seccomp");
+  if (context.filtered)
     steps.must("seccomp", install_filter(context.setup.seccomp_load, false));
   else if (!context.setup.network.empty())
     steps.give_up("grant.network needs seccomp, which this kernel refuses");
   context.sandbox = layers.report();
   if (probe) report_probe(context, escapes);
   judge(context, steps);
+  insist(context, layers, steps);
   _exit(serve(context));
 }
 

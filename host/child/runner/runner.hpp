@@ -15,13 +15,15 @@ namespace cape::child {
 struct RunnerContext {
   Setup setup;
   SandboxReport sandbox;
+  bool filtered = false;                     // the first stage of seccomp is on
   const RequestHeader* request = nullptr;    // mapped read-only, ring behind it
   ResponseHeader* response = nullptr;        // mapped read-write, ring behind it
   std::string plugin_path;                   // for dlopen, absolute, inside the sandbox
   int control_fd = fd_control;               // doorbells
 };
 
-// Stage 2 of seccomp and whatever else must be on before the first event. Returns its layer names.
+// Stage 2 of seccomp, which must be on before the first event. Returns its layer's name; empty where the kernel has
+// no seccomp and the operator takes that.
 Result<std::string> tighten(const RunnerContext& context);
 
 // Loads the plugin, creates the instance, answers requests until it is told to stop. Returns the exit code.
