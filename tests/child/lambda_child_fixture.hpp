@@ -53,6 +53,18 @@ class LambdaChildTest : public testing::Test {
     const auto ended = pick<ChildEnded>(reports);
     return ended.empty() ? ChildEnded{} : ended.front();
   }
+  // Until a job or the child has ended.
+  Reports wait_any_end() {
+    return poll_until<LambdaReport>(*child_, [](const Reports& all) {
+      return !pick<ChildEnded>(all).empty() || !pick<ChildJobDone>(all).empty();
+    });
+  }
+  // Whether the child that `reports` tell of, from its start on, has this layer.
+  static bool has_layer(const Reports& reports, const std::string& layer) {
+    const auto ready = pick<ChildReady>(reports);
+    return !ready.empty() &&
+           ("," + ready[0].sandbox.layers + ",").find("," + layer + ",") != std::string::npos;
+  }
   // Runs one job of one event, alone.
   ChildJobDone run(const std::string& plugin, const std::string& payload) {
     start(plugin);

@@ -72,9 +72,7 @@ TEST_F(LambdaChildTest, ZooUnknownEndIsNoSuccess) {
   start("rings");
   give(job_of(1, "s", {"end_unknown"}));
 
-  const Reports reports = poll_until<LambdaReport>(*child_, [](const Reports& all) {
-    return !pick<ChildEnded>(all).empty() || !pick<ChildJobDone>(all).empty();
-  });
+  const Reports reports = wait_any_end();
 
   for (const ChildJobDone& done : pick<ChildJobDone>(reports)) {
     EXPECT_NE(done.status.end.kind, OutcomeKind::ok);
@@ -118,9 +116,7 @@ TEST_P(ZooDoorbell, DoesNotGetInTheWayOfTheHost) {
   start("rings");
   give(job_of(1, "s", {GetParam(), "fine"}));
 
-  const Reports reports = poll_until<LambdaReport>(*child_, [](const Reports& all) {
-    return !pick<ChildEnded>(all).empty() || !pick<ChildJobDone>(all).empty();
-  });
+  const Reports reports = wait_any_end();
 
   // Refused, or ended, or of no effect: in each case one end of the job, and no descriptor is left.
   std::size_t ends = pick<ChildJobDone>(reports).size();
