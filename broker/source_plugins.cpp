@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/clock.hpp"
 #include "core/log.hpp"
 
 namespace cape::broker {
@@ -20,12 +21,29 @@ void SourcePlugins::take(const child::Intake& intake) {
         std::ranges::find_if(serving_, [&](const auto& s) { return s->id == id && s->is_source(); });
     links_[i].set_image(image == serving_.end() ? nullptr : *image, missing(id));
   }
+  write_verdicts(intake);
+}
+
+// The last word of each domain on the bytes that it ran.
+void SourcePlugins::note_trouble(DomainIndex domain, const SourceLink::Judged& judged) {
+  const std::string& name = config_.domains[domain].name;
+  for (auto& [hash, of_hash] : troubles_) of_hash.erase(name);
+  if (!judged.trouble.empty()) troubles_[judged.hash][name] = judged.trouble;
+  std::erase_if(troubles_, [](const auto& of_hash) { return of_hash.second.empty(); });
+}
+
+void SourcePlugins::write_verdicts(const child::Intake& intake) {
+  std::vector<child::FileVerdict> files = intake.files();
+  last_good_.correct(files);
+  pins_.correct(files);
+  status_files_.update(files, troubles_, wall_ns());
 }
 
 void SourcePlugins::judge(const child::Intake& intake) {
   for (DomainIndex i = 0; i < links_.size(); ++i) {
     const std::optional<SourceLink::Judged> judged = links_[i].take_judged();
     if (!judged) continue;
+    note_trouble(i, *judged);
     const std::string& id = config_.domains[i].source;
     if (judged->trouble.empty()) {
       last_good_.works(serving_, judged->hash);
@@ -39,6 +57,7 @@ void SourcePlugins::judge(const child::Intake& intake) {
       for (const wire::SetAside& aside : last_good_.set_aside())
         if (aside.hash == judged->hash) log::error("broker", "{} is set aside: {}", aside.file, aside.reason);
     }
+    write_verdicts(intake);
   }
 }
 

@@ -15,12 +15,12 @@
 #include "host/child/intake.hpp"
 #include "host/child/last_good.hpp"
 #include "host/child/pins.hpp"
+#include "host/child/status_files.hpp"
 #include "host/worker/children.hpp"
 #include "host/worker/host_loop.hpp"
 #include "host/worker/kept_versions.hpp"
 #include "host/worker/plan.hpp"
 #include "host/worker/session.hpp"
-#include "host/worker/status_files.hpp"
 #include "host/worker/worker.hpp"
 
 namespace cape::host {
@@ -101,11 +101,12 @@ class Loop final : public HostLoop {
   Session session_;
   Shelves shelves_;
   std::map<LambdaIndex, std::string> told_troubles_;
-  TroublesByHash troubles_;                          // as the worker says them, of bytes that were to run
+  child::TroublesByHash troubles_;                          // as the worker says them, of bytes that were to run
   std::map<LambdaIndex, wire::ServedVersion> said_;  // by the broker, of lambdas that have a canary
   std::vector<std::string> named_hashes_;            // in there
   KeptVersions kept_;
-  StatusFiles status_files_;
+  child::StatusFiles status_files_{
+      [this](const std::string& plugin) { return !child::runs_sources_alone(config_, plugin); }};
   child::LastGood last_good_;
   child::Pins pins_;
   Children children_;

@@ -1,5 +1,5 @@
 // What stands beside a plugin file about it.
-#include "host/worker/status_files.hpp"
+#include "host/child/status_files.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,10 +10,9 @@
 
 #include "tests/fakes/temp_dir.hpp"
 
-namespace cape::host {
+namespace cape::child {
 namespace {
 
-using child::FileVerdict;
 using nlohmann::json;
 using ::testing::ElementsAre;
 
@@ -22,7 +21,7 @@ constexpr std::int64_t noon_ns = 1'700'000'000 * ns_per_s;
 class StatusFilesTest : public ::testing::Test {
  protected:
   FileVerdict good(const std::string& name, const std::string& hash) const {
-    auto image = std::make_shared<child::PluginImage>();
+    auto image = std::make_shared<PluginImage>();
     image->id = "shout";
     image->version = "1.2.0";
     image->hash = hash;
@@ -33,7 +32,7 @@ class StatusFilesTest : public ::testing::Test {
   }
 
   test::TempDir dir;
-  StatusFiles files;
+  StatusFiles files{[](const std::string&) { return true; }};
 };
 
 TEST_F(StatusFilesTest, TellsTheVerdictBesideThePlugin) {
@@ -79,6 +78,34 @@ TEST_F(StatusFilesTest, GoesWithItsPluginAndIsNotWrittenForABuiltInOne) {
   EXPECT_FALSE(std::filesystem::exists(dir / "a.status.json"));
 }
 
+// Broker and host watch the same directory, and only one of them tells of a file.
+TEST_F(StatusFilesTest, LeavesToTheOtherWriterWhatIsNotItsOwn) {
+  bool ours = true;
+  StatusFiles some([&](const std::string& plugin) { return ours || plugin.empty(); });
+  some.update({good("a.so", "h1")}, {}, noon_ns);
+  test::write_file(dir / "b.status.json", "the other's");
+
+  ours = false;
+  some.update({good("a.so", "h2"), good("b.so", "h3")}, {}, noon_ns);
+
+  EXPECT_EQ(told("a.status.json")["hash"], "h1") << "it is the other's now: neither changed nor taken away";
+  EXPECT_EQ(test::read_file(dir / "b.status.json"), "the other's");
+  some.update({}, {}, noon_ns);
+  EXPECT_TRUE(std::filesystem::exists(dir / "a.status.json"));
+}
+
+TEST_F(StatusFilesTest, BrokerTellsOfWhatOnlySourcesRun) {
+  Config config;
+  config.domains.push_back({.name = "history", .source = "files"});
+  config.domains.push_back({.name = "other", .source = "both"});
+  config.topologies.push_back({.name = "audit", .lambdas = {{.name = "write", .plugin = "both"}}});
+
+  EXPECT_TRUE(runs_sources_alone(config, "files"));
+  EXPECT_FALSE(runs_sources_alone(config, "both")) << "a host tells why a lambda of it does not run";
+  EXPECT_FALSE(runs_sources_alone(config, "shout"));
+  EXPECT_FALSE(runs_sources_alone(config, ""));
+}
+
 // A link there may lead to any file of the host.
 TEST_F(StatusFilesTest, DoesNotReplaceOrFollowALink) {
   test::write_file(dir / "precious", "keep");
@@ -92,4 +119,4 @@ TEST_F(StatusFilesTest, DoesNotReplaceOrFollowALink) {
 }
 
 }  // namespace
-}  // namespace cape::host
+}  // namespace cape::child

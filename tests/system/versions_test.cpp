@@ -218,6 +218,11 @@ grant  = { state = true }
   expect_serving("liar", "1.0.0");
   EXPECT_THAT(aside_reason(), HasSubstr("version 1.0.0"));
   EXPECT_THAT(site.up_log(), HasSubstr("liar.so is set aside"));
+  const auto told = nlohmann::json::parse(read_text(plugin("liar.status.json")), nullptr, false);
+  ASSERT_TRUE(told.is_object()) << read_text(plugin("liar.status.json"));
+  EXPECT_EQ(told.value("state", ""), "set_aside");
+  EXPECT_THAT(told.value("reason", ""), HasSubstr("it ended 3 times before any query succeeded"));
+  EXPECT_EQ(told.at("still_good").value("version", ""), "1.0.0");
   const auto is_done = [&] {
     return site.cape({"subject", "history", "a"}).out.find("done") != std::string::npos;
   };

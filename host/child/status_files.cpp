@@ -1,5 +1,6 @@
-#include "host/worker/status_files.hpp"
+#include "host/child/status_files.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -14,26 +15,26 @@
 #include "core/log.hpp"
 #include "core/unique_fd.hpp"
 
-namespace cape::host {
+namespace cape::child {
 namespace {
 
 using nlohmann::json;
 
-const char* name_of(child::FileVerdict::State state) {
+const char* name_of(FileVerdict::State state) {
   switch (state) {
-    case child::FileVerdict::State::serves:
+    case FileVerdict::State::serves:
       return "serves";
-    case child::FileVerdict::State::stands_by:
+    case FileVerdict::State::stands_by:
       return "stands_by";
-    case child::FileVerdict::State::set_aside:
+    case FileVerdict::State::set_aside:
       return "set_aside";
   }
   return "unknown";
 }
 
-json verdict_of(const child::FileVerdict& file, const TroublesByHash& troubles) {
+json verdict_of(const FileVerdict& file, const TroublesByHash& troubles) {
   json verdict = {{"file", file.file.filename().string()}, {"state", name_of(file.state)}};
-  const bool is_aside = file.state == child::FileVerdict::State::set_aside;
+  const bool is_aside = file.state == FileVerdict::State::set_aside;
   if (is_aside) {
     verdict["hash"] = file.hash;
     verdict["reason"] = file.reason;
@@ -84,13 +85,25 @@ fs::path status_file_of(const fs::path& plugin) {
   return plugin.parent_path() / (plugin.stem().string() + ".status.json");
 }
 
-void StatusFiles::update(const std::vector<child::FileVerdict>& files, const TroublesByHash& troubles,
+bool runs_sources_alone(const Config& config, const std::string& plugin) {
+  const auto has_lambda = [&](const TopologyConfig& topology) {
+    return std::ranges::find(topology.lambdas, plugin, &LambdaConfig::plugin) != topology.lambdas.end();
+  };
+  return std::ranges::find(config.domains, plugin, &DomainConfig::source) != config.domains.end() &&
+         std::ranges::none_of(config.topologies, has_lambda);
+}
+
+void StatusFiles::update(const std::vector<FileVerdict>& files, const TroublesByHash& troubles,
                          std::int64_t wall_ns) {
   std::map<fs::path, std::string> gone = written_;
-  for (const child::FileVerdict& file : files) {
+  for (const FileVerdict& file : files) {
     if (!file.watched) continue;
     const fs::path beside = status_file_of(file.file);
     gone.erase(beside);
+    if (!is_ours_(file.image ? file.image->id : std::string())) {
+      written_.erase(beside);
+      continue;
+    }
     json verdict = verdict_of(file, troubles);
     std::string text = text_of(verdict);
     std::string& written = written_[beside];
@@ -109,8 +122,9 @@ void StatusFiles::write(const fs::path& file, const std::string& text) {
   const int error = replace(file, text);
   bool& told = told_[file.parent_path()];
   if (error == 0 || std::exchange(told, true)) return;
-  log::warning("host", "cannot write {}: {}; verdicts of the plugins in {} are in `cape plugin list` alone",
+  log::warning("plugins",
+               "cannot write {}: {}; verdicts of the plugins in {} are in `cape plugin list` alone",
                file.string(), std::strerror(error), file.parent_path().string());
 }
 
-}  // namespace cape::host
+}  // namespace cape::child
