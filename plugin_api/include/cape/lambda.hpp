@@ -55,7 +55,8 @@ class Event {
   bool is_replay() const { return has(CAPE_EVENT_REPLAY); }
   bool is_late() const { return has(CAPE_EVENT_LATE); }
 
-  // What a lambda that this one `needs` gave for this event; empty: nothing. nullopt: `needs` does not name it.
+  // What a lambda that this one `needs` gave for this event; empty: nothing. nullopt: `needs` does not name
+  // it.
   std::optional<std::string_view> input(std::string_view lambda) const {
     for (std::uint32_t i = 0; i < event_->input_count; ++i) {
       if (text_of(event_->inputs[i]->lambda) == lambda) return text_of(event_->inputs[i]->output);
@@ -81,14 +82,19 @@ class Call : public CallControl {
   void emit(std::string_view output) const {
     accept(table_->emit(table_, index_, bytes_of(output)), output.size(), second_output);
   }
-  // Room for an output that is written in place: `bytes` long until the next reserve, commit or return.
+  // Room for an output that is written in place: `bytes` long until the next reserve, commit or return. A
+  // write past it is LIMIT at the commit, or ends the child: a page that nobody may touch lies behind it.
   std::uint8_t* reserve(std::uint64_t bytes) const {
     std::uint8_t* room = nullptr;
     accept(table_->reserve(table_, index_, bytes, &room), bytes, second_output);
     return room;
   }
   void commit(std::uint64_t used) const {
-    accept(table_->commit(table_, used), used,
+    const cape_status status = table_->commit(table_, used);
+    if (status == CAPE_LIMIT)
+      throw Failure(
+          Outcome::of(status, "it wrote past the room it had reserved: reserve as much as is written"));
+    accept(status, used,
            "commit() of an output needs a reserve() before it of at least as many bytes, once an event");
   }
 
