@@ -9,14 +9,18 @@ bool Scheduler::State::waits_for_room(Lane& lane) const {
   return lane.outputs && lane.outputs->ticket != 0 && first_ready(lane) != nullptr;
 }
 
-// Something of it is on its way, so that it will come to an end by itself.
+// Something of it is on its way, so that it will come to an end by itself. One that waits for room for
+// outputs while another of its lambdas was let go for a full queue may wait for just those who wait for it.
 bool Scheduler::State::goes_on(Subject& s, const TopologyPlace& place) const {
   if (s.ping_out || s.more_answers) return true;
+  bool waits = false, was_left = false;
   for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i) {
     Lane& lane = s.lanes[i];
-    if (lane.has_jobs() || lane.queued || waits_for_room(lane)) return true;
+    if (lane.has_jobs() || lane.queued) return true;
+    waits |= waits_for_room(lane);
+    was_left |= lane.left != Left::no;
   }
-  return false;
+  return waits && !was_left;
 }
 
 // Of a subject that stands still because outputs wait for a parked lambda: its events wait at the source.
