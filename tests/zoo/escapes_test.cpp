@@ -158,14 +158,16 @@ TEST_F(LambdaChildTest, ZooTenThousandThreadsAreCutAtTheLimit) {
 
   const Reports reports = wait_any_end();
 
-  if (!has_layer(reports, "userns") && !has_layer(reports, "uid") && !is_counted(reports))
+  const bool by_user = has_layer(reports, "userns") || has_layer(reports, "uid");
+  if (!by_user && !is_counted(reports))
     GTEST_SKIP()
         << "threads of a user that others use are counted by a control group alone, and there is none";
+  const int room = by_user ? 0 : 4;  // which a group leaves for what it counts beside threads
   const auto done = pick<ChildJobDone>(reports);
   ASSERT_EQ(done.size(), 1u);
   EXPECT_EQ(done[0].status.end.kind, OutcomeKind::failed);
   EXPECT_GT(done[0].status.app_code, 5);
-  EXPECT_LE(done[0].status.app_code, 20);
+  EXPECT_LE(done[0].status.app_code, 20 + room);
 }
 
 class ZooFiles : public LambdaChildTest {
