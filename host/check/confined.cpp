@@ -69,14 +69,13 @@ Result<void> put_up_walls(int answer_fd, std::int64_t ms_max) {
   const auto seconds = static_cast<std::uint64_t>(ms_max / 1'000 + 2);
   if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_DATA, memory_bytes_max) || !limit(RLIMIT_CPU, seconds))
     return fail_errno(ErrorCode::io, "setrlimit", errno);
-  // Such a kernel leaves level D to the plugins, too; a crash stays in here all the same.
-  if (!has_seccomp()) return {};
+  // Such a kernel leaves level D to the plugins, too, or runs none; a crash stays in here all the same.
+  if (!has_seccomp() || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return {};
   const Result<std::string> program = reading_filter(answer_fd);
   if (!program) return std::unexpected(program.error());
   std::vector<sock_filter> steps(program->size() / sizeof(sock_filter));
   std::memcpy(steps.data(), program->data(), steps.size() * sizeof(sock_filter));
   const sock_fprog wish = {static_cast<unsigned short>(steps.size()), steps.data()};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno(ErrorCode::io, "no_new_privs", errno);
   if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &wish) != 0)
     return fail_errno(ErrorCode::io, "seccomp", errno);
   return {};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
@@ -20,8 +21,9 @@ class Doctor : public ::testing::Test {
  protected:
   json ask() {
     told_ = site_.cape({"doctor", "--json"});
-    const json all = json::parse(told_.out, nullptr, false);
-    return all.is_object() ? all : json::object();
+    json all = json::parse(told_.out, nullptr, false);
+    if (!all.is_object() || !all.contains("attempts")) throw std::runtime_error(told_.out + told_.err);
+    return all;
   }
   static std::ptrdiff_t count(const json& all, const std::string& result) {
     return std::ranges::count_if(all["attempts"], [&](const json& row) { return row["result"] == result; });
