@@ -41,29 +41,6 @@ TEST(SchedulerNeeds, DependantStartsWhenTheOtherIsThroughAndGetsWhatItGave) {
   EXPECT_EQ(w.scheduler.counters().outputs_bytes, 0u);
 }
 
-// The line comes by it for the sake of its outputs; what is stored stands past it until it has run.
-TEST(SchedulerNeeds, LateEventIsToldUntilTheLambdaThatRunsAgainHasRunIt) {
-  Dag before(pair());
-  before.events[7] = block(1, 4, {2, 4});
-  before.begin();
-  before.read(7, 4);
-  before.done("up");
-  Dag w(pair(), 2);
-  w.store = before.store;
-  w.events[7] = block(1, 4, {2, 3, 4});
-  const auto told = [&] { return w.store.at(7).topologies.at(0).lambdas.at(0).late.events; };
-
-  w.read(7, 4);  // no host is here
-  ASSERT_EQ(told().size(), 1u);
-  EXPECT_EQ(told()[0].sequence, 3);
-
-  w.begin();
-  EXPECT_EQ(w.done("up").events.count, 3u);
-  w.done("down");
-  EXPECT_TRUE(told().empty());
-  EXPECT_EQ(w.stored_cursor(1), 4);
-}
-
 TEST(SchedulerNeeds, EventForWhichNothingWasGivenComesWithAnInputOfNoBytes) {
   Dag w(pair());
   w.begin();

@@ -55,7 +55,7 @@ class Scenario {
     if (!w_) return wrong_ = "no life of the broker has begun", true;
     if (verb == "host") return host(words), true;
     if (verb == "earlier") return w_->go({EarlierJobs{.may_run = words.at(2) == "run"}}), true;
-    if (verb == "source") return w_->latest[the_subject] = std::stoll(words.at(1)), true;
+    if (verb == "source") return have(words), true;
     if (verb == "read") return read(words), true;
     if (verb == "wait") return w_->wait(std::stoll(words.at(1)) * second), true;
     if (verb == "operator") return operate(words), true;
@@ -66,6 +66,7 @@ class Scenario {
     if (words.at(1) == "no") return expect_no_job(words), true;
     if (words[1] == "job") return expect_job(words), true;
     if (words[1] == "stored") return expect_stored(words), true;
+    if (words[1] == "late" && words.size() > 3) return expect_late(words), true;
     if (words[1] == "act") return expect_act(words.at(2)), true;
     return expect_view(words), true;
   }
@@ -145,8 +146,18 @@ class Scenario {
           fmt::format("{}/{}", plan_.topologies[plan_.lambdas[i].topology].name, plan_.lambdas[i].name);
     next->now = now;
     next->store = store_;
-    next->latest = w_ ? w_->latest : decltype(next->latest){};
+    if (w_) next->latest = w_->latest, next->events = w_->events;
     w_ = std::move(next);
+    host_ = 0;
+  }
+
+  void have(const Words& words) {
+    const Sequence latest = w_->latest[the_subject] = std::stoll(words.at(1));
+    const Sequence hidden = words.size() > 3 ? std::stoll(words[3]) : 0;
+    std::vector<Sequence> shown;
+    for (Sequence at = 1; at <= latest; ++at)
+      if (at != hidden) shown.push_back(at);
+    w_->events[the_subject] = block(1, latest, shown);
   }
 
   // ---- what happens
@@ -251,6 +262,15 @@ class Scenario {
     if (lambda.cursor != std::stoll(words.at(3))) wrong_ = fmt::format("its cursor is {}", lambda.cursor);
     if (words.size() > 5 && lambda.failing_since_wall_ns != std::stoll(words[5]) * second)
       wrong_ = fmt::format("it fails since {}", lambda.failing_since_wall_ns);
+  }
+  void expect_late(const Words& words) {
+    store_ = w_->store;
+    std::vector<Sequence> told;
+    for (const storage::LateEvent& event : stored_lambda(words.at(2)).late.events)
+      told.push_back(event.sequence);
+    const bool is_right =
+        words.at(3) == "none" ? told.empty() : told == std::vector{Sequence{std::stoll(words[3])}};
+    if (!is_right) wrong_ = fmt::format("of {} events it is told that they were late", told.size());
   }
   void expect_act(const std::string& how) {
     const auto done = std::ranges::find(w_->acts, command_, &CommandDone::id);
