@@ -15,6 +15,15 @@ std::string to_text(const EventStart& start) {
 }  // namespace cape::sim
 
 namespace cape::scheduler {
+namespace {
+
+bool is_told_late(const storage::TopologyCursor& stored, const std::string& lambda, Sequence sequence) {
+  const auto at = std::ranges::find(stored.lambdas, lambda, &storage::LambdaCursor::lambda);
+  if (at == stored.lambdas.end()) return false;
+  return std::ranges::find(at->late.events, sequence, &storage::LateEvent::sequence) != at->late.events.end();
+}
+
+}  // namespace
 
 Checkers::Checkers(const SchedulerPlan& all, const Source& source, bool poison, Violate violate)
     : all_(all),
@@ -225,14 +234,16 @@ void Checkers::on_shown(SubjectId subject, std::size_t place) {
 }
 
 void Checkers::on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence,
-                       const storage::TopologyCursor& to, bool is_rewound) {
+                       const storage::TopologyCursor* before, const storage::TopologyCursor& to,
+                       bool is_rewound) {
   const std::size_t place = source_.place_of(subject, sequence);
   if (place == source_.events(subject).size() || source_.events(subject)[place].sequence != sequence) return;
   const TopologySpec& spec = all_.topologies[topology];
   for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
-    const auto at = std::ranges::find(to.lambdas, all_.lambdas[spec.first_lambda + i].name,
-                                      &storage::LambdaCursor::lambda);
-    if (at == to.lambdas.end() || (at->cursor < sequence && !is_rewound)) continue;
+    const std::string& name = all_.lambdas[spec.first_lambda + i].name;
+    const auto at = std::ranges::find(to.lambdas, name, &storage::LambdaCursor::lambda);
+    const bool was_late = before != nullptr && is_told_late(*before, name, sequence);
+    if (at == to.lambdas.end() || (at->cursor < sequence && !is_rewound && !was_late)) continue;
     Seen& seen = lane_of(spec.first_lambda + i, subject).seen[place];
     seen.succeeded = seen.passed = seen.gave_nothing = true;
     Lane& lane = lanes_[spec.first_lambda + i][subject];

@@ -43,10 +43,11 @@ class Checkers {
   // Whatever it came to; `is_known`: the host hears that it was this event that failed, if it did.
   void on_end(const EventStart& start, OutcomeKind end, bool is_known);
   void on_shown(SubjectId subject, std::size_t place);  // a late event
-  // In each lambda of it that stands past the event then; `is_rewound`: it was rewound before that was
-  // stored, and where each stood is not known.
+  // In each lambda of it that stands past the event then, or was told of it as late, as `before` says (null:
+  // nothing was stored); `is_rewound`: it was rewound before that was stored, and where each stood is not
+  // known.
   void on_skip(TopologyIndex topology, SubjectId subject, Sequence sequence,
-               const storage::TopologyCursor& to, bool is_rewound);
+               const storage::TopologyCursor* before, const storage::TopologyCursor& to, bool is_rewound);
   void on_lie(SubjectId subject) { lied_about_[subject] = true; }
   void on_rewind(TopologyIndex topology, SubjectId subject, const storage::TopologyCursor& to);
   // `before`: what the store held, null: nothing.

@@ -85,13 +85,13 @@ void Simulation::commit_act(const storage::AuditEntry& entry, std::span<const st
   const bool is_rewound = std::ranges::any_of(later, [&](const storage::AuditEntry& act) {
     return act.act == "rewind" && act.subject == entry.subject && act.topology == entry.topology;
   });
-  if (entry.act == "skip") return checkers_.on_skip(topology, write.id, entry.to, to, is_rewound);
+  storage::TopologyCursor* old = nullptr;
+  if (const auto before = store_.find(write.id); before != store_.end())
+    for (storage::TopologyCursor& stored : before->second.info.topologies)
+      if (stored.topology == entry.topology) old = &stored;
+  if (entry.act == "skip") return checkers_.on_skip(topology, write.id, entry.to, old, to, is_rewound);
   checkers_.on_rewind(topology, write.id, to);
-  const auto before = store_.find(write.id);
-  if (before == store_.end()) return;
-  std::vector<storage::TopologyCursor>& topologies = before->second.info.topologies;
-  const auto old = std::ranges::find(topologies, entry.topology, &storage::TopologyCursor::topology);
-  if (old == topologies.end()) return;
+  if (old == nullptr) return;
   for (std::size_t i = 0; i < old->lambdas.size(); ++i)
     old->lambdas[i].cursor = std::min(old->lambdas[i].cursor, to.lambdas[i].cursor);  // it may fall
 }
