@@ -22,6 +22,7 @@
 
 #include "core/clock.hpp"
 #include "core/unique_fd.hpp"
+#include "host/child/child_end.hpp"
 #include "host/child/sandbox/filter_builder.hpp"
 
 namespace cape::check {
@@ -139,11 +140,6 @@ int bury(pid_t child) {
   return status;
 }
 
-std::string name_of_signal(int signal) {
-  const char* name = ::sigabbrev_np(signal);
-  return name != nullptr ? std::string("SIG") + name : fmt::format("signal {}", signal);
-}
-
 Confined judge(Heard heard, int status, std::int64_t ms_max) {
   constexpr const char* next = "; the file may be made to do this: do not drop it";
   if (heard.too_long) return {Verdict::crashed, std::string("its reader answered without end") + next};
@@ -153,7 +149,7 @@ Confined judge(Heard heard, int status, std::int64_t ms_max) {
     return {Verdict::skipped, "not checked: its reader was killed from outside; try again"};
   if (WIFSIGNALED(status))
     return {Verdict::crashed,
-            fmt::format("its reader ended by {}{}{}", name_of_signal(WTERMSIG(status)),
+            fmt::format("its reader ended by {}{}{}", child::name_signal(WTERMSIG(status)),
                         WTERMSIG(status) == SIGSYS ? ", on a call that no reader has need of" : "", next)};
   if (WEXITSTATUS(status) == exit_code_no_walls)
     return {Verdict::skipped, fmt::format("not checked: its reader cannot be confined: {}", heard.text)};

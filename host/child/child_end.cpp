@@ -16,11 +16,6 @@ namespace {
 
 enum LastKind : std::uint32_t { none = 0, setup_failed = 1, violation = 2, fatal_signal = 3 };
 
-std::string name_signal(int signal) {
-  const char* name = sigabbrev_np(signal);
-  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
-}
-
 std::string name_syscall(int number) {
   char* name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
   std::string text = name != nullptr ? std::string(name) : fmt::format("system call {}", number);
@@ -100,6 +95,11 @@ std::string place_of(const EndFacts& facts) {
 }
 
 }  // namespace
+
+std::string name_signal(int signal) {
+  const char* name = sigabbrev_np(signal);
+  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
+}
 
 const char* name_of(Phase phase) {
   switch (phase) {

@@ -39,6 +39,7 @@ struct EndFacts {
   std::string stderr_tail;            // its last line on stderr; printable
 };
 
+std::string name_signal(int signal);  // "SIGSEGV"
 // "lambda 'geo' (geo-1.3.so, 9f2c1a7d)"
 std::string name_child(const ChildSpec& spec);
 // ok: it was asked to stop (or only to inspect) and did. The reason is printable and bounded.
