@@ -35,11 +35,8 @@ BrokerState::BrokerState(DispatcherOptions given, std::vector<storage::HostLease
       latencies(plan),
       replays({.config = options.config,
                .scheduler = scheduler,
-               .subjects = subjects,
                .store = options.store,
-               .links = links,
-               .tracker = tracker,
-               .latencies = latencies,
+               .reads = shadow_reads,
                .saver = saver}),
       failure_log(plan),
       started_ns(now_ns) {}

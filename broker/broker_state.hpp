@@ -25,14 +25,15 @@
 #include "broker/operators.hpp"
 #include "broker/pin_desk.hpp"
 #include "broker/publisher.hpp"
+#include "broker/refresh.hpp"
 #include "broker/replay_desk.hpp"
 #include "broker/replays.hpp"
-#include "broker/refresh.hpp"
 #include "broker/saver.hpp"
 #include "broker/scheduler/scheduler.hpp"
 #include "broker/source_link.hpp"
 #include "broker/source_plugins.hpp"
 #include "broker/subjects.hpp"
+#include "broker/tracked_shadows.hpp"
 #include "broker/tracker/tracker.hpp"
 #include "broker/why.hpp"
 #include "core/clock.hpp"
@@ -60,6 +61,7 @@ struct BrokerState {
   Hosts hosts;
   Publisher publisher;
   Latencies latencies;
+  TrackedShadows shadow_reads{links, tracker, latencies};
   Replays replays;
   WhyDesk whys{*this};
   ReplayDesk replay_desk{*this};

@@ -72,6 +72,8 @@ Result<std::uint64_t> Replays::cancel(const std::string& name, const std::string
     return fail(ErrorCode::not_found,
                 fmt::format("no replay '{}' runs; see cape replay list", printable(name, 80)));
   }
+  if (at->is_new)
+    return fail(ErrorCode::conflict, fmt::format("replay '{}' is being begun: try again", name));
   const bool ends = at->replay.state == State::ending || at->cancel ||
                     (at->page && at->page->replay.state == State::ending);
   if (ends) return fail(ErrorCode::conflict, fmt::format("replay '{}' is being ended already", name));
@@ -95,8 +97,7 @@ std::vector<Replays::Stored> Replays::take_stored() {
 
 Replays::View Replays::view_of(const Run& run) const {
   std::string trouble = run.trouble;
-  const SourceLink& link = around_.links[run.source];
-  if (trouble.empty() && run.replay.state != State::ending && !link.ready()) trouble = link.trouble();
+  if (trouble.empty() && run.replay.state != State::ending) trouble = around_.reads.trouble(run.source);
   return {
       .replay = run.replay, .events = events_of(run), .counts = run.counts, .trouble = std::move(trouble)};
 }

@@ -17,7 +17,6 @@ using State = storage::Replay::State;
 
 constexpr std::uint32_t scan_page = 1000;
 constexpr std::size_t pass_page = 256, end_page = 512;
-constexpr std::size_t queued_max = 512;  // of its subjects at the tracker
 constexpr std::int64_t page_pause_ns = 5 * ns_per_ms;
 constexpr std::int64_t pass_pause_ns = 200 * ns_per_ms;
 constexpr std::int64_t pass_rest = 4;  // so many times as long as a pass took passes the time to the next
@@ -46,7 +45,7 @@ Replays::Run Replays::make_run(storage::Replay replay, TopologyIndex live) const
   CAPE_CHECK(run.shadow < config.topologies.size() && config.topologies[run.shadow].shadow_of == live);
   run.domain = config.topologies[run.shadow].domain;
   run.source = source_domain(config, run.domain);
-  run.events_then = around_.latencies.of(run.shadow).events_done;
+  run.events_then = around_.reads.events_done(run.shadow);
   run.events_before = replay.events;
   run.replay = std::move(replay);
   return run;
@@ -66,13 +65,13 @@ void Replays::open(std::vector<storage::Replay> stored) {
     } else {
       Run& run = runs_.emplace_back(
           make_run(std::move(replay), static_cast<TopologyIndex>(live - config.topologies.begin())));
-      if (run.replay.state != State::ending) around_.tracker.run_shadow(run.domain, run.replay.to);
+      if (run.replay.state != State::ending) around_.reads.run(run.domain, run.replay.to);
     }
   }
 }
 
 std::uint64_t Replays::events_of(const Run& run) const {
-  return run.events_before + around_.latencies.of(run.shadow).events_done - run.events_then;
+  return run.events_before + around_.reads.events_done(run.shadow) - run.events_then;
 }
 
 void Replays::step(Now now, std::vector<Input>& inputs) {
@@ -106,9 +105,8 @@ void Replays::put(Run& run, storage::Replay next) {
 }
 
 void Replays::scan(Run& run, std::int64_t now_ns) {
-  SourceLink& link = around_.links[run.source];
-  if (run.page || run.cancel || run.call || now_ns < run.scan_ns || !link.ready()) return;
-  run.call = link.child().scan(run.replay.token, scan_page);
+  if (run.page || run.cancel || run.call || now_ns < run.scan_ns || !around_.reads.ready(run.source)) return;
+  run.call = around_.reads.scan(run.source, run.replay.token, scan_page);
   if (!run.call) run.scan_ns = now_ns + page_pause_ns;  // its ring is full: what is live goes first
 }
 
@@ -167,18 +165,19 @@ void Replays::on_saved(std::uint64_t id, bool is_stored, std::int64_t now_ns, st
   if (std::exchange(run->answers, false) || (run->page->audit && !run->is_new))
     stored_.push_back({id, is_stored});
   if (!is_stored) {
-    run->page_ns = now_ns + page_retry_ns;  // the page is kept: nothing of it is on disk
-    if (run->is_new) runs_.erase(runs_.begin() + (run - runs_.data()));
+    run->page_ns = now_ns + page_retry_ns;  // the page is kept
+    if (run->is_new) abandon(*run, now_ns);
     return;
   }
   const bool begins = std::exchange(run->is_new, false);
   const bool ends = run->replay.state != State::ending && run->page->replay.state == State::ending;
+  const bool goes_on = run->replay.state == State::ending && run->page->replay.state == State::running;
   run->replay = std::move(run->page->replay);
   run->page.reset();
   run->stored_ns = now_ns;
-  if (begins) start(*run, inputs);
+  if (begins || goes_on) start(*run, begins ? "begins" : "goes on", inputs);
   if (ends) {
-    around_.tracker.end_shadow(run->domain);
+    around_.reads.end(run->domain);
     run->scan_ns = 0;
   }
   if (run->replay.state != State::ended) return;
@@ -191,11 +190,21 @@ void Replays::on_saved(std::uint64_t id, bool is_stored, std::int64_t now_ns, st
   runs_.erase(runs_.begin() + (run - runs_.data()));
 }
 
-void Replays::start(Run& run, std::vector<Input>& inputs) {
-  log::info("broker", "replay '{}' of topology '{}' begins: sequences {} to {} of {}", run.replay.name,
-            run.replay.topology, run.replay.from, run.replay.to,
+// Its operator hears that it was not stored. It may be on disk all the same: what is there goes.
+void Replays::abandon(Run& run, std::int64_t now_ns) {
+  run.is_new = false;
+  run.replay = std::move(run.page->replay);
+  run.replay.state = State::ending;
+  run.replay.cancelled = true;
+  run.page.reset();
+  run.scan_ns = now_ns + page_retry_ns;
+}
+
+void Replays::start(Run& run, std::string_view what, std::vector<Input>& inputs) {
+  log::info("broker", "replay '{}' of topology '{}' {}: sequences {} to {} of {}", run.replay.name,
+            run.replay.topology, what, run.replay.from, run.replay.to,
             run.replay.subject.empty() ? "all subjects" : printable(run.replay.subject, 255));
-  around_.tracker.run_shadow(run.domain, run.replay.to);
+  around_.reads.run(run.domain, run.replay.to);
   inputs.push_back(scheduler::PauseTopology{.topology = run.shadow, .paused = false, .reason = {}});
 }
 
@@ -203,7 +212,7 @@ void Replays::step_pass(Run& run, std::int64_t now_ns) {
   Pass& pass = run.pass;
   if (now_ns < pass.next_ns) return;
   pass.next_ns = now_ns + page_pause_ns;
-  if (around_.tracker.queued(run.domain) >= queued_max || !around_.tracker.has_room()) return;
+  if (!around_.reads.has_room(run.domain)) return;
   if (pass.after.empty()) {
     pass = {.began_ns = now_ns, .next_ns = pass.next_ns, .of_all = run.replay.state == State::running};
   }
@@ -239,7 +248,7 @@ void Replays::look_at(Run& run, const storage::StoredSubject& row, std::int64_t 
       break;
   }
   if (held) return;
-  around_.tracker.ping({.domain = run.domain, .subject = row.subject, .ping_ns = now_ns});
+  around_.reads.ping(run.domain, row.subject, now_ns);
 }
 
 void Replays::end_pass(Run& run, std::int64_t now_ns) {
@@ -258,7 +267,8 @@ void Replays::end_pass(Run& run, std::int64_t now_ns) {
 }
 
 // Nothing of its records is written any more once the scheduler holds none of its subjects: each leaves
-// memory when its last save is done.
+// memory when its last save is done. What an operator rewound or parked at the last moment goes on, unless it
+// was cancelled.
 void Replays::step_end(Run& run, Now now, std::vector<Input>& inputs) {
   if (run.page || now.boot_ns < run.scan_ns) return;
   if (around_.scheduler.subjects_of(run.domain) > 0) {
@@ -275,10 +285,15 @@ void Replays::step_end(Run& run, Now now, std::vector<Input>& inputs) {
   storage::Replay next = run.replay;
   std::vector<SubjectId> removed;
   for (const storage::StoredSubject& row : *rows) {
-    ++(replay_standing(row.info) == ReplayStanding::done ? next.done : next.parked);
+    const bool is_done = replay_standing(row.info) == ReplayStanding::done;
+    if (!is_done && !next.cancelled) {
+      next.state = State::running;
+      continue;
+    }
+    ++(is_done ? next.done : next.parked);
     removed.push_back(row.id);
   }
-  if (rows->size() < end_page) {
+  if (rows->size() < end_page && next.state == State::ending) {
     next.state = State::ended;
     next.ended_wall_ns = now.wall_ns;
   }
@@ -293,7 +308,7 @@ std::optional<std::int64_t> Replays::next_deadline() const {
     if (run.page && !run.page_out) sooner(run.page_ns);
     if (run.cancel && !run.page) sooner(0);
     if (run.is_new) continue;
-    if (run.replay.state == State::scanning && !run.page && !run.call && around_.links[run.source].ready())
+    if (run.replay.state == State::scanning && !run.page && !run.call && around_.reads.ready(run.source))
       sooner(run.scan_ns);
     if (run.replay.state != State::ending)
       sooner(run.pass.next_ns);

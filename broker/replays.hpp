@@ -14,14 +14,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "broker/latencies.hpp"
 #include "broker/saver.hpp"
 #include "broker/scheduler/scheduler.hpp"
-#include "broker/source_link.hpp"
-#include "broker/subjects.hpp"
-#include "broker/tracker/tracker.hpp"
+#include "broker/shadow_reads.hpp"
 #include "core/config/config.hpp"
 #include "storage/cursor_store.hpp"
 
@@ -37,15 +35,12 @@ class Replays {
  public:
   static constexpr std::size_t running_max = 8;
 
-  // All borrowed; they must outlive it. `links` and `config` by domain, shadows included in the latter.
+  // All borrowed; they must outlive it. `config` with its shadows.
   struct Around {
     const Config& config;
     const scheduler::Scheduler& scheduler;
-    Subjects& subjects;
     storage::CursorStore& store;
-    std::vector<SourceLink>& links;
-    tracker::Tracker& tracker;
-    const Latencies& latencies;
+    ShadowReads& reads;
     Saver& saver;
   };
   explicit Replays(Around around) : around_(around) {}
@@ -117,7 +112,8 @@ class Replays {
     std::string trouble;
   };
 
-  void start(Run& run, std::vector<scheduler::Input>& inputs);
+  void start(Run& run, std::string_view what, std::vector<scheduler::Input>& inputs);
+  void abandon(Run& run, std::int64_t now_ns);
   void scan(Run& run, std::int64_t now_ns);
   void step_pass(Run& run, std::int64_t now_ns);
   void look_at(Run& run, const storage::StoredSubject& row, std::int64_t now_ns);

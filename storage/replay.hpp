@@ -14,6 +14,8 @@ namespace cape::storage {
 struct Replay {
   //  scanning ──source scanned──▶ running ──nothing left──▶ ending ──records removed──▶ ended
   //      └───────────────────────────┴────── cancelled ───────▲
+  // From ending it goes back to running if an operator's act came in between, and something is left after
+  // all.
   enum class State : std::uint8_t { scanning, running, ending, ended };
 
   std::uint64_t id = 0;  // above 0; rises

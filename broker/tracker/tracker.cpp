@@ -217,6 +217,11 @@ Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::in
     settle(read, true, now_ns);
     return {.error = found.error()};
   }
+  // A replay's record that went with it, while the replay after it runs: to a scheduler the subject were new.
+  if (d.shadow && found->id == 0) {
+    settle(read, false, now_ns);
+    return {};
+  }
   scheduler::SchedulingRequest request{.subject = 0,
                                        .domain = domain,
                                        .name = std::string(book_.subject(read)),

@@ -12,7 +12,7 @@ constexpr SubjectId subjects_per_page = 3;
 
 std::vector<Input> Simulation::start_baselines() {
   std::vector<Input> done;
-  for (TopologyIndex topology : life_.topology_of) {
+  for (TopologyIndex topology : life_.live()) {
     if (!all_.topologies[topology].from_baseline) continue;
     if (baselines_[topology].done)
       done.push_back(BaselineDone{life_.topology_here[topology]});

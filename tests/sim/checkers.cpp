@@ -42,7 +42,18 @@ void Checkers::on_baseline(TopologyIndex topology, SubjectId subject, Sequence l
                                           all_.topologies[topology].name));
 }
 
+void Checkers::on_replay(TopologyIndex shadow, Sequence from, Sequence to) {
+  replays_[shadow] = {from, to};
+  const TopologySpec& spec = all_.topologies[shadow];
+  for (std::uint32_t i = 0; i < spec.lambda_count; ++i)
+    for (Lane& lane : lanes_[spec.first_lambda + i]) {
+      for (Seen& seen : lane.seen) seen = {.last_job = seen.last_job, .running = seen.running};
+      lane = {.seen = std::move(lane.seen), .last_job = lane.last_job, .running = lane.running};
+    }
+}
+
 Sequence Checkers::start_of(TopologyIndex topology, SubjectId subject) const {
+  if (const auto replay = replays_.find(topology); replay != replays_.end()) return replay->second.from;
   const auto at = baselines_.find({topology, subject});
   return at == baselines_.end() ? all_.topologies[topology].start : at->second + 1;
 }
@@ -80,6 +91,8 @@ void Checkers::on_start(const EventStart& start, std::int64_t now_ns) {
   const TopologyIndex topology = all_.lambdas[start.lambda].topology;
   if (start.sequence < start_of(topology, start.subject))
     violate_(Promise::order, to_text(start) + " lies before the start");
+  if (spec.shadow && start.sequence > replays_[topology].to)
+    violate_(Promise::order, to_text(start) + " lies behind what is to be run again");
   if (!baseline_done_[topology])
     violate_(Promise::order, to_text(start) + " runs before it is known where to begin");
   check_fence(lane, start, place);
@@ -315,7 +328,7 @@ void Checkers::note_passed_over(TopologyIndex topology, LambdaIndex lambda, Subj
   std::size_t newest =
       source_.place_of(subject, at.cursor + 1);  // that has to run, of those up to the cursor
   const auto has_to_run = [&](const SourceEvent& event) {
-    return event.must_run() && event.sequence >= all_.topologies[topology].start;
+    return event.must_run() && event.sequence >= start_of(topology, subject);
   };
   while (newest > 0 && !has_to_run(events[newest - 1])) --newest;
   newest = newest == 0 ? events.size() : newest - 1;
@@ -350,7 +363,8 @@ std::size_t Checkers::backlog(SubjectId subject) {
   const std::size_t events = source_.events(subject).size();
   std::size_t done = events;
   for (LambdaIndex lambda = 0; lambda < all_.lambdas.size(); ++lambda)
-    if (known_[all_.lambdas[lambda].topology]) done = std::min(done, succeeded(lambda, subject));
+    if (known_[all_.lambdas[lambda].topology] && !spec_of(lambda).shadow)
+      done = std::min(done, succeeded(lambda, subject));
   return events - done;
 }
 

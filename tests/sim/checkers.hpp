@@ -36,6 +36,8 @@ class Checkers {
   // it is stored as a whole.
   void on_baseline(TopologyIndex topology, SubjectId subject, Sequence latest);
   void on_baseline_done(TopologyIndex topology) { baseline_done_[topology] = true; }
+  // From now on the shadow runs these sequences, as if it had never run anything.
+  void on_replay(TopologyIndex shadow, Sequence from, Sequence to);
   // The first event that runs; 1 while a baseline does not say.
   Sequence start_of(TopologyIndex topology, SubjectId subject) const;
   bool knows_start(TopologyIndex topology) const { return baseline_done_[topology]; }
@@ -134,6 +136,10 @@ class Checkers {
   JobId first_job_ = 0;                                                // of this life
   std::vector<bool> baseline_done_;                                    // by topology; true without one
   std::map<std::pair<TopologyIndex, SubjectId>, Sequence> baselines_;  // the latest then
+  struct Range {
+    Sequence from = 1, to = 0;
+  };
+  std::map<TopologyIndex, Range> replays_;  // by shadow
 };
 
 }  // namespace cape::scheduler

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/config/shadow.hpp"
+
 namespace cape::scheduler {
 namespace {
 
@@ -42,13 +44,22 @@ SimConfig whole_config(const SchedulerPlan& all) {
   return config;
 }
 
+std::size_t live_topologies(const SchedulerPlan& all) {
+  return static_cast<std::size_t>(std::ranges::count(all.topologies, false, &TopologySpec::shadow));
+}
+
+void set_known(SimConfig& config, const SchedulerPlan& all, TopologyIndex live, bool known) {
+  for (std::size_t at = live; at < all.topologies.size(); at += live_topologies(all))
+    config.known[at] = known;
+}
+
 void change_config(SimConfig& config, const SchedulerPlan& all, std::mt19937_64& random) {
-  const std::size_t count = all.topologies.size();
+  const std::size_t count = live_topologies(all);
   const auto topology = static_cast<TopologyIndex>(random() % count);
   if (random() % 2 == 0)
     return toggle_after(config, all, topology, static_cast<TopologyIndex>(random() % count));
-  config.known[topology] = !config.known[topology];
-  if (std::ranges::count(config.known, true) == 0) config.known[topology] = true;
+  const bool is_last = std::ranges::count(config.known.begin(), config.known.begin() + count, true) == 1;
+  set_known(config, all, topology, !config.known[topology] || is_last);
 }
 
 Life make_life(const SchedulerPlan& all, const SimConfig& config) {
@@ -57,14 +68,20 @@ Life make_life(const SchedulerPlan& all, const SimConfig& config) {
   life.plan.topologies.clear();
   life.plan.lambdas.clear();
   life.plan.of_domain.assign(1, {});
+  life.plan.domains.resize(1);
   life.topology_here.assign(all.topologies.size(), not_known);
   for (TopologyIndex topology = 0; topology < all.topologies.size(); ++topology) {
     if (!config.known[topology]) continue;
     const auto here = static_cast<TopologyIndex>(life.plan.topologies.size());
     life.topology_here[topology] = here;
     life.topology_of.push_back(topology);
-    life.plan.of_domain[0].push_back(here);
     TopologySpec spec = all.topologies[topology];
+    if (spec.shadow) {
+      spec.domain = static_cast<DomainIndex>(life.plan.domains.size());
+      life.plan.domains.push_back(spec.name);
+      life.plan.of_domain.emplace_back();
+    }
+    life.plan.of_domain[spec.domain].push_back(here);
     spec.first_lambda = static_cast<LambdaIndex>(life.plan.lambdas.size());
     for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
       const LambdaIndex lambda = all.topologies[topology].first_lambda + i;
@@ -84,6 +101,18 @@ Life make_life(const SchedulerPlan& all, const SimConfig& config) {
       if (config.known[earlier]) after.push_back(life.topology_here[earlier]);
   }
   return life;
+}
+
+Config broker_config(const Life& life) {
+  Config config;
+  config.domains.push_back({.name = life.plan.domains.front()});
+  for (const TopologySpec& spec : std::span(life.plan.topologies).first(life.live().size())) {
+    TopologyConfig& topology = config.topologies.emplace_back();
+    topology.name = spec.name;
+    for (std::uint32_t i = 0; i < spec.lambda_count; ++i)
+      topology.lambdas.emplace_back().name = life.plan.lambdas[spec.first_lambda + i].name;
+  }
+  return life.plan.topologies.back().shadow ? with_shadows(std::move(config)) : config;
 }
 
 }  // namespace cape::scheduler

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <random>
+#include <span>
 #include <vector>
 
 #include "broker/scheduler/plan.hpp"
+#include "core/config/config.hpp"
 
 namespace cape::scheduler {
 
@@ -17,7 +19,10 @@ struct SimConfig {
 };
 
 SimConfig whole_config(const SchedulerPlan& all);
-// Another one: a topology more or less, or one `after` more or less. At least one topology stays.
+std::size_t live_topologies(const SchedulerPlan& all);
+void set_known(SimConfig& config, const SchedulerPlan& all, TopologyIndex live,
+               bool known);  // and its shadow
+// Another one: a live topology more or less, or one `after` more or less. At least one topology stays.
 void change_config(SimConfig& config, const SchedulerPlan& all, std::mt19937_64& random);
 
 inline constexpr TopologyIndex not_known = UINT32_MAX;
@@ -27,7 +32,12 @@ struct Life {
   std::vector<TopologyIndex> topology_here;  // by the run's; not_known
   std::vector<TopologyIndex> topology_of;    // the run's, by the life's
   std::vector<LambdaIndex> lambda_of;        // the same; a twin is its lambda
+
+  // The run's. Their shadows, if there are any, lie behind them in the same order.
+  std::span<const TopologyIndex> live() const { return std::span(topology_of).first(live_topologies(plan)); }
 };
 Life make_life(const SchedulerPlan& all, const SimConfig& config);
+// What of the config the broker's parts read.
+Config broker_config(const Life& life);
 
 }  // namespace cape::scheduler

@@ -15,6 +15,7 @@ Config config_of(const Life& life) {
   config.domains.resize(1);
   config.domains[0].name = domain_name;
   for (const TopologySpec& spec : life.plan.topologies) {
+    if (spec.shadow) continue;
     TopologyConfig& topology = config.topologies.emplace_back();
     topology.name = spec.name;
     topology.after = spec.after;
@@ -120,6 +121,7 @@ std::uint64_t CoverageCheck::not_done(TopologyIndex topology,
 
 std::string CoverageCheck::unproven_at(std::int64_t wall_ns) const {
   for (const TopologySpec& spec : life_.plan.topologies) {
+    if (spec.shadow) continue;
     const auto at = proven_.find(spec.name);
     if (at == proven_.end() || at->second < wall_ns) return spec.name;
   }

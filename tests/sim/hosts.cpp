@@ -66,7 +66,7 @@ sim::HostSpec Simulation::host_spec(const Place& place, sim::PlaceId number) {
   const auto add = [&](LambdaIndex lambda, bool is_twin) {
     const LambdaSpec& of = all_.lambdas[lambda];
     spec.lambda_of.push_back(lambda);
-    spec.lambdas.push_back({.domain = all_.domains[0],
+    spec.lambdas.push_back({.domain = all_.domains[all_.topologies[of.topology].domain],
                             .topology = all_.topologies[of.topology].name,
                             .name = of.name,
                             .plugin = of.plugin,
@@ -201,6 +201,8 @@ void Simulation::break_downstream() {
 sim::EventFate Simulation::on_start(const sim::EventStart& started) {
   sim::EventStart start = started;
   start.of_this_life = start.job >> 40 == epoch_;
+  start.subject = subject_of(started.subject);
+  if (runs_on(start, started.subject)) return {.takes_ns = some(ms / 10, 3 * ms)};
   checkers_.on_start(start, fate_.now_ns());
   check_calm(start);
   sim::EventFate fate{.takes_ns = some(ms / 10, 3 * ms)};
@@ -228,6 +230,13 @@ void Simulation::on_end(const sim::EventStart& start, OutcomeKind end, bool is_k
   met_.crashed += end == OutcomeKind::signaled;
   sim::EventStart ended = start;
   ended.of_this_life = start.job >> 40 == epoch_;
+  ended.subject = subject_of(start.subject);
+  if (run_on_.erase({start.lambda, ended.subject, start.job}) > 0) return;
+  if (!is_shadow(start.subject)) return checkers_.on_end(ended, end, is_known);
+  ++met_.replay_events;
+  if (shadow_records_.at(start.subject).is_gone)
+    return checkers_.on_end(ended, OutcomeKind::external_kill, false);
+  if (is_done(end)) ++shadow_events_[life_.topology_here[all_.lambdas[start.lambda].topology]];
   checkers_.on_end(ended, end, is_known);
 }
 

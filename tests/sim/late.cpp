@@ -57,9 +57,9 @@ void Simulation::look_on() {
 // that is not known when an event appears is not told of it, and a baseline's start is not looked at.
 std::string Simulation::late_unfinished() {
   if (!looks_left_.empty()) return "not everything that was handed out last was read again";
-  if (options_.config_changes) return {};
+  if (options_.config_changes || !options_.late_events) return {};
   for (const auto& [subject, stored] : store_)
-    for (TopologyIndex topology : life_.topology_of) {
+    for (TopologyIndex topology : life_.live()) {
       if (all_.topologies[topology].from_baseline || lied_about_.contains(subject)) continue;
       if (std::string what = late_unfinished(topology, subject, stored.info); !what.empty()) return what;
     }

@@ -17,6 +17,8 @@ void Met::add(const Met& o) {
   baseline_pages += o.baseline_pages, baselines += o.baselines;
   late_told += o.late_told, late_jobs += o.late_jobs;
   splits += o.splits, twin_jobs += o.twin_jobs;
+  replays += o.replays, replays_done += o.replays_done, replays_cancelled += o.replays_cancelled;
+  replay_events += o.replay_events;
   hosts.add(o.hosts);
   network.messages += o.network.messages, network.lost += o.network.lost,
       network.doubled += o.network.doubled;
@@ -60,7 +62,10 @@ std::vector<std::uint64_t> Met::of_each() const {
           acknowledged / 10,
           calm_drains,
           splits,
-          twin_jobs / 10};
+          twin_jobs / 10,
+          replays_done,
+          replays_cancelled,
+          replay_events / 10};
 }
 
 std::string to_text(const Met& met) {
@@ -78,7 +83,7 @@ std::string to_text(const Met& met) {
       "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines "
       "done, "
       "{} proofs; {} late events told, {} jobs of them; {} pings acknowledged, {} hosts drained in calm; {} "
-      "canaries moved, {} jobs of twins",
+      "canaries moved, {} jobs of twins, {} replays, {} of them done, {} cancelled, {} events run again",
       met.steps, met.events, met.in_trouble, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung,
       met.parked, met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
@@ -86,7 +91,7 @@ std::string to_text(const Met& met) {
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
       met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped, met.baseline_pages,
       met.baselines, met.claims, met.late_told, met.late_jobs, met.acknowledged, met.calm_drains, met.splits,
-      met.twin_jobs);
+      met.twin_jobs, met.replays, met.replays_done, met.replays_cancelled, met.replay_events);
 }
 
 }  // namespace cape::scheduler

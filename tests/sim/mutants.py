@@ -139,7 +139,9 @@ def main():
     parser.add_argument("--pick-seed", type=int, help="of the choice; else the commit's, printed")
     parser.add_argument("--only", help="those whose name or file contains this")
     args = parser.parse_args()
-    args.units = {folder: sources for folder, *sources in args.unit}
+    args.units = {}
+    for folder, *sources in args.unit:
+        args.units.setdefault(folder, []).extend(sources)
     mutants = read_mutants(args.source / "tests/sim/mutants.txt")
     stale = [f"{mutant['name']}: {mistake}" for mutant in mutants if (mistake := mistake_of(mutant, args.source))]
     if stale:

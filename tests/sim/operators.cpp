@@ -8,7 +8,8 @@ namespace cape::scheduler {
 void Simulation::operate() {
   if (!in_trouble()) return;
   at(some(5 * ms, 60 * ms), [this] { operate(); });
-  const TopologyIndex topology = life_.topology_of[fate_.below(life_.topology_of.size())];
+  if (operate_replays()) return;
+  const TopologyIndex topology = life_.live()[fate_.below(life_.live().size())];
   if (chance(0.05)) return pause_whole(topology, !paused_whole_.contains(topology));
   const SubjectId subject = 1 + fate_.below(source_.subjects());
   const std::vector<SourceEvent>& events = source_.events(subject);
@@ -25,8 +26,8 @@ void Simulation::command(Act act, TopologyIndex topology, SubjectId subject, Seq
                   .act = act,
                   .topology = topology,
                   .subject = subject,
-                  .domain = 0,
-                  .name = subject_name(subject),
+                  .domain = domain_of(subject),
+                  .name = subject_name(subject_of(subject)),
                   .stored = record_for_step(subject),
                   .sequence = sequence,
                   .reason = "why"};
@@ -58,7 +59,7 @@ TopologyView Simulation::view_of(TopologyIndex topology, SubjectId subject) cons
 void Simulation::end_all_acts() {
   for (TopologyIndex topology : std::set(paused_whole_)) pause_whole(topology, false);
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
-    for (TopologyIndex topology : life_.topology_of) {
+    for (TopologyIndex topology : life_.live()) {
       const TopologyView view = view_of(topology, subject);
       // Whichever of its lambdas the source stopped: the view tells the trouble of one.
       if (lied_about_.contains(subject) && view.state == SubjectState::parked)

@@ -45,6 +45,8 @@ SimulationOptions options_for(std::uint64_t seed) {
   if ((bits & 0x3000) == 0) options.shape = PlanShape::needs;
   if ((bits & 0x1c000) == 0) options.backlog_max = 0;
   options.canaries = (bits & 0x60000) == 0;
+  // What a replay's read goes over before it shows, what is live may yet be given.
+  options.replays = (bits & 0x80000) == 0 && options.operators && !options.late_events;
   options.baseline = (bits & 3072) == 0 && options.shape != PlanShape::latest;
   return options;
 }
@@ -61,6 +63,7 @@ std::string to_text(const SimulationOptions& options) {
   if (options.late_events) text += ", late events";
   if (options.baseline) text += ", a baseline";
   if (options.canaries) text += ", canaries";
+  if (options.replays) text += ", replays";
   if (options.lying_source) text += ", a lying source";
   if (options.backlog_max == 0) text += ", a large backlog";
   if (options.jobs_in_all > 0) text += ", hosts shared by weight";

@@ -22,6 +22,7 @@ struct SimulationOptions {
   bool late_events = false;   // become visible below others
   bool baseline = false;      // a topology begins at the source's latest, which has events before the start
   bool canaries = false;      // two versions of some lambdas run, each on a part of the subjects
+  bool replays = false;       // operators have ranges run again, in the shadows of topologies
   bool lying_source = false;  // denies subjects, tells of events it does not give, forgets its last ones
   std::uint32_t jobs_per_host = 2;  // of each lambda
   std::uint32_t jobs_in_all = 0;    // that a host takes; 0: what it takes of each lambda

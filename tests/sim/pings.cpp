@@ -38,7 +38,7 @@ void Simulation::take_ping(SubjectId subject) {
   acks_[++last_ack_] = {subject, asking.attempt, asking.seen};
   seen_[{subject, generation}] = asking.seen;
   ping(subject, false, generation);
-  broker_->saver.put_inbox({domains_.domains[0].name, subject_name(subject), generation}, last_ack_);
+  broker_->saver.put_inbox({all_.domains[0], subject_name(subject), generation}, last_ack_);
   flush();
   schedule_tick();
 }

@@ -1,4 +1,5 @@
 // The plans that the simulation runs.
+#include "core/config/shadow.hpp"
 #include "tests/sim/options.hpp"
 
 namespace cape::scheduler {
@@ -82,6 +83,31 @@ bool runs_late(const SchedulerPlan& plan, const TopologySpec& topology, std::uin
   return (static_cast<std::uint64_t>(&topology - plan.topologies.data()) + seed / 7) % 2 == 0;
 }
 
+// As with_shadows() and make_plan() have it. They lie behind all that is live.
+void add_shadows(SchedulerPlan& plan) {
+  const std::size_t live = plan.topologies.size();
+  for (TopologyIndex i = 0; i < live; ++i) {
+    TopologySpec shadow = plan.topologies[i];
+    shadow.name += shadow_suffix;
+    shadow.shadow = true;
+    shadow.start = 1;
+    shadow.from_baseline = false;
+    shadow.after.clear();
+    shadow.domain = static_cast<DomainIndex>(plan.domains.size());
+    const LambdaIndex first = shadow.first_lambda;
+    shadow.first_lambda = static_cast<LambdaIndex>(plan.lambdas.size());
+    for (std::uint32_t at = 0; at < shadow.lambda_count; ++at) {
+      LambdaSpec lambda = plan.lambdas[first + at];
+      lambda.topology = static_cast<TopologyIndex>(plan.topologies.size());
+      for (LambdaIndex& needed : lambda.needs) needed = needed - first + shadow.first_lambda;
+      plan.lambdas.push_back(std::move(lambda));
+    }
+    plan.domains.push_back(shadow.name);
+    plan.of_domain.push_back({static_cast<TopologyIndex>(plan.topologies.size())});
+    plan.topologies.push_back(std::move(shadow));
+  }
+}
+
 }  // namespace
 
 SchedulerPlan plan_of(const SimulationOptions& options) {
@@ -127,6 +153,7 @@ SchedulerPlan plan_of(const SimulationOptions& options) {
   for (LambdaSpec& lambda : plan.lambdas) lambda.breaker = {.subjects = 3, .probe_max_ms = 200};
   for (TopologyIndex i = 0; i < plan.topologies.size(); ++i) plan.topologies[i].weight = 1 + i;
   plan.domains = {"events"};
+  if (options.replays) add_shadows(plan);
   plan.lease_ns = second;
   plan.kill_ns = 200 * ms;
   plan.waiting_bytes_max = options.waiting_bytes_max;

@@ -3,8 +3,14 @@
 #include <utility>
 
 namespace cape::sim {
-SimStore::SimStore(Fate& fate, std::uint32_t epoch, StoreMet& met, Commit commit, std::function<void()> wake)
-    : fate_(fate), epoch_(epoch), met_(met), commit_(std::move(commit)), wake_(std::move(wake)) {}
+SimStore::SimStore(Fate& fate, std::uint32_t epoch, StoreMet& met, Commit commit, std::function<void()> wake,
+                   Reads reads)
+    : fate_(fate),
+      epoch_(epoch),
+      met_(met),
+      commit_(std::move(commit)),
+      wake_(std::move(wake)),
+      reads_(std::move(reads)) {}
 
 storage::Ticket SimStore::submit(storage::WriteBatch batch) {
   groups_.push_back({++last_, std::move(batch)});

@@ -1,7 +1,7 @@
 // tests/sim/sim_store.hpp
 // SimStore is the simulated store of one life of the broker: it commits group after group, late, and now and
 // then fails before it has committed or after. What it holds is the simulation's, and outlives it. Reads are
-// not asked of it.
+// asked of it by replays alone.
 #pragma once
 
 #include <deque>
@@ -23,20 +23,27 @@ struct StoreMet {
 class SimStore final : public storage::CursorStore {
  public:
   using Commit = std::function<void(const storage::WriteBatch&)>;
+  struct Reads {
+    std::function<SubjectId()> new_subject_id;
+    std::function<std::vector<storage::StoredSubject>(std::string_view domain, std::string_view after,
+                                                      std::size_t limit)>
+        range;
+  };
   // `wake`: poll() has something.
-  SimStore(Fate& fate, std::uint32_t epoch, StoreMet& met, Commit commit, std::function<void()> wake);
+  SimStore(Fate& fate, std::uint32_t epoch, StoreMet& met, Commit commit, std::function<void()> wake,
+           Reads reads);
 
   storage::Ticket submit(storage::WriteBatch batch) override;
   std::vector<storage::CommitDone> poll() override { return std::exchange(done_, {}); }
 
   std::uint32_t epoch() const override { return epoch_; }
-  SubjectId new_subject_id() override { return 0; }
+  SubjectId new_subject_id() override { return reads_.new_subject_id(); }
   Result<std::optional<storage::StoredSubject>> load(std::string_view, std::string_view) override {
     return std::nullopt;
   }
-  Result<std::vector<storage::StoredSubject>> range(std::string_view, std::string_view, std::string_view,
-                                                    std::size_t) override {
-    return std::vector<storage::StoredSubject>();
+  Result<std::vector<storage::StoredSubject>> range(std::string_view domain, std::string_view after,
+                                                    std::string_view, std::size_t limit) override {
+    return reads_.range(domain, after, limit);
   }
   Result<std::vector<storage::StoredSubject>> behind(SubjectId, std::size_t) override {
     return std::vector<storage::StoredSubject>();
@@ -74,6 +81,7 @@ class SimStore final : public storage::CursorStore {
   StoreMet& met_;
   Commit commit_;
   std::function<void()> wake_;
+  Reads reads_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
   std::deque<Group> groups_;  // the first is being written
   std::vector<storage::CommitDone> done_;

@@ -17,15 +17,19 @@ constexpr std::uint64_t steps_a_ms_max = 10'000;
 
 }  // namespace
 
-Simulation::Broker::Broker(const SchedulerPlan& plan, const Config& config, std::uint32_t epoch,
-                           sim::Network& network, std::unique_ptr<sim::SimStore> made,
+Simulation::Broker::Broker(const Life& life, std::uint32_t epoch, sim::Network& network,
+                           std::unique_ptr<sim::SimStore> made,
+                           std::unique_ptr<broker::ShadowReads> of_shadows,
                            std::vector<storage::HostLease> recorded, std::int64_t now_ns)
-    : store(std::move(made)),
-      scheduler(plan, epoch),
+    : config(broker_config(life)),
+      store(std::move(made)),
+      reads(std::move(of_shadows)),
+      scheduler(life.plan, epoch),
       saver(config, *store),
-      hosts(plan, epoch, network.broker_end(), saver, std::move(recorded), now_ns),
-      publisher(plan, hosts, network.broker_end()),
-      book(1, 1000) {}
+      hosts(life.plan, epoch, network.broker_end(), saver, std::move(recorded), now_ns),
+      publisher(life.plan, hosts, network.broker_end()),
+      replays({.config = config, .scheduler = scheduler, .store = *store, .reads = *reads, .saver = saver}),
+      book(life.plan.domains.size(), 1000) {}
 
 Simulation::Simulation(SimulationOptions options)
     : options_(options),
@@ -40,14 +44,14 @@ Simulation::Simulation(SimulationOptions options)
           [this](sim::PlaceId place) {
             if (sim::Host* host = places_[place].process.get()) host->wake();
           }) {
-  if (options_.canaries) config_.canaries = {0, static_cast<LambdaIndex>(all_.lambdas.size()) - 1};
+  const TopologySpec& last = all_.topologies[live_topologies(all_) - 1];
+  if (options_.canaries) config_.canaries = {0, last.first_lambda + last.lambda_count - 1};
   log::set_level(log::Level::error);  // what the parts tell people is not looked at here
   is_needed_.resize(all_.lambdas.size());
   for (const LambdaSpec& lambda : all_.lambdas)
     for (LambdaIndex needed : lambda.needs) is_needed_[needed] = true;
   for (SubjectId subject = 0; subject <= source_.subjects(); ++subject)
     names_.push_back(fmt::format("s{}", subject));
-  for (const std::string& name : all_.domains) domains_.domains.push_back({.name = name});
 }
 
 void Simulation::watch(std::function<void(const Step&)> on_step,
@@ -63,7 +67,7 @@ void Simulation::run() {
         source_.add(subject, some(1, 3), false, false);
     for (TopologyIndex topology = 0; topology < all_.topologies.size(); ++topology)  // it may come later
       if (all_.topologies[topology].from_baseline && options_.config_changes && chance(0.5))
-        config_.known[topology] = false;
+        set_known(config_, all_, topology, false);
   }
   start_broker();
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
@@ -86,6 +90,7 @@ void Simulation::heal() {
   if (options_.park_after) run_until(fate_.now_ns() + 3 * second, [] { return false; });
   run_until(fate_.now_ns() + 10 * second, acts_done);
   end_all_acts();
+  end_stopped_replays();
   run_until(fate_.now_ns() + 10 * second, acts_done);
   if (!commands_.empty()) violate(Promise::acts, fmt::format("{} acts were never done", commands_.size()));
   walk_source();
@@ -136,8 +141,8 @@ void Simulation::start_broker() {
   for (const auto& [host, lease] : leases_) recorded.push_back(lease);
   auto store = std::make_unique<sim::SimStore>(
       fate_, epoch_, met_.store, [this](const storage::WriteBatch& batch) { commit(batch); },
-      [this] { take_saves(); });
-  broker_ = std::make_unique<Broker>(life_.plan, domains_, epoch_, network_, std::move(store),
+      [this] { take_saves(); }, store_reads());
+  broker_ = std::make_unique<Broker>(life_, epoch_, network_, std::move(store), make_shadow_reads(),
                                      std::move(recorded), fate_.now_ns());
   note(
       fmt::format("the broker starts its epoch {} with {} topologies", epoch_, life_.plan.topologies.size()));
@@ -148,6 +153,7 @@ void Simulation::start_broker() {
   seen_.clear();
   ping_inbox();
   start_coverage();
+  open_replays();
   for (auto& [subject, stored] : store_) stored.is_known = false;
   went_back_.clear();
   commands_.clear();  // of the life before: whoever asked sees that the broker is gone
@@ -174,6 +180,7 @@ void Simulation::crash_broker() {
 void Simulation::step(std::vector<Input> inputs) {
   broker_->hosts.step(fate_.now_ns(), inputs);
   const Now now = fate_.now();
+  broker_->replays.step(now, inputs);
   const Actions actions = broker_->scheduler.step(now, inputs);
   ++met_.steps;
   check_spin();
@@ -207,7 +214,8 @@ void Simulation::check_spin() {
 
 void Simulation::schedule_tick() {
   std::optional<std::int64_t> next = broker_->scheduler.next_deadline();
-  for (const auto& at : {broker_->hosts.next_deadline(), broker_->saver.next_deadline()})
+  for (const auto& at :
+       {broker_->hosts.next_deadline(), broker_->saver.next_deadline(), broker_->replays.next_deadline()})
     if (at) next = std::min(next.value_or(*at), *at);
   if (!next || (tick_ns_ != 0 && tick_ns_ <= *next && tick_ns_ > fate_.now_ns())) return;
   tick_ns_ = std::max(*next, fate_.now_ns() + 1);
@@ -293,7 +301,7 @@ std::string Simulation::unfinished() {
   for (const auto& [subject, asking] : asking_)
     if (asking.out) return fmt::format("a ping of subject {} is not acknowledged", subject);
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
-    for (TopologyIndex topology : life_.topology_of) {
+    for (TopologyIndex topology : life_.live()) {
       const std::size_t stop = checkers_.stop_of(topology, subject);
       const bool stops = stop < source_.events(subject).size();
       const TopologyView view = view_of(topology, subject);
@@ -307,7 +315,8 @@ std::string Simulation::unfinished() {
           is_told ? "not everything was processed, of events below place" : "not told to be stopped at place",
           stop, name_of(why.cause), why.lambda, why.detail);
     }
-  return late_unfinished();
+  const std::string late = late_unfinished();
+  return late.empty() ? replay_unfinished() : late;
 }
 
 // A while after all was done: it is in the store, and nothing of it is left anywhere else.
@@ -324,7 +333,7 @@ void Simulation::check_end() {
   if (counters.outputs_bytes > 0)
     violate(Promise::bounds, fmt::format("left in the end: {} bytes of outputs", counters.outputs_bytes));
   for (SubjectId subject = 1; subject <= source_.subjects(); ++subject)
-    for (TopologyIndex topology : life_.topology_of) {
+    for (TopologyIndex topology : life_.live()) {
       const TopologySpec& spec = all_.topologies[topology];
       for (std::uint32_t i = 0; i < spec.lambda_count; ++i) {
         const Sequence done_to = checkers_.done_to(spec.first_lambda + i, subject);

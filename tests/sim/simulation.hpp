@@ -1,12 +1,12 @@
 // tests/sim/simulation.hpp
 // A seeded world round what Cape decides, in virtual time. Real are the scheduler, the broker's side of
-// hosts, publisher and saver, the tracker's book and its planning, the host's worker and its side of a
-// session. Simulated are a source that grows and may lie, a store that is late, fails, or fails after it has
-// committed, a network, children, hosts that hang, die, are cut off, are drained or get other plugin bytes, a
-// broker that crashes between any two actions and starts with another config, and operators who pause, park,
-// redrive, skip and rewind at random. Checkers look on. Once failures have ended and every subject was pinged
-// once, everything has to be processed and saved, but for what an event holds up that fails for ever, and
-// that this is stopped has to be told.
+// hosts, publisher, saver and replays, the tracker's book and its planning, the host's worker and its side of
+// a session. Simulated are a source that grows and may lie, a store that is late, fails, or fails after it
+// has committed, a network, children, hosts that hang, die, are cut off, are drained or get other plugin
+// bytes, a broker that crashes between any two actions and starts with another config, and operators who
+// pause, park, redrive, skip, rewind and replay at random. Checkers look on. Once failures have ended and
+// every subject was pinged once, everything has to be processed and saved, but for what an event holds up
+// that fails for ever, and that this is stopped has to be told.
 //
 // A run is a pure function of its options. One thread; nothing of it outlives it.
 #pragma once
@@ -24,6 +24,7 @@
 
 #include "broker/hosts.hpp"
 #include "broker/publisher.hpp"
+#include "broker/replays.hpp"
 #include "broker/saver.hpp"
 #include "broker/tracker/query_plan.hpp"
 #include "broker/tracker/read_book.hpp"
@@ -55,6 +56,7 @@ struct Met {
   std::uint64_t in_trouble = 0;  // events that ran while things failed
   std::uint64_t late_told = 0, late_jobs = 0;
   std::uint64_t splits = 0, twin_jobs = 0;  // of canaries
+  std::uint64_t replays = 0, replays_done = 0, replays_cancelled = 0, replay_events = 0;
 
   void add(const Met& other);
   // What every large enough range of seeds has to meet.
@@ -98,14 +100,17 @@ class Simulation final : public sim::Outside {
   };
   // One life of the broker.
   struct Broker {
-    Broker(const SchedulerPlan& plan, const Config& config, std::uint32_t epoch, sim::Network& network,
-           std::unique_ptr<sim::SimStore> made, std::vector<storage::HostLease> recorded,
+    Broker(const Life& life, std::uint32_t epoch, sim::Network& network, std::unique_ptr<sim::SimStore> made,
+           std::unique_ptr<broker::ShadowReads> reads, std::vector<storage::HostLease> recorded,
            std::int64_t now_ns);
+    Config config;
     std::unique_ptr<sim::SimStore> store;
+    std::unique_ptr<broker::ShadowReads> reads;
     Scheduler scheduler;
     broker::Saver saver;
     broker::Hosts hosts;
     broker::Publisher publisher;
+    broker::Replays replays;
     tracker::ReadBook book;
   };
   struct Held {
@@ -176,7 +181,7 @@ class Simulation final : public sim::Outside {
   void append_to(SubjectId subject);
   bool has_room(SubjectId subject);  // for more that waits
   void ping_behind();
-  void ping(SubjectId subject, bool must = false, std::uint64_t generation = 0);
+  void ping(SubjectId record, bool must = false, std::uint64_t generation = 0);
   void tell_of(SubjectId subject);  // by whoever pings it
   void pump();
   void begin(tracker::ReadId read);
@@ -185,6 +190,40 @@ class Simulation final : public sim::Outside {
   SchedulingRequest request_for(SubjectId subject, const tracker::PlannedQuery& query, Sequence latest);
   std::optional<SchedulingRequest> lie(SubjectId subject);
   std::vector<TopologyIndex> saved_beyond(SubjectId subject, Sequence latest) const;
+
+  // ---- replays.cpp
+  // What a record stands for is its subject at the source. Those of replays have numbers of their own, beyond
+  // all subjects; each is of one shadow.
+  struct ShadowRecord {
+    TopologyIndex shadow = 0;  // the run's
+    SubjectId subject = 0;
+    bool is_gone = false;
+  };
+  class ShadowReads;
+  std::unique_ptr<broker::ShadowReads> make_shadow_reads();
+  void open_replays();
+  bool is_shadow(SubjectId record) const { return record > source_.subjects(); }
+  SubjectId subject_of(SubjectId record) const;
+  DomainIndex domain_of(SubjectId record) const;  // in this life; requires that it has its topology
+  SubjectId record_of(DomainIndex domain, std::string_view subject) const;  // 0: there is none
+  SubjectId record_of(tracker::ReadId read) const;
+  SubjectId shadow_record(TopologyIndex shadow, SubjectId subject) const;  // the same
+  sim::SimStore::Reads store_reads();
+  std::vector<storage::StoredSubject> stored_range(std::string_view domain, std::string_view after,
+                                                   std::size_t limit) const;
+  std::optional<child::CallId> scan_for_replay(const std::string& token);
+  void turn_to_shadow(std::vector<SchedulingRequest>& answers, SubjectId record, DomainIndex domain);
+  void commit_replay(const storage::ReplayPage& page);
+  void remove_record(SubjectId record, const storage::Replay& replay);
+  void check_replayed(const ShadowRecord& of, const storage::Replay& replay);
+  void check_replay(const storage::Replay& replay);
+  bool operate_replays();
+  void begin_replay();
+  void cancel_replay(const std::string& name);
+  void act_on_shadow();
+  void end_stopped_replays();
+  std::string replay_unfinished() const;
+  bool runs_on(const sim::EventStart& start, SubjectId record);
 
   // ---- late.cpp
   void add_look(SubjectId subject, tracker::QueryPlan& plan);
@@ -279,7 +318,15 @@ class Simulation final : public sim::Outside {
   std::vector<Sequence>
       calm_from_;  // by subject: events that came when nothing failed any more; empty: not yet
   std::set<std::tuple<LambdaIndex, SubjectId, Sequence>> began_in_calm_;
-  Config domains_;  // for the saver: their names
+  std::map<std::uint64_t, storage::Replay> replays_;         // as they are stored
+  std::map<std::uint64_t, std::vector<Sequence>> had_then_;  // by replay: each subject's latest at its begin
+  std::map<SubjectId, ShadowRecord> shadow_records_;         // that there ever were
+  std::map<DomainIndex, Sequence> shadows_read_;             // in this life, and up to where
+  std::map<TopologyIndex, std::uint64_t> shadow_events_;     // of this life, by its topology
+  std::set<std::tuple<LambdaIndex, SubjectId, JobId>>
+      run_on_;  // of lives before, when their replay had ended
+  SubjectId last_record_ = 0;
+  child::CallId last_scan_ = 0;
   std::uint32_t epoch_ = 0;
   std::shared_ptr<int> broker_life_;
   std::int64_t tick_ns_ = 0;

@@ -50,12 +50,16 @@ void Simulation::take_saves() {
   for (const storage::HostLease& lease : done.leases)
     broker_->hosts.on_lease_saved(lease, fate_.now_ns(), done.saved);
   for (std::uint64_t ack : done.acknowledged) on_acknowledged(ack);
+  for (const auto& [id, is_stored] : done.replays)
+    broker_->replays.on_saved(id, is_stored, fate_.now_ns(), done.saved);
+  broker_->replays.take_stored();
   step(std::move(done.saved));
 }
 
 void Simulation::commit(const storage::WriteBatch& batch) {
   commit_leases(batch);
   for (const storage::CursorWrite& write : batch.cursors) commit(write, batch.audit);
+  for (const storage::ReplayPage& page : batch.replays) commit_replay(page);
   commit_inbox(batch);
 }
 
@@ -66,10 +70,14 @@ void Simulation::commit_leases(const storage::WriteBatch& batch) {
 
 void Simulation::commit(const storage::CursorWrite& write, const std::vector<storage::AuditEntry>& audit) {
   for (std::size_t i = 0; i < audit.size(); ++i)
-    if (audit[i].subject == write.subject) commit_act(audit[i], std::span(audit).subspan(i + 1), write);
+    if (audit[i].domain == write.domain && audit[i].subject == write.subject)
+      commit_act(audit[i], std::span(audit).subspan(i + 1), write);
   const storage::CursorInfo* before = stored(write.id);
-  checkers_.on_commit(write.id, before, write.info);
-  if (before && before->latest > write.info.latest && !lied_about_.contains(write.id))
+  if (is_shadow(write.id) && !before)
+    return violate(Promise::cursor,
+                   fmt::format("{} has no record in {} any more, and is saved", write.subject, write.domain));
+  checkers_.on_commit(subject_of(write.id), before, write.info);
+  if (before && before->latest > write.info.latest && !lied_about_.contains(write.id) && !is_shadow(write.id))
     violate(Promise::cursor, "the latest that is stored fell");
   store_[write.id] = {.info = write.info, .behind = write.behind};
 }
@@ -83,14 +91,16 @@ void Simulation::commit_act(const storage::AuditEntry& entry, std::span<const st
   const storage::TopologyCursor& to =
       *std::ranges::find(write.info.topologies, entry.topology, &storage::TopologyCursor::topology);
   const bool is_rewound = std::ranges::any_of(later, [&](const storage::AuditEntry& act) {
-    return act.act == "rewind" && act.subject == entry.subject && act.topology == entry.topology;
+    return act.act == "rewind" && act.domain == entry.domain && act.subject == entry.subject &&
+           act.topology == entry.topology;
   });
   storage::TopologyCursor* old = nullptr;
   if (const auto before = store_.find(write.id); before != store_.end())
     for (storage::TopologyCursor& stored : before->second.info.topologies)
       if (stored.topology == entry.topology) old = &stored;
-  if (entry.act == "skip") return checkers_.on_skip(topology, write.id, entry.to, old, to, is_rewound);
-  checkers_.on_rewind(topology, write.id, to);
+  const SubjectId subject = subject_of(write.id);
+  if (entry.act == "skip") return checkers_.on_skip(topology, subject, entry.to, old, to, is_rewound);
+  checkers_.on_rewind(topology, subject, to);
   if (old == nullptr) return;
   for (std::size_t i = 0; i < old->lambdas.size(); ++i)
     old->lambdas[i].cursor = std::min(old->lambdas[i].cursor, to.lambdas[i].cursor);  // it may fall

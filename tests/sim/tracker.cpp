@@ -60,33 +60,41 @@ void Simulation::tell_of(SubjectId subject) {
     ping(subject);
 }
 
-void Simulation::ping(SubjectId subject, bool must, std::uint64_t generation) {
-  const auto taken = broker_->book.add(
-      {.subject = subject_name(subject), .ping_ns = fate_.now_ns(), .generation = generation, .must = must});
+void Simulation::ping(SubjectId record, bool must, std::uint64_t generation) {
+  const DomainIndex domain = domain_of(record);
+  if (is_shadow(record) && !shadows_read_.contains(domain) && !must) return;
+  const auto taken = broker_->book.add({.domain = domain,
+                                        .subject = subject_name(subject_of(record)),
+                                        .ping_ns = fate_.now_ns(),
+                                        .generation = generation,
+                                        .must = must});
   if (taken == tracker::Taken::queued) broker_at(some(0, 3 * ms), [this] { pump(); });
 }
 
 void Simulation::pump() {
   broker_->book.wake_rested(fate_.now_ns());
-  while (const auto read = broker_->book.begin(0)) begin(*read);
+  for (DomainIndex domain = 0; domain < life_.plan.domains.size(); ++domain)
+    while (const auto read = broker_->book.begin(domain)) begin(*read);
 }
 
 // Now and then a read fails, or its answer takes long.
 void Simulation::begin(tracker::ReadId read) {
-  const SubjectId subject = std::stoul(std::string(broker_->book.subject(read).substr(1)));
+  const DomainIndex domain = broker_->book.domain(read);
+  const SubjectId record = record_of(read);
+  if (record == 0) return broker_->book.finish(read);  // it went with its replay
   if (in_trouble() && chance(0.05)) {
     broker_->book.retry_later(read, fate_.now_ns() + 10 * ms);
     return broker_at(10 * ms, [this] { pump(); });
   }
   std::vector<Sequence> cursors;
-  for (const TopologyPosition& at : broker_->scheduler.positions(subject, 0, loaded(subject)))
+  for (const TopologyPosition& at : broker_->scheduler.positions(record, domain, loaded(record)))
     if (at.can_run) cursors.push_back(at.position);
   const std::uint64_t turn = splitmix64(++reads_);
   // As few queries as it may be, so that many a read leaves out some that lag.
   tracker::QueryPlan plan = tracker::plan_queries(
       cursors, INT64_MAX - 1,
       {.batch = batch, .batch_max = 2 * batch, .queries_max = 2 + turn % 3, .turn = turn});
-  add_look(subject, plan);
+  add_look(record, plan);
   const std::int64_t delay = in_trouble() && chance(0.005) ? some(100 * ms, second) : some(0, 4 * ms);
   broker_at(delay / 2, [this, read, plan, delay] { read_source(read, plan, delay - delay / 2); });
 }
@@ -108,24 +116,27 @@ void Simulation::read_source(tracker::ReadId read, const tracker::QueryPlan& pla
 
 void Simulation::answer(tracker::ReadId read, std::vector<SchedulingRequest> answers) {
   const SubjectId subject = std::stoul(std::string(broker_->book.subject(read).substr(1)));
+  const DomainIndex domain = broker_->book.domain(read);
+  const SubjectId record = record_of(read);
   Sequence denied = INT64_MAX;  // the source has nothing above it, it says
   std::optional<SchedulingRequest> told;
-  if (options_.lying_source && in_trouble() && chance(0.02)) told = lie(subject);
+  if (options_.lying_source && in_trouble() && domain == 0 && chance(0.02)) told = lie(subject);
   if (told) {
     if (lied_about_.contains(subject) && !told->gone && told->unreadable.empty()) denied = told->latest;
     answers.assign(1, *std::move(told));
   } else {
     for (const SchedulingRequest& answer : answers) note_look(subject, *answer.block);
   }
+  if (domain != 0) turn_to_shadow(answers, record, domain);
   std::vector<Input> inputs;
   for (SchedulingRequest& answer : answers) {
-    if (!answer.gone) answer.stored = record_for_step(subject);
+    if (!answer.gone) answer.stored = record_for_step(record);
     answer.inbox_generation = broker_->book.generation(read);
     answer.last = &answer == &answers.back();
     inputs.emplace_back(std::move(answer));
   }
   broker_->book.finish(read);
-  if (broker_->book.queued(0) > 0) broker_at(some(0, 3 * ms), [this] { pump(); });
+  if (broker_->book.queued(domain) > 0) broker_at(some(0, 3 * ms), [this] { pump(); });
   const std::vector<TopologyIndex> stop =
       denied == INT64_MAX ? std::vector<TopologyIndex>() : saved_beyond(subject, denied);
   const std::uint32_t epoch = epoch_;
