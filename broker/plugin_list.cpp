@@ -99,6 +99,7 @@ json source_entry(const BrokerState& b, DomainIndex domain) {
     add_child(entry, {{"pid", s.pid},
                       {"level", std::string(1, s.level)},
                       {"restarts", s.restarts},
+                      {"recycled", s.recycled},
                       {"missing", s.missing}});
   return entry;
 }

@@ -12,6 +12,8 @@ namespace {
 constexpr std::int64_t backoff_first_ns = 100 * ns_per_ms;
 constexpr std::int64_t backoff_max_ns = 30 * ns_per_s;
 constexpr std::int64_t hang_look_ns = 1 * ns_per_s;
+constexpr std::int64_t stop_timeout_ns = 10 * ns_per_s;
+constexpr std::int64_t measure_every_ns = 1 * ns_per_s;
 constexpr std::uint32_t vain_ends_max = 3;  // then bytes with which no query succeeded do not work
 
 bool is_success(OutcomeKind status) {
@@ -29,6 +31,7 @@ child::ChildSpec make_spec(const Config& config, const DomainConfig& domain, int
                         .payload_bytes_max = config.payload_bytes_max,
                         .require_level = config.sandbox_require,
                         .timeout_ns = domain.timeout_ms * ns_per_ms,
+                        .timeout_max_ns = domain.timeout_max_ms * ns_per_ms,
                         .life_fd = life_fd};
   if (domain.source == journal_source) {  // the one built-in grant: its own domain's journal
     const fs::path dir = config.journal_dir(domain);
@@ -56,9 +59,15 @@ void SourceLink::set_image(child::PluginImagePtr image, std::string why) {
   judged_.reset();
   if (child_) {
     stale_ = true;  // it runs the bytes before
-    ready_ = false;
-    child_->stop();
+    replace(boot_ns());
   }
+}
+
+// It answers what it was asked, and ends.
+void SourceLink::replace(std::int64_t now_ns) {
+  ready_ = false;
+  if (stop_ns_ == 0) stop_ns_ = now_ns;
+  child_->stop();
 }
 
 void SourceLink::step(std::int64_t now_ns) {
@@ -67,18 +76,54 @@ void SourceLink::step(std::int64_t now_ns) {
     ended_ = false;
   }
   if (!child_ && spec_.image && !stopped_ && now_ns >= next_start_ns_) start(now_ns);
-  if (!child_ || !ready_) return;
-  const std::int64_t since = child_->waiting_since_ns();
-  if (since == 0 || now_ns - since < domain_.timeout_ms * ns_per_ms) return;
-  child_->kill({OutcomeKind::hung, fmt::format("source '{}' of domain '{}' made no progress for {} ms", domain_.source,
-                                               domain_.name, domain_.timeout_ms)});
-  ready_ = false;
+  if (child_ && !killed_) watch(now_ns);
+}
+
+void SourceLink::watch(std::int64_t now_ns) {
+  if (const std::string why = hung(now_ns); !why.empty()) {
+    killed_ = true;
+    ready_ = false;
+    return child_->kill({OutcomeKind::hung,
+                         fmt::format("source '{}' of domain '{}' {}", domain_.source, domain_.name, why)});
+  }
+  if (ready_ && now_ns >= measure_ns_) measure(now_ns);
+}
+
+std::string SourceLink::hung(std::int64_t now_ns) {
+  const auto [since_ns, unanswered_since_ns] = child_->waiting();
+  if (since_ns == 0)
+    return stop_ns_ != 0 && now_ns - stop_ns_ >= stop_timeout_ns
+               ? fmt::format("did not stop within {} ms", stop_timeout_ns / ns_per_ms)
+               : "";
+  if (now_ns - since_ns >= domain_.timeout_ms * ns_per_ms)
+    return fmt::format("made no progress for {} ms", domain_.timeout_ms);
+  if (now_ns - unanswered_since_ns >= domain_.timeout_max_ms * ns_per_ms)
+    return fmt::format("answered nothing for {} ms", domain_.timeout_max_ms);
+  return {};
+}
+
+// One that has grown too large is replaced by another before it dies of it: a leak costs no call.
+void SourceLink::measure(std::int64_t now_ns) {
+  measure_ns_ = now_ns + measure_every_ns;
+  const auto usage = child_->usage();
+  if (!usage) return;
+  if (first_bytes_ == 0) first_bytes_ = usage->resident_bytes;
+  const std::uint64_t most = domain_.limits.recycle_bytes;
+  if (most == 0 || usage->resident_bytes <= most || usage->resident_bytes < first_bytes_ + most / 8) return;
+  worn_ = true;
+  ++recycled_;
+  log::warning("broker",
+               "source '{}' of domain '{}' is replaced: it has {} MiB in memory, more than limits.recycle, {} MiB",
+               domain_.source, domain_.name, usage->resident_bytes >> 20, most >> 20);
+  replace(now_ns);
 }
 
 std::optional<std::int64_t> SourceLink::next_deadline() const {
   if (ended_) return 0;
   if (!child_) return spec_.image && !stopped_ ? std::optional(next_start_ns_) : std::nullopt;
-  if (ready_ && child_->calls_out() > 0) return boot_ns() + std::min(hang_look_ns, domain_.timeout_ms * ns_per_ms);
+  if (killed_) return std::nullopt;
+  if (child_->calls_out() > 0) return boot_ns() + std::min(hang_look_ns, domain_.timeout_ms * ns_per_ms);
+  if (stop_ns_ != 0) return std::max(boot_ns(), stop_ns_ + stop_timeout_ns);
   return std::nullopt;
 }
 
@@ -87,7 +132,9 @@ void SourceLink::start(std::int64_t now_ns) {
   auto started = child::start_source_child(spec_);
   if (started) {
     child_ = std::move(*started);
-    stale_ = false;
+    stale_ = worn_ = killed_ = false;
+    stop_ns_ = measure_ns_ = 0;
+    first_bytes_ = 0;
     trouble_ = "starting";
     return;
   }
@@ -126,10 +173,11 @@ void SourceLink::note_report(const child::SourceReport& report, std::int64_t now
 void SourceLink::note_end(const child::ChildEnded& end, std::int64_t now_ns) {
   note_vain_end(end);
   // One that had worked is replaced at once; one that dies again and again waits longer each time.
-  backoff_ns_ = ready_ && end.end.kind != OutcomeKind::setup
+  const bool worked = ready_ || worn_;
+  backoff_ns_ = worked && end.end.kind != OutcomeKind::setup
                     ? backoff_first_ns
                     : std::clamp(backoff_ns_ * 2, backoff_first_ns, backoff_max_ns);
-  next_start_ns_ = now_ns + (ready_ ? 0 : backoff_ns_);
+  next_start_ns_ = now_ns + (worked ? 0 : backoff_ns_);
   ready_ = false;
   ended_ = true;
   trouble_ = fmt::format("{}: {}", name_of(end.end.kind), end.end.reason);
@@ -154,7 +202,7 @@ void SourceLink::note_vain_end(const child::ChildEnded& end) {
 void SourceLink::stop() {
   stopped_ = true;
   ready_ = false;
-  if (child_ && !ended_) child_->stop();
+  if (child_ && !ended_) replace(boot_ns());
 }
 
 std::vector<child::ChildMetric> SourceLink::metrics() const {
@@ -167,7 +215,8 @@ SourceLink::Status SourceLink::status() const {
            .trouble = trouble_,
            .level = ready_ ? sandbox_.level : '-',
            .missing = sandbox_.missing,
-           .restarts = starts_ > 0 ? starts_ - 1 : 0};
+           .restarts = starts_ > 0 ? starts_ - 1 : 0,
+           .recycled = recycled_};
   if (spec_.image) {
     s.version = spec_.image->version;
     s.hash = spec_.image->hash;

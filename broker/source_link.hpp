@@ -48,7 +48,7 @@ class SourceLink {
     int pid = 0;
     char level = '-';
     std::string missing;
-    std::uint32_t restarts = 0;
+    std::uint32_t restarts = 0, recycled = 0;
     std::uint32_t wants = 0;
     std::int64_t since_wall_ns = 0;  // when these bytes began to serve
   };
@@ -58,6 +58,10 @@ class SourceLink {
 
  private:
   void start(std::int64_t now_ns);
+  void watch(std::int64_t now_ns);
+  std::string hung(std::int64_t now_ns);
+  void measure(std::int64_t now_ns);
+  void replace(std::int64_t now_ns);
   void note_report(const child::SourceReport& report, std::int64_t now_ns);
   void note_end(const child::ChildEnded& end, std::int64_t now_ns);
   void note_success();
@@ -69,11 +73,16 @@ class SourceLink {
   std::unique_ptr<child::SourceChild> child_;
   bool ready_ = false;
   bool stale_ = false;   // the child runs bytes that are to serve no more
+  bool worn_ = false;    // it has grown too large
+  bool killed_ = false;
+  std::int64_t stop_ns_ = 0;     // it was asked to stop; 0: it was not
+  std::int64_t measure_ns_ = 0;  // next look at its memory
+  std::uint64_t first_bytes_ = 0;
   bool ended_ = false;   // its end was reported; the object goes at the next step
   bool stopped_ = false;
   std::int64_t next_start_ns_ = 0;
   std::int64_t backoff_ns_ = 0;
-  std::uint32_t starts_ = 0;
+  std::uint32_t starts_ = 0, recycled_ = 0;
   std::int64_t since_wall_ns_ = 0;
   child::SandboxReport sandbox_;
   bool works_ = false;

@@ -47,7 +47,8 @@ struct DomainConfig {
   std::string config_json = "{}";  // the TOML table as JSON
   Grant grant;
   Limits limits;
-  std::int64_t timeout_ms = 60'000;           // one source call
+  std::int64_t timeout_ms = 60'000;           // of one source call without answer or heartbeat
+  std::int64_t timeout_max_ms = 3'600'000;    // without answer
   std::uint32_t queries_per_s = 0;            // asked of its source at most; 0: no bound
   std::optional<DomainIndex> shadow_of = {};  // see shadow.hpp: the domain whose source is read
 };

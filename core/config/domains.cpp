@@ -14,6 +14,8 @@ DomainConfig read_domain(const std::string& name, Section section, const Config&
   domain.limits = keys.limits;
   section.integer("queries_per_s", domain.queries_per_s, {.min = 1, .max = 100'000'000});
   section.duration_ms("timeout", domain.timeout_ms, {.min = 100, .max = 3'600'000});
+  section.duration_ms("timeout_max", domain.timeout_max_ms, {.min = 100, .max = 24 * 3'600'000});
+  check_timeouts(section, domain.timeout_ms, domain.timeout_max_ms);
   section.finish();
   return domain;
 }

@@ -46,6 +46,8 @@ struct PluginKeys {
   Limits limits;
 };
 PluginKeys read_plugin_keys(Section& section, const Config& config);
+// Of a call: without heartbeat, and in all. Notes it at the key that was given if they do not go together.
+void check_timeouts(Section& section, std::int64_t timeout_ms, std::int64_t timeout_max_ms);
 
 // Calls `read` with a Section for each sub-table of `section` that has a usable name.
 void for_each_named(Section section, const std::function<void(const std::string&, Section)>& read);

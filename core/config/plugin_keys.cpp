@@ -161,4 +161,11 @@ PluginKeys read_plugin_keys(Section& section, const Config& config) {
           .limits = read_limits(section)};
 }
 
+void check_timeouts(Section& section, std::int64_t timeout_ms, std::int64_t timeout_max_ms) {
+  if (timeout_ms <= timeout_max_ms) return;
+  section.mistake(section.entries().find("timeout") ? "timeout" : "timeout_max",
+                  fmt::format("timeout ({}) is longer than timeout_max ({}); raise timeout_max",
+                              duration_text(timeout_ms), duration_text(timeout_max_ms)));
+}
+
 }  // namespace cape::config

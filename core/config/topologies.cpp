@@ -112,10 +112,7 @@ void read_children(Section& section, LambdaConfig& lambda) {
 void read_timeouts(Section& section, LambdaConfig& lambda) {
   section.duration_ms("timeout", lambda.timeout_ms, {.min = 10, .max = day_ms});
   section.duration_ms("timeout_max", lambda.timeout_max_ms, {.min = 10, .max = 7 * day_ms});
-  if (lambda.timeout_ms > lambda.timeout_max_ms)
-    section.mistake(section.entries().find("timeout") ? "timeout" : "timeout_max",
-                    fmt::format("timeout ({}) is longer than timeout_max ({}); raise timeout_max",
-                                duration_text(lambda.timeout_ms), duration_text(lambda.timeout_max_ms)));
+  check_timeouts(section, lambda.timeout_ms, lambda.timeout_max_ms);
 }
 
 void read_breaker(Section& lambda, BreakerPolicy& breaker) {

@@ -34,7 +34,10 @@ class SourceChildOverProcess final : public SourceChild {
                               std::uint64_t max_bytes) override;
   std::optional<CallId> scan(std::string_view token, std::uint32_t max_subjects) override;
   std::size_t calls_out() const override { return calls_.size(); }
-  std::int64_t waiting_since_ns() override;
+  Waiting waiting() override;
+  std::optional<ChildUsage> usage() override {
+    return link_.ready() && !ended_ ? usage_.read(link_.process().pid()) : std::nullopt;
+  }
   std::vector<ChildMetric> metrics() const override { return link_.metrics(); }
 
   void set_lease_end(std::int64_t boot_ns) override { link_.process().set_lease_end(boot_ns); }
@@ -56,8 +59,10 @@ class SourceChildOverProcess final : public SourceChild {
   std::deque<AskedCall> calls_;  // in the order asked; answered in that order
   CallId last_call_ = 0;
   std::uint64_t next_number_ = 0;
-  std::int64_t moved_ns_ = 0;  // of the oldest call: asked, answered in part, or heard a heartbeat of
+  // Of the oldest call: asked or answered in part; and besides, heard a heartbeat of.
+  std::int64_t answered_ns_ = 0, moved_ns_ = 0;
   std::uint64_t seen_beat_ = 0;
+  UsageReader usage_;
   bool ended_ = false;
 };
 
@@ -75,7 +80,7 @@ Result<void> SourceChildOverProcess::take(const Frame& frame, std::vector<Source
   if (kind != FrameKind::query_answer && kind != FrameKind::scan_answer) return take_common(frame, out);
   if (!link_.ready() || calls_.empty())
     return fail(ErrorCode::protocol, "an answer although nothing was asked");
-  moved_ns_ = boot_ns();
+  moved_ns_ = answered_ns_ = boot_ns();
   return kind == FrameKind::query_answer ? take_query_answer(frame.body, out)
                                          : take_scan_answer(frame.body, out);
 }
@@ -131,7 +136,7 @@ void SourceChildOverProcess::call_done(std::vector<SourceReport>& out) {
 CallId SourceChildOverProcess::publish(AskedCall call) {
   link_.publish_request();
   link_.wake();
-  if (calls_.empty()) moved_ns_ = boot_ns();
+  if (calls_.empty()) moved_ns_ = answered_ns_ = boot_ns();
   next_number_ += call.is_scan ? 1 : call.queries.size();
   calls_.push_back(std::move(call));
   return last_call_;
@@ -189,14 +194,14 @@ std::optional<CallId> SourceChildOverProcess::scan(std::string_view token, std::
                   .max_subjects = max_subjects});
 }
 
-std::int64_t SourceChildOverProcess::waiting_since_ns() {
-  if (ended_ || calls_.empty()) return 0;
-  if (!link_.ready()) return 0;  // the start timeout watches
+SourceChild::Waiting SourceChildOverProcess::waiting() {
+  if (ended_ || calls_.empty()) return {};
+  if (!link_.ready()) return {};  // the start timeout watches
   if (const std::uint64_t beat = link_.heartbeat(); beat != seen_beat_) {
     seen_beat_ = beat;
     moved_ns_ = boot_ns();
   }
-  return moved_ns_;
+  return {moved_ns_, answered_ns_};
 }
 
 std::string SourceChildOverProcess::name_running() const {

@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "core/event.hpp"
 #include "host/child/child_spec.hpp"
+#include "host/child/sandbox/usage.hpp"
 #include "host/child/lambda_child.hpp"
 
 namespace cape::child {
@@ -77,8 +78,14 @@ class SourceChild {
                                       std::uint64_t max_bytes) = 0;
   virtual std::optional<CallId> scan(std::string_view token, std::uint32_t max_subjects) = 0;
   virtual std::size_t calls_out() const = 0;
-  // Boot time since when the oldest unanswered call has made no progress; 0: none is out.
-  virtual std::int64_t waiting_since_ns() = 0;
+  // Boot times of the oldest unanswered call: since when it has made no progress, heartbeats counted or not.
+  // 0: no call is out.
+  struct Waiting {
+    std::int64_t since_ns = 0, unanswered_since_ns = 0;
+  };
+  virtual Waiting waiting() = 0;
+  // What its plugin's process uses; see UsageReader.
+  virtual std::optional<ChildUsage> usage() = 0;
 
   virtual std::vector<ChildMetric> metrics() const = 0;  // see LambdaChild
 

@@ -275,11 +275,11 @@ TEST_F(SourceChildTest, NamesTheQueryItDiedIn) {
 TEST_F(SourceChildTest, TellsSinceWhenItWaits) {
   start("answers");
   poll_until<SourceReport>(*child_, at_least<ChildReady, SourceReport>(1));
-  EXPECT_EQ(child_->waiting_since_ns(), 0);
+  EXPECT_EQ(child_->waiting().since_ns, 0);
   const std::int64_t before_ns = boot_ns();
   ASSERT_TRUE(child_->query({{.tag = 1, .subject = "hang", .start = 1}}, 10, 1000));
 
-  EXPECT_GE(child_->waiting_since_ns(), before_ns);
+  EXPECT_GE(child_->waiting().since_ns, before_ns);
   child_->kill({OutcomeKind::hung, "the query took 60 s"});
   const Outcome end = wait_end();
   EXPECT_EQ(end.kind, OutcomeKind::hung);

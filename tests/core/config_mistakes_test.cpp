@@ -321,6 +321,9 @@ TEST(ConfigMistakes, ComparesTimesThatBelongTogether) {
       mistakes_of(lambda_with("timeout = \"2h\"\n")),
       ElementsAre("7 topology.t.lambda.l.timeout: timeout (2h) is longer than timeout_max (1h); raise "
                   "timeout_max"));
+  EXPECT_THAT(mistakes_of("[domain.d]\nsource = \"s\"\ntimeout_max = \"1s\"\n"),
+              ElementsAre("3 domain.d.timeout_max: timeout (1m) is longer than timeout_max (1s); raise "
+                          "timeout_max"));
   EXPECT_THAT(mistakes_of(topology_with("retry = { first = \"1h\" }\n")),
               ElementsAre("6 topology.t.retry.first: first (1h) is longer than max (5m)"));
 }

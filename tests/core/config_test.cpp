@@ -30,6 +30,7 @@ source = "journal"
 [domain.files]
 source = "files"
 timeout = "30s"
+timeout_max = "2m"
 config = { root = "tree", depth = 3, ratio = 0.5, deep = { flags = [true, false], day = 2026-01-31 } }
 grant  = { read = ["tree", "/srv/x/"], state = true }
 
@@ -93,6 +94,7 @@ TEST(Config, KeepsDomainsInTheOrderOfTheFile) {
   const DomainConfig& files = config.domains[1];
   EXPECT_EQ(files.name, "files");
   EXPECT_EQ(files.timeout_ms, 30'000);
+  EXPECT_EQ(files.timeout_max_ms, 120'000);
   EXPECT_EQ(files.grant.read, (std::vector<fs::path>{"/etc/cape/tree", "/srv/x"}));
   EXPECT_TRUE(files.grant.state);
   EXPECT_EQ(config.domain("files"), &files);
