@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "tests/broker/scheduler/world.hpp"
 
@@ -40,8 +41,9 @@ struct Dag : World {
   LambdaIndex lambda_count;
   std::map<SubjectId, Sequence> latest;
   std::map<SubjectId, EventBlockPtr> events;  // if not 1..latest
-  bool in_parts = false;
+  std::set<SubjectId> in_parts;               // each event of it comes in an answer of its own
   std::map<SubjectId, storage::CursorInfo> store;
+  std::set<SubjectId> behind;  // as stored
   std::vector<IssueJob> jobs;  // that are out
   std::vector<CommandDone> acts;
   std::uint64_t commands = 0;
@@ -63,7 +65,10 @@ struct Dag : World {
         if (const auto* done = std::get_if<CommandDone>(&action)) acts.push_back(*done);
         if (const auto* ping = std::get_if<PingAgain>(&action))
           std::ranges::move(answers(ping->subject), std::back_inserter(inputs));
+        if (std::holds_alternative<WalkBehind>(action))
+          for (SubjectId subject : behind) std::ranges::move(answers(subject), std::back_inserter(inputs));
         if (const auto* save = std::get_if<SaveCursor>(&action)) {
+          save->behind ? void(behind.insert(save->subject)) : void(behind.erase(save->subject));
           store[save->subject] = save->info;
           inputs.push_back(CursorSaved{save->subject, save->version});
         }
@@ -78,13 +83,22 @@ struct Dag : World {
     if (const auto* record = stored(subject)) request.stored = *record;
     return request;
   }
-  // One for each event, as where every lambda stands at another one.
   std::vector<Input> answers(SubjectId subject) {
-    if (!in_parts) return {answer(subject)};
+    const EventBlockPtr all = events_of(subject);
+    if (!in_parts.contains(subject) || all->entries.empty()) return {answer(subject)};
+    std::vector<EventBlockPtr> blocks;
+    for (const EventBlock::Entry& entry : all->entries)
+      blocks.push_back(run_of(entry.sequence, entry.sequence));
+    return in_answers(subject, blocks);
+  }
+  // Of one read, whose last answer is yet to come if it is broken.
+  std::vector<Input> in_answers(SubjectId subject, const std::vector<EventBlockPtr>& blocks,
+                                bool is_broken = false) {
     std::vector<Input> parts;
-    for (Sequence at = 1; at <= latest[subject]; ++at) {
-      SchedulingRequest part = make_request(subject, latest[subject], run_of(at, at));
-      part.last = at == latest[subject];
+    for (const EventBlockPtr& block : blocks) {
+      SchedulingRequest part = answer(subject);
+      part.block = block;
+      part.last = block == blocks.back() && !is_broken;
       parts.push_back(std::move(part));
     }
     return parts;

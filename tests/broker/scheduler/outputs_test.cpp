@@ -2,9 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
-
-#include "broker/scheduler/lambda_queues.hpp"
 #include "tests/broker/scheduler/dag.hpp"
 
 namespace cape::scheduler {
@@ -106,39 +103,6 @@ TEST(SchedulerOutputs, TwoLambdasThatAThirdNeedsNeverWaitForEachOthersRoom) {
 
   for (SubjectId subject = 1; subject <= 6; ++subject)
     EXPECT_EQ(w.view(subject).cursor, 3) << "subject " << subject << ": " << name_of(w.why(subject).cause);
-}
-
-// With room for a block or two in each queue, whoever waits for room for outputs keeps others from being
-// read. They are read again when nothing runs, as by a walk.
-TEST(SchedulerOutputs, SubjectsThatFillEachOthersQueuesAllComeThrough) {
-  SchedulerPlan plan = dag_plan({{"up", {}}, {"left", {0}}, {"right", {0}}, {"join", {1, 2}}});
-  plan.topologies[0].batch_events = 1;
-  plan.topologies[0].outputs_bytes_max = 8 << 10;
-  for (std::uint32_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
-    std::mt19937 random(seed);
-    plan.outputs_bytes_max = (6 + random() % 20) << 10;
-    plan.waiting_bytes_max = bytes_of(*run_of(1, 1)) * (3 + random() % 5) / 2;
-    Dag w(plan);
-    w.in_parts = true;
-    w.begin(1 + random() % 3);
-    const auto is_done = [&](SubjectId subject) {
-      return w.stored(subject) != nullptr && w.view(subject).state == SubjectState::done;
-    };
-    for (int walks = 0; walks < 100; ++walks) {
-      for (SubjectId subject = 1; subject <= 12; ++subject) {
-        if (!is_done(subject)) w.read(subject, 8);
-        ASSERT_FALSE(testing::Test::HasFatalFailure());
-      }
-      for (std::size_t ends = random() % 40; ends > 0 && !w.jobs.empty(); --ends) {
-        const IssueJob job = w.jobs[random() % w.jobs.size()];
-        w.done(w.names[job.lambda], job.subject, random() % 900);
-        ASSERT_FALSE(testing::Test::HasFatalFailure());
-      }
-    }
-    for (SubjectId subject = 1; subject <= 12; ++subject)
-      ASSERT_TRUE(is_done(subject)) << subject << ": " << name_of(w.why(subject).cause);
-  }
 }
 
 TEST(SchedulerOutputs, SubjectThatLeavesMemoryTakesThemAlong) {

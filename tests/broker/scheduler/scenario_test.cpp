@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "broker/scheduler/lambda_queues.hpp"
 #include "tests/broker/scheduler/dag.hpp"
 
 namespace cape::scheduler {
@@ -14,7 +15,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-constexpr SubjectId the_subject = 7;
+constexpr SubjectId subject_of_no_name = 7;
 
 Words words_of(const std::string& line) {
   std::istringstream text(line.substr(0, line.find('#')));
@@ -30,14 +31,24 @@ Words parts_of(const std::string& text, char separator) {
   return parts;
 }
 
+// Takes "of N" out of the line.
+SubjectId take_subject(Words& words) {
+  const auto of = std::ranges::find(words, "of");
+  if (of == words.end()) return subject_of_no_name;
+  const SubjectId subject = std::stoul(words.at(static_cast<std::size_t>(of - words.begin()) + 1));
+  words.erase(of, of + 2);
+  return subject;
+}
+
 class Scenario {
  public:
   // Empty: the line holds. Else what was wrong with it.
   std::string run(const std::string& line) {
-    const Words words = words_of(line);
+    Words words = words_of(line);
     if (words.empty() || words[0] == "story") return {};
     wrong_.clear();
     try {
+      subject_ = take_subject(words);
       const bool is_known = words[0] == "expect" ? expect(words) : act(words);
       return is_known ? wrong_ : "these are no words of a scenario";
     } catch (const std::exception& error) {  // of vector::at and std::stoll
@@ -50,6 +61,7 @@ class Scenario {
   bool act(const Words& words) {
     const std::string& verb = words[0];
     if (verb == "topology") return add(words), true;
+    if (verb == "limit") return set_limit(words), true;
     if (verb == "stored") return store(words), true;
     if (verb == "life") return live(std::stoul(words.at(1))), true;
     if (!w_) return wrong_ = "no life of the broker has begun", true;
@@ -59,6 +71,7 @@ class Scenario {
     if (verb == "read") return read(words), true;
     if (verb == "wait") return w_->wait(std::stoll(words.at(1)) * second), true;
     if (verb == "operator") return operate(words), true;
+    if (verb == "all") return end_all(), true;
     return verb.find('/') != std::string::npos && end_job(words);
   }
 
@@ -99,6 +112,16 @@ class Scenario {
             static_cast<LambdaIndex>(std::ranges::find(lambdas, needed) - lambdas.begin()));
   }
 
+  void set_limit(const Words& words) {
+    const double room = std::stod(words.at(2));
+    if (words[1] == "waiting")
+      plan_.waiting_bytes_max = static_cast<std::size_t>(room * static_cast<double>(bytes_of(*run_of(1, 1))));
+    else if (words[1] == "outputs")
+      plan_.outputs_bytes_max = static_cast<std::uint64_t>(room * (1u << 20));
+    else
+      throw std::out_of_range("there is no such limit");
+  }
+
   TopologyIndex topology_called(const std::string& name) const {
     const auto at = std::ranges::find(plan_.topologies, name, &TopologySpec::name);
     if (at == plan_.topologies.end()) throw std::out_of_range("there is no topology " + name);
@@ -108,7 +131,7 @@ class Scenario {
   // Of a record in which each topology of the plan has its place, unless it is left out at `without`.
   storage::LambdaCursor& stored_lambda(const std::string& name) {
     const Words parts = parts_of(name, '/');
-    storage::CursorInfo& info = store_[the_subject];
+    storage::CursorInfo& info = store_[subject_];
     auto topology = std::ranges::find(info.topologies, parts.at(0), &storage::TopologyCursor::topology);
     if (topology == info.topologies.end()) {
       storage::TopologyCursor fresh{.topology = parts[0], .lambdas = {}};
@@ -124,7 +147,7 @@ class Scenario {
 
   void store(const Words& words) {
     if (words.at(1) == "latest") {
-      store_[the_subject].latest = std::stoll(words.at(2));
+      store_[subject_].latest = std::stoll(words.at(2));
       return;
     }
     storage::LambdaCursor& lambda = stored_lambda(words[1]);
@@ -146,18 +169,19 @@ class Scenario {
           fmt::format("{}/{}", plan_.topologies[plan_.lambdas[i].topology].name, plan_.lambdas[i].name);
     next->now = now;
     next->store = store_;
-    if (w_) next->latest = w_->latest, next->events = w_->events;
+    if (w_) next->latest = w_->latest, next->events = w_->events, next->in_parts = w_->in_parts;
     w_ = std::move(next);
     host_ = 0;
   }
 
   void have(const Words& words) {
-    const Sequence latest = w_->latest[the_subject] = std::stoll(words.at(1));
-    const Sequence hidden = words.size() > 3 ? std::stoll(words[3]) : 0;
+    const Sequence latest = w_->latest[subject_] = std::stoll(words.at(1));
+    if (words.back() == "parts") w_->in_parts.insert(subject_);
+    const Sequence hidden = words.size() > 2 && words[2] == "without" ? std::stoll(words.at(3)) : 0;
     std::vector<Sequence> shown;
     for (Sequence at = 1; at <= latest; ++at)
       if (at != hidden) shown.push_back(at);
-    w_->events[the_subject] = block(1, latest, shown);
+    w_->events[subject_] = block(1, latest, shown);
   }
 
   // ---- what happens
@@ -175,26 +199,35 @@ class Scenario {
       w_->go({HostGone{.host = host_}});
       return w_->jobs.clear();
     }
-    const IssueJob* job = w_->find(words.at(2));
+    const IssueJob* job = w_->find(words.at(2), subject_);
     if (job == nullptr) return void(wrong_ = "no job of it is out");
     w_->go({Heartbeat{.host = host_, .running = {{.job = job->job, .sequence = std::stoll(words.at(3))}}}});
   }
 
   void read(const Words& words) {
-    SchedulingRequest request = w_->answer(the_subject);
-    if (words.size() > 1 && words[1] == "unknown") {
-      request = World::make_request(the_subject, 0, nothing());
+    if (words.size() == 1) return w_->go(w_->answers(subject_));
+    if (words[1] != "unknown" && words[1] != "unreadable") return read_parts(words);
+    SchedulingRequest request = w_->answer(subject_);
+    if (words[1] == "unknown") {
+      request = World::make_request(subject_, 0, nothing());
       request.gone = true;
-    } else if (words.size() > 1 && words[1] == "unreadable") {
+    } else {
       const Sequence sequence = std::stoll(words.at(2));
       request.latest = sequence;
       request.block = block(sequence, sequence - 1, {});
       request.unreadable = "too large";
-    } else if (words.size() > 1) {
-      const auto [from, to] = range_of(words[1]);
-      request.block = run_of(from, to);
     }
     w_->go({request});
+  }
+
+  void read_parts(const Words& words) {
+    const bool is_broken = words.back() == "broken";
+    std::vector<EventBlockPtr> blocks;
+    for (std::size_t i = 1; i < words.size() - is_broken; ++i) {
+      const auto [from, to] = range_of(words[i]);
+      blocks.push_back(run_of(from, to));
+    }
+    w_->go(w_->in_answers(subject_, blocks, is_broken));
   }
 
   static std::pair<Sequence, Sequence> range_of(const std::string& word) {
@@ -207,27 +240,34 @@ class Scenario {
     constexpr Act acts[] = {Act::pause, Act::resume, Act::park, Act::redrive, Act::skip, Act::rewind};
     const auto act = std::ranges::find(acts, words.at(1), [](Act one) { return std::string(name_of(one)); });
     if (act == std::end(acts)) throw std::out_of_range("there is no such act");
-    const auto* record = w_->stored(the_subject);
+    const auto* record = w_->stored(subject_);
     w_->go({Command{.id = ++command_,
                     .act = *act,
                     .topology = topology_called(words.at(2)),
-                    .subject = the_subject,
+                    .subject = subject_,
                     .domain = 0,
-                    .name = "s7",
+                    .name = fmt::format("s{}", subject_),
                     .stored = record ? std::optional(*record) : std::nullopt,
                     .sequence = words.size() > 3 ? std::stoll(words[3]) : 0,
                     .reason = "because"}});
   }
 
+  void end_all() {
+    for (int jobs = 0; !w_->jobs.empty() && jobs < 1000; ++jobs) {
+      const IssueJob job = w_->jobs.front();
+      w_->done(w_->names[job.lambda], job.subject);
+    }
+  }
+
   bool end_job(const Words& words) {
     const std::string& how = words.at(1);
-    if (w_->find(words[0]) == nullptr) return wrong_ = "no job of it is out", true;
-    if (how == "done") return w_->done(words[0]), true;
+    if (w_->find(words[0], subject_) == nullptr) return wrong_ = "no job of it is out", true;
+    if (how == "done") return w_->done(words[0], subject_), true;
     if (how == "fails") {
       const auto kind = words.at(3) == "retry" ? OutcomeKind::retry : OutcomeKind::failed;
-      return w_->fails(words[0], std::stoll(words[2]), kind), true;
+      return w_->fails(words[0], std::stoll(words[2]), kind, subject_), true;
     }
-    wire::JobStatus status = never_started(w_->take(words[0]), OutcomeKind::cancelled);
+    wire::JobStatus status = never_started(w_->take(words[0], subject_), OutcomeKind::cancelled);
     if (how == "died") {  // with a call of several events, so that no attempt of any counts
       status.end.kind = OutcomeKind::setup;
       status.started = true;
@@ -241,7 +281,7 @@ class Scenario {
   // ---- what must come of it
 
   void expect_job(const Words& words) {
-    const IssueJob* job = w_->find(words.at(2));
+    const IssueJob* job = w_->find(words.at(2), subject_);
     if (job == nullptr) {
       wrong_ = "no job of it is out";
       return;
@@ -253,7 +293,7 @@ class Scenario {
       wrong_ = "it is issued as one of which nothing has run";
   }
   void expect_no_job(const Words& words) {
-    const bool found = words.size() > 3 ? w_->find(words[3]) != nullptr : !w_->jobs.empty();
+    const bool found = words.size() > 3 ? w_->find(words[3], subject_) != nullptr : !w_->jobs.empty();
     if (found) wrong_ = "a job is out";
   }
   void expect_stored(const Words& words) {
@@ -278,7 +318,7 @@ class Scenario {
     if (found != how) wrong_ = fmt::format("it {}", found);
   }
   void expect_view(const Words& words) {
-    const auto views = w_->scheduler.view(the_subject, 0, w_->stored(the_subject)).topologies;
+    const auto views = w_->scheduler.view(subject_, 0, w_->stored(subject_)).topologies;
     const TopologyView& view = views.at(topology_called(words.at(1)));
     if (words.at(2) == "stopped" || words[2] == "moves") {
       if (view.stopped != (words[2] == "stopped")) wrong_ = view.stopped ? "it is stopped" : "it is not";
@@ -290,6 +330,7 @@ class Scenario {
   SchedulerPlan plan_;
   std::unique_ptr<Dag> w_;
   std::map<SubjectId, storage::CursorInfo> store_;
+  SubjectId subject_ = subject_of_no_name;  // of the line
   HostId host_ = 0;
   std::uint64_t command_ = 0;
   std::string wrong_;
@@ -313,7 +354,10 @@ TEST_P(SchedulerScenario, EndsAsItsStorySays) {
     ++number;
     claims += line.starts_with("expect ");
     const std::string wrong = scenario.run(line);
-    ASSERT_EQ(wrong, "") << GetParam().string() << ":" << number << ": " << line << "\n" << scenario.trace();
+    ASSERT_TRUE(wrong.empty() && !HasFatalFailure())
+        << wrong << "\n"
+        << GetParam().string() << ":" << number << ": " << line << "\n"
+        << scenario.trace();
   }
   EXPECT_GT(claims, 0) << GetParam() << " expects nothing";
 }
