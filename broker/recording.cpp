@@ -49,12 +49,12 @@ struct PutInput {
     out.pack(type);
   }
   void operator()(const scheduler::SchedulingRequest& r) const {
-    head(0, 12);
+    head(0, 13);
     put(out, r.subject, r.domain, r.name);
     put_stored(out, r.stored);
     put(out, r.latest);
     put_block(out, *r.block);
-    put(out, r.ping_ns, r.inbox_generation, r.last, r.whole, r.gone, r.unreadable);
+    put(out, r.ping_ns, r.inbox_generation, r.first, r.last, r.whole, r.gone, r.unreadable);
   }
   void operator()(const scheduler::HostUp& h) const {
     head(1, 3);
@@ -188,6 +188,7 @@ scheduler::SchedulingRequest get_request(Fields& in) {
   r.block = get_block(in.raw());
   in.into(r.ping_ns);
   in.into(r.inbox_generation);
+  in.into(r.first);
   in.into(r.last);
   in.into(r.whole);
   in.into(r.gone);
@@ -305,7 +306,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const std::string& file, std::u
   msgpack::sbuffer buffer;
   Packer packer(buffer);
   packer.pack_array(3);
-  put(packer, std::string("cape-recording"), 4u, epoch);
+  put(packer, std::string("cape-recording"), 5u, epoch);
   out.write(buffer.data(), static_cast<std::streamsize>(buffer.size()));
   if (!out)
     return fail(ErrorCode::io,
@@ -324,8 +325,8 @@ Result<Recording> read_recording(const std::string& file) {
   try {
     msgpack::object_handle head = msgpack::unpack(bytes.data(), bytes.size(), offset);
     Fields fields(head.get());
-    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 4)
-      return fail(ErrorCode::invalid, file + " is not a recording of version 4");
+    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 5)
+      return fail(ErrorCode::invalid, file + " is not a recording of version 5");
     fields.into(recording.epoch);
     while (offset < bytes.size()) {
       msgpack::object_handle object = msgpack::unpack(bytes.data(), bytes.size(), offset);

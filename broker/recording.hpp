@@ -3,7 +3,7 @@
 // other. Replayed through a scheduler with the same plan and epoch it gives the same actions, so what a
 // broker decided can be looked at again on another machine.
 //
-//   file   = ["cape-recording", 4, epoch] step...
+//   file   = ["cape-recording", 5, epoch] step...
 //   step   = [boot_ns, wall_ns, [input...]]
 //   input  = [type, fields...], in the order of scheduler/messages.hpp
 #pragma once

@@ -36,6 +36,9 @@ struct SchedulingRequest {
   EventBlockPtr block;                 // never null; may prove nothing
   std::int64_t ping_ns = 0;            // boot time of the ping that led to the read
   std::uint64_t inbox_generation = 0;  // of the acknowledged pings the read began after; 0: none
+  // False: an answer of the same read came before. Told apart from `last`, since a read of which an answer
+  // failed is repeated as a whole, and then none of the first one's was its last.
+  bool first = true;
   // False: another answer of the same read follows, so what this one did not reach may still come.
   bool last = true;
   // False: the read left out positions that lag. One that its answers did not reach was perhaps never asked

@@ -40,12 +40,12 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
     s.unread = !request.unreadable.empty();  // that one does not tell what lies behind it
   }
   s.ping_out = false;
-  const bool is_first = !std::exchange(s.more_answers, !request.last);
+  s.more_answers = !request.last;
   if (request.inbox_generation > s.inbox_wanted) s.inbox_wanted = request.inbox_generation;
   if (s.inbox_wanted > std::max(s.inbox_done, s.inbox_saving)) s.dirty = true;
   s.gone = request.gone;
   for (Lane& lane : s.lanes) {
-    if (is_first) clear_left(lane);  // else it would be asked for again what this ping brought in vain
+    if (request.first) clear_left(lane);  // else what this read brought in vain would be asked for again
     for (std::size_t i = 0; i < lane.size(); ++i) rest_until_next_try(s, lane, lane[i]);
   }
   if (request.gone) return forget_latest(s);

@@ -82,6 +82,7 @@ struct InputText {
                                   r.subject, quoted(r.name), r.domain, r.latest, r.block->proven_from,
                                   r.block->proven_to, r.block->entries.size());
     if (r.inbox_generation > 0) add(out, " inbox {}", r.inbox_generation);
+    if (!r.first) out += " further";
     if (!r.last) out += " more";
     if (!r.whole) out += " partial";
     if (r.gone) out += " gone";

@@ -42,6 +42,7 @@ std::optional<ReadId> ReadBook::begin(DomainIndex domain) {
   queue.pop_front();
   e->place = Place::reading;
   e->outstanding = 0;
+  e->handed_on = false;
   e->failed = false;
   e->whole = true;
   e->call = 0;

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/types.hpp"
@@ -75,9 +76,10 @@ class ReadBook {
   std::uint64_t generation(ReadId id) const { return entry(id).generation; }
   std::uint32_t failures(ReadId id) const { return entry(id).failures; }
   const Look& look(ReadId id) const { return entry(id).look; }
-  // The owner's marks on a read that is under way: answers still to come, that one of them failed, and the
-  // call that carries it.
+  // The owner's marks on a read that is under way: answers still to come, that one was handed on, that one
+  // failed, and the call that carries it.
   std::uint32_t& outstanding(ReadId id) { return slots_[id]->outstanding; }
+  bool take_first(ReadId id) { return !std::exchange(slots_[id]->handed_on, true); }  // true: once
   void mark_failed(ReadId id) { slots_[id]->failed = true; }
   bool failed(ReadId id) const { return entry(id).failed; }
   // Not every position of the subject is asked for by this read.
@@ -102,6 +104,7 @@ class ReadBook {
     DomainIndex domain = 0;
     Place place = Place::queued;
     bool again = false;
+    bool handed_on = false;
     bool failed = false;
     bool whole = true;
     std::uint64_t call = 0;

@@ -230,6 +230,7 @@ Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::in
                                        .block = std::move(answer.block),
                                        .ping_ns = book_.ping_ns(read),
                                        .inbox_generation = book_.generation(read),
+                                       .first = book_.take_first(read),
                                        .last = book_.outstanding(read) <= 1,
                                        .whole = book_.whole(read),
                                        .unreadable = std::move(answer.reason)};
@@ -265,6 +266,7 @@ scheduler::SchedulingRequest Tracker::nothing_of(DomainIndex domain, ReadId read
           .stored = std::move(stored),
           .block = std::make_shared<const EventBlock>(),
           .ping_ns = book_.ping_ns(read),
+          .first = book_.take_first(read),
           .last = book_.outstanding(read) <= 1,
           .gone = true};
 }

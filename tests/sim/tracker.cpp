@@ -132,6 +132,7 @@ void Simulation::answer(tracker::ReadId read, std::vector<SchedulingRequest> ans
   for (SchedulingRequest& answer : answers) {
     if (!answer.gone) answer.stored = record_for_step(record);
     answer.inbox_generation = broker_->book.generation(read);
+    answer.first = &answer == &answers.front();
     answer.last = &answer == &answers.back();
     inputs.emplace_back(std::move(answer));
   }

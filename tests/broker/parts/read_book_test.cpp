@@ -80,6 +80,19 @@ TEST(ReadBook, KeepsAPingThatCameBeforeAFailedReadWasPutToRest) {
   EXPECT_EQ(book.failures(again), 1u);
 }
 
+TEST(ReadBook, SaysAnewOfARepeatedReadThatItsAnswerIsTheFirst) {
+  ReadBook book(1, 10);
+  book.add(ping("a"));
+  const ReadId read = *book.begin(0);
+  EXPECT_TRUE(book.take_first(read));
+  EXPECT_FALSE(book.take_first(read));
+
+  book.retry_later(read, 0);
+  book.wake_rested(0);
+
+  EXPECT_TRUE(book.take_first(*book.begin(0)));
+}
+
 TEST(ReadBook, RefusesNewSubjectsWhenFullButTakesThoseThatMustCome) {
   ReadBook book(1, 1);
   book.add(ping("a"));

@@ -98,6 +98,7 @@ struct Dag : World {
     for (const EventBlockPtr& block : blocks) {
       SchedulingRequest part = answer(subject);
       part.block = block;
+      part.first = block == blocks.front();
       part.last = block == blocks.back() && !is_broken;
       parts.push_back(std::move(part));
     }
