@@ -145,6 +145,7 @@ ChildGroup make_group(const MachineFacts& facts, const CgroupLimits& limits, Set
 // What exists before the child does.
 struct Parts {
   ChildGroup group;
+  GroupDoors doors;
   SharedMemory memory;
   Identity identity;
   UniqueFd setup, null;
@@ -167,6 +168,9 @@ Result<Parts> prepare(const ChildSpec& spec, const MachineFacts& facts, std::uin
   setup.kind = setup_kind;
   if (Result<void> done = apply(facts, spec, setup); !done) return std::unexpected(done.error());
   parts.group = make_group(facts, group_limits(spec, parts.memory.ring_bytes()), setup);
+  Result<GroupDoors> doors = parts.group.open_doors();
+  if (!doors) return std::unexpected(doors.error());
+  parts.doors = std::move(*doors);
   Result<UniqueFd> sealed = sealed_memfd("cape-setup", setup.encode());
   if (!sealed) return std::unexpected(sealed.error());
   parts.setup = std::move(*sealed);
@@ -184,6 +188,7 @@ SpawnOrder order_of(const ChildSpec& spec, const Parts& parts, const fs::path& r
           .title = title_of(spec),
           .namespaces = namespaces,
           .host_network = !spec.grant.network.empty(),
+          .doors = &parts.doors,
           .null_fd = null,
           .stderr_fd = parts.ends.errors.get(),
           .fds = {parts.ends.control.get(), parts.memory.request_fd(), parts.memory.response_fd(),
@@ -225,11 +230,12 @@ Result<std::unique_ptr<ChildProcess>> start_process(const ChildSpec& spec, const
   if (!parts) return std::unexpected(parts.error());
   Result<Spawned> spawned = spawn(order_of(spec, *parts, *runner, facts.namespaces));
   if (!spawned) return std::unexpected(spawned.error());
+  const bool in_group = spawned->in_group;
   auto process =
       std::make_unique<RunningProcess>(std::move(parts->group), std::move(parts->memory),
                                        std::move(parts->ends.ours), std::move(*spawned), facts.namespaces);
   // From here on a failure ends the child by its destructor.
-  if (Result<void> joined = process->group().join(process->pid()); !joined)
+  if (Result<void> joined = in_group ? Result<void>() : process->group().join(process->pid()); !joined)
     return std::unexpected(joined.error());
   if (Result<void> watched = process->watch(); !watched) return std::unexpected(watched.error());
   if (Result<void> gone = let_go(*process, parts->identity, facts.namespaces); !gone)

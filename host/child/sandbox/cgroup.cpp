@@ -11,8 +11,6 @@
 
 #include <fmt/format.h>
 
-#include "core/unique_fd.hpp"
-
 namespace cape::child {
 namespace {
 
@@ -105,6 +103,21 @@ ChildGroup::~ChildGroup() {
 void ChildGroup::remove() {
   for (const fs::path& dir : dirs_) rmdir(dir.c_str());
   dirs_.clear();
+}
+
+Result<GroupDoors> ChildGroup::open_doors() const {
+  GroupDoors doors;
+  for (const fs::path& dir : dirs_) {
+    const fs::path tasks = dir / "tasks";  // of version 1 alone
+    UniqueFd file(open(tasks.c_str(), O_WRONLY | O_CLOEXEC));
+    if (file)
+      doors.tasks.push_back(std::move(file));
+    else if (errno != ENOENT)
+      return fail_errno(ErrorCode::unavailable, "open " + tasks.native(), errno);
+    else
+      doors.group = UniqueFd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  return doors;
 }
 
 Result<void> ChildGroup::join(pid_t pid) const {

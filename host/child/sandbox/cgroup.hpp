@@ -12,6 +12,7 @@
 
 #include "core/config/config.hpp"
 #include "core/error.hpp"
+#include "core/unique_fd.hpp"
 
 namespace cape::child {
 
@@ -36,6 +37,13 @@ struct CgroupLimits {
   double cores = 0;             // of processor time; 0: no limit
 };
 
+// How a new process gets into its group at once. To move another one, as join() does, waits until every
+// processor has been seen at rest (a grace period of RCU): 5 to 15 ms.
+struct GroupDoors {
+  std::vector<UniqueFd> tasks;  // version 1: it writes "0" into each, before it has a second thread
+  UniqueFd group;               // version 2: for CLONE_INTO_CGROUP
+};
+
 class ChildGroup {
  public:
   ChildGroup() = default;  // none
@@ -45,7 +53,9 @@ class ChildGroup {
   ~ChildGroup();  // removes it; its processes are gone
 
   bool exists() const { return !dirs_.empty(); }
-  // Before it makes a thread or another process: those are in the group from their start.
+  // Whoever comes in does so before it makes a thread or another process: those are in the group from their
+  // start.
+  Result<GroupDoors> open_doors() const;  // none of no group
   Result<void> join(pid_t pid) const;
   // The kernel ended a process of it for want of memory.
   bool ran_out_of_memory() const;

@@ -29,6 +29,16 @@ std::vector<IdRange> ranges_of(const char* file) {
   return ranges;
 }
 
+// Ours: never changed once they are written.
+const std::vector<IdRange>& own_users() {
+  static const std::vector<IdRange> ranges = ranges_of("/proc/self/uid_map");
+  return ranges;
+}
+const std::vector<IdRange>& own_groups() {
+  static const std::vector<IdRange> ranges = ranges_of("/proc/self/gid_map");
+  return ranges;
+}
+
 bool holds(const std::vector<IdRange>& ranges, std::uint32_t id) {
   for (const IdRange& range : ranges)
     if (id >= range.first && id - range.first < range.count) return true;
@@ -36,7 +46,7 @@ bool holds(const std::vector<IdRange>& ranges, std::uint32_t id) {
 }
 
 bool is_mapped(std::uint32_t id) {
-  return holds(ranges_of("/proc/self/uid_map"), id) && holds(ranges_of("/proc/self/gid_map"), id);
+  return holds(own_users(), id) && holds(own_groups(), id);
 }
 
 // Root of a container that maps itself alone can become nobody else, as an ordinary user cannot.
@@ -89,10 +99,9 @@ Result<void> write_map(pid_t pid, const char* name, const std::string& text) {
 }
 
 // Every id we have ourselves, at its own number: the runner mounts as we would, then becomes the child's id.
-std::string identity_map(const char* own_map) {
+std::string identity_map(const std::vector<IdRange>& own) {
   std::string text;
-  for (const IdRange& range : ranges_of(own_map))
-    text += fmt::format("{0} {0} {1}\n", range.first, range.count);
+  for (const IdRange& range : own) text += fmt::format("{0} {0} {1}\n", range.first, range.count);
   return text;
 }
 
@@ -130,8 +139,8 @@ Result<void> prepare_state_dir(const fs::path& dir, const Identity& identity) {
 
 Result<void> map_ids(pid_t pid, const Identity& identity) {
   if (identity.root_host) {
-    if (Result<void> done = write_map(pid, "uid_map", identity_map("/proc/self/uid_map")); !done) return done;
-    return write_map(pid, "gid_map", identity_map("/proc/self/gid_map"));
+    if (Result<void> done = write_map(pid, "uid_map", identity_map(own_users())); !done) return done;
+    return write_map(pid, "gid_map", identity_map(own_groups()));
   }
   if (Result<void> done = write_map(pid, "setgroups", "deny"); !done) return done;
   if (Result<void> done = write_map(pid, "uid_map", fmt::format("{0} {0} 1", identity.uid)); !done)

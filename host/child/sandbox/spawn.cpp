@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -64,6 +65,14 @@ bool place_descriptors(const Launch& launch) {
   return syscall(SYS_close_range, fd_life + 1, ~0u, 0) == 0;
 }
 
+// A process that moves itself waits for nobody.
+bool enter_group(const Launch& launch) {
+  if (launch.order.doors == nullptr) return true;
+  for (const UniqueFd& tasks : launch.order.doors->tasks)
+    if (write(tasks.get(), "0", 1) != 1) return false;
+  return true;
+}
+
 bool set_thread_stacks() {
   rlimit limit = {};
   if (getrlimit(RLIMIT_STACK, &limit) != 0) return false;
@@ -81,6 +90,7 @@ int become_runner(void* argument) {
   };
   umask(077);
   setsid();
+  if (!enter_group(launch)) stop("control group");
   if (!place_descriptors(launch)) stop("descriptors");
   if (!set_thread_stacks()) stop("stack limit");
   if (launch.order.namespaces && !keep_capabilities_over_exec()) stop("capabilities");
@@ -113,12 +123,67 @@ int leave_at_once(void*) {
   _exit(0);
 }
 
-// CLONE_VFORK keeps this thread asleep until exec, so that the stack and `argument` stay as they are.
-pid_t clone_sharing_memory(int (*entry)(void*), int flags, void* argument, int* pidfd) {
+struct Entry {
+  int (*run)(void*);
+  void* argument;
+};
+
+// What the C library does for clone(), and does not offer for the call that takes a control group. -1 with
+// errno.
+pid_t clone3_onto_stack([[maybe_unused]] const clone_args& wish, [[maybe_unused]] const Entry& entry) {
+#if defined(__x86_64__)
+  long done = SYS_clone3;
+  asm volatile(
+      "syscall\n\t"
+      "testq %%rax, %%rax\n\t"
+      "jnz 1f\n\t"  // in the new process from here on: other stack, same registers
+      "movq %[argument], %%rdi\n\t"
+      "callq *%[run]\n\t"
+      "ud2\n"
+      "1:"
+      : "+a"(done)
+      : "D"(&wish), "S"(sizeof wish), [run] "r"(entry.run), [argument] "r"(entry.argument)
+      : "rcx", "r11", "cc", "memory");
+  if (done >= 0) return static_cast<pid_t>(done);
+  errno = static_cast<int>(-done);
+#else
+  errno = ENOSYS;
+#endif
+  return -1;
+}
+
+// CLONE_VFORK keeps this thread asleep until exec, so that the stack and the argument stay as they are.
+constexpr int shared_until_exec = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+
+pid_t clone_sharing_memory(const Entry& entry, int flags, int* pidfd) {
   std::vector<std::byte> stack(stack_bytes);
   const SignalsHeld held;
-  return clone(entry, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | flags,
-               argument, pidfd);
+  return clone(entry.run, stack.data() + stack.size(), shared_until_exec | SIGCHLD | flags, entry.argument,
+               pidfd);
+}
+
+pid_t clone_into_group(const Entry& entry, int flags, int group, int* pidfd) {
+  std::vector<std::byte> stack(stack_bytes);
+  clone_args wish = {};
+  wish.flags = static_cast<std::uint64_t>(shared_until_exec | flags) | CLONE_INTO_CGROUP;
+  wish.pidfd = reinterpret_cast<std::uint64_t>(pidfd);
+  wish.exit_signal = SIGCHLD;
+  wish.stack = reinterpret_cast<std::uint64_t>(stack.data());
+  wish.stack_size = stack.size();
+  wish.cgroup = static_cast<std::uint64_t>(group);
+  const SignalsHeld held;
+  return clone3_onto_stack(wish, entry);
+}
+
+// Where a container refuses the newer call, its process is moved afterwards.
+pid_t clone_into(const GroupDoors* doors, const Entry& entry, int flags, Spawned& spawned) {
+  int pidfd = -1;
+  pid_t pid = -1;
+  if (doors != nullptr && doors->group) pid = clone_into_group(entry, flags, doors->group.get(), &pidfd);
+  spawned.in_group = pid >= 0 || (doors != nullptr && !doors->tasks.empty());
+  if (pid < 0) pid = clone_sharing_memory(entry, flags, &pidfd);
+  spawned.pidfd = UniqueFd(pidfd);
+  return spawned.pid = pid;
 }
 
 }  // namespace
@@ -128,20 +193,19 @@ Result<Spawned> spawn(const SpawnOrder& order) {
   char* const arguments[] = {name.data(), title.data(), nullptr};
   char* const environment[] = {nullptr};
   Launch launch{.order = order, .arguments = arguments, .environment = environment};
-  int pidfd = -1;
   const int wanted = order.host_network ? new_namespaces & ~CLONE_NEWNET : new_namespaces;
-  const pid_t pid = clone_sharing_memory(become_runner, order.namespaces ? wanted : 0, &launch, &pidfd);
-  if (pid < 0) return fail_errno(ErrorCode::unavailable, "clone of the child's process", errno);
-  Spawned spawned{.pid = pid, .pidfd = UniqueFd(pidfd)};
+  Spawned spawned;
+  if (clone_into(order.doors, {become_runner, &launch}, order.namespaces ? wanted : 0, spawned) < 0)
+    return fail_errno(ErrorCode::unavailable, "clone of the child's process", errno);
   if (!launch.failed_step) return spawned;
-  wait_for(pid);
+  wait_for(spawned.pid);
   return fail_errno(ErrorCode::io, "start of " + order.program + " (" + launch.failed_step + ")",
                     launch.error);
 }
 
 bool namespaces_allowed() {
   int pidfd = -1;
-  const pid_t pid = clone_sharing_memory(leave_at_once, new_namespaces, nullptr, &pidfd);
+  const pid_t pid = clone_sharing_memory({leave_at_once, nullptr}, new_namespaces, &pidfd);
   if (pid < 0) return false;
   const UniqueFd closed(pidfd);
   wait_for(pid);

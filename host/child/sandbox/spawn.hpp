@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/unique_fd.hpp"
 #include "host/child/layout.hpp"
+#include "host/child/sandbox/cgroup.hpp"
 
 namespace cape::child {
 
@@ -17,8 +18,9 @@ struct SpawnOrder {
   std::string program;  // path of cape-runner
   std::string title;    // argv[1], for people who list processes
   bool namespaces = true;
-  bool host_network = false;  // no network namespace of its own
-  int null_fd = -1;           // for stdin and stdout
+  bool host_network = false;          // no network namespace of its own
+  const GroupDoors* doors = nullptr;  // of the control group it begins in; null: ours
+  int null_fd = -1;                   // for stdin and stdout
   int stderr_fd = -1;
   std::array<int, 7> fds{};  // for fd_control .. fd_life, in that order
 };
@@ -26,6 +28,7 @@ struct SpawnOrder {
 struct Spawned {
   pid_t pid = 0;
   UniqueFd pidfd;
+  bool in_group = false;  // it came through the doors; else it has to be moved
 };
 
 // Returns when the program runs. Error: the step that failed, and why; no process is left.
