@@ -16,7 +16,7 @@ void Met::add(const Met& o) {
   acknowledged += o.acknowledged, calm_drains += o.calm_drains;
   baseline_pages += o.baseline_pages, baselines += o.baselines;
   late_told += o.late_told, late_jobs += o.late_jobs;
-  splits += o.splits, twin_jobs += o.twin_jobs;
+  splits += o.splits, twin_jobs += o.twin_jobs, reads_broken += o.reads_broken;
   replays += o.replays, replays_done += o.replays_done, replays_cancelled += o.replays_cancelled;
   replay_events += o.replay_events;
   hosts.add(o.hosts);
@@ -65,7 +65,8 @@ std::vector<std::uint64_t> Met::of_each() const {
           twin_jobs / 10,
           replays_done,
           replays_cancelled,
-          replay_events / 10};
+          replay_events / 10,
+          reads_broken};
 }
 
 std::string to_text(const Met& met) {
@@ -83,7 +84,8 @@ std::string to_text(const Met& met) {
       "doubled, {} not taken, {} breaks; {} times outputs were dropped; {} baseline pages, {} baselines "
       "done, "
       "{} proofs; {} late events told, {} jobs of them; {} pings acknowledged, {} hosts drained in calm; {} "
-      "canaries moved, {} jobs of twins, {} replays, {} of them done, {} cancelled, {} events run again",
+      "canaries moved, {} jobs of twins, {} replays, {} of them done, {} cancelled, {} events run again, "
+      "{} reads broken",
       met.steps, met.events, met.in_trouble, met.crashes, met.configs, met.walks, met.hosts_lost, met.hung,
       met.parked, met.unreadable, met.acts_done, met.late, met.lies, met.went_back, met.store.failed,
       met.store.unanswered, met.overtaken, met.outages, met.circuits_opened, met.hosts.sessions,
@@ -91,7 +93,8 @@ std::string to_text(const Met& met) {
       met.hosts.cancels, met.hosts.drained, met.hosts.ring_full, met.network.messages, met.network.lost,
       met.network.doubled, met.network.refused, met.network.breaks, met.outputs_dropped, met.baseline_pages,
       met.baselines, met.claims, met.late_told, met.late_jobs, met.acknowledged, met.calm_drains, met.splits,
-      met.twin_jobs, met.replays, met.replays_done, met.replays_cancelled, met.replay_events);
+      met.twin_jobs, met.replays, met.replays_done, met.replays_cancelled, met.replay_events,
+      met.reads_broken);
 }
 
 }  // namespace cape::scheduler

@@ -57,6 +57,7 @@ struct Met {
   std::uint64_t late_told = 0, late_jobs = 0;
   std::uint64_t splits = 0, twin_jobs = 0;  // of canaries
   std::uint64_t replays = 0, replays_done = 0, replays_cancelled = 0, replay_events = 0;
+  std::uint64_t reads_broken = 0;           // one of their answers failed
 
   void add(const Met& other);
   // What every large enough range of seeds has to meet.
@@ -187,6 +188,8 @@ class Simulation final : public sim::Outside {
   void begin(tracker::ReadId read);
   void read_source(tracker::ReadId read, const tracker::QueryPlan& plan, std::int64_t travel_ns);
   void answer(tracker::ReadId read, std::vector<SchedulingRequest> answers);
+  bool fail_one(std::vector<SchedulingRequest>& answers);
+  void read_again(tracker::ReadId read);
   SchedulingRequest request_for(SubjectId subject, const tracker::PlannedQuery& query, Sequence latest);
   std::optional<SchedulingRequest> lie(SubjectId subject);
   std::vector<TopologyIndex> saved_beyond(SubjectId subject, Sequence latest) const;

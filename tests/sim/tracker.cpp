@@ -82,10 +82,7 @@ void Simulation::begin(tracker::ReadId read) {
   const DomainIndex domain = broker_->book.domain(read);
   const SubjectId record = record_of(read);
   if (record == 0) return broker_->book.finish(read);  // it went with its replay
-  if (in_trouble() && chance(0.05)) {
-    broker_->book.retry_later(read, fate_.now_ns() + 10 * ms);
-    return broker_at(10 * ms, [this] { pump(); });
-  }
+  if (in_trouble() && chance(0.05)) return read_again(read);
   std::vector<Sequence> cursors;
   for (const TopologyPosition& at : broker_->scheduler.positions(record, domain, loaded(record)))
     if (at.can_run) cursors.push_back(at.position);
@@ -124,19 +121,23 @@ void Simulation::answer(tracker::ReadId read, std::vector<SchedulingRequest> ans
   if (told) {
     if (lied_about_.contains(subject) && !told->gone && told->unreadable.empty()) denied = told->latest;
     answers.assign(1, *std::move(told));
-  } else {
-    for (const SchedulingRequest& answer : answers) note_look(subject, *answer.block);
   }
   if (domain != 0) turn_to_shadow(answers, record, domain);
+  for (SchedulingRequest& answer : answers) answer.last = &answer == &answers.back();
+  const bool one_failed = fail_one(answers);
+  for (const SchedulingRequest& answer : answers)
+    if (!told) note_look(subject, *answer.block);
   std::vector<Input> inputs;
   for (SchedulingRequest& answer : answers) {
     if (!answer.gone) answer.stored = record_for_step(record);
     answer.inbox_generation = broker_->book.generation(read);
     answer.first = &answer == &answers.front();
-    answer.last = &answer == &answers.back();
     inputs.emplace_back(std::move(answer));
   }
-  broker_->book.finish(read);
+  if (one_failed)
+    read_again(read);
+  else
+    broker_->book.finish(read);
   if (broker_->book.queued(domain) > 0) broker_at(some(0, 3 * ms), [this] { pump(); });
   const std::vector<TopologyIndex> stop =
       denied == INT64_MAX ? std::vector<TopologyIndex>() : saved_beyond(subject, denied);
@@ -146,6 +147,19 @@ void Simulation::answer(tracker::ReadId read, std::vector<SchedulingRequest> ans
     if (epoch == epoch_ && view_of(topology, subject).state != SubjectState::parked)
       violate(Promise::told, fmt::format("subject {}: its source went back to {}, and {} goes on", subject,
                                          denied, all_.topologies[topology].name));
+}
+
+// Now and then one of several does, be it the last: then the read is repeated as a whole.
+bool Simulation::fail_one(std::vector<SchedulingRequest>& answers) {
+  if (answers.size() < 2 || !in_trouble() || !chance(0.05)) return false;
+  ++met_.reads_broken;
+  answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(fate_.below(answers.size())));
+  return true;
+}
+
+void Simulation::read_again(tracker::ReadId read) {
+  broker_->book.retry_later(read, fate_.now_ns() + 10 * ms);
+  broker_at(10 * ms, [this] { pump(); });
 }
 
 // The topologies that were told of a cursor above `latest` in the store, which only a source can take back.
