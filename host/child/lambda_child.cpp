@@ -210,8 +210,8 @@ std::unique_ptr<LambdaChild> make_lambda_child(ChildSpec spec, std::unique_ptr<C
   return std::make_unique<LambdaChildOverProcess>(std::move(spec), std::move(process));
 }
 
-Result<std::unique_ptr<LambdaChild>> start_lambda_child(const ChildSpec& spec) {
-  Result<std::unique_ptr<ChildProcess>> process = ChildProcess::start(spec);
+Result<std::unique_ptr<LambdaChild>> start_lambda_child(const ChildSpec& spec, Spare* spare) {
+  Result<std::unique_ptr<ChildProcess>> process = ChildProcess::start(spec, spare);
   if (!process) return std::unexpected(process.error());
   return make_lambda_child(spec, std::move(*process));
 }

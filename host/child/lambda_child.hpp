@@ -20,6 +20,8 @@
 
 namespace cape::child {
 
+class Spare;
+
 struct ChildReady {  // sandboxed, loaded, created: it takes jobs
   SandboxReport sandbox;
   ManifestReport manifest;
@@ -105,7 +107,8 @@ class LambdaChild {
   virtual void kill(Outcome why) = 0;
 };
 
-// Returns at once; ChildReady or ChildEnded follows by poll(). Error: no process could be made.
-Result<std::unique_ptr<LambdaChild>> start_lambda_child(const ChildSpec& spec);
+// Returns at once; ChildReady or ChildEnded follows by poll(). Of what waits in `spare`, if that fits. Error:
+// no process could be made.
+Result<std::unique_ptr<LambdaChild>> start_lambda_child(const ChildSpec& spec, Spare* spare = nullptr);
 
 }  // namespace cape::child

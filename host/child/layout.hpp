@@ -11,6 +11,7 @@
 // is index % ring_bytes. Plain memory as both sides compile it: one machine, one release.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,8 @@ inline constexpr std::uint32_t header_bytes = 4096;
 inline constexpr std::size_t metrics_max = 64;
 inline constexpr std::uint64_t layout_magic = 0x3130'4550'4143'0003;  // also the layout's version
 
-// Descriptors the runner finds open; every other one is closed before the plugin is loaded.
+// Descriptors of the runner; every other one is closed before the plugin is loaded. It finds control and reaper open; the
+// others come with the word to go, when it is known what it is to be.
 enum RunnerFd : int {
   fd_control = 3,   // SOCK_SEQPACKET: one-byte doorbells both ways; end of file: the host is gone
   fd_request = 4,   // memfd
@@ -31,6 +33,8 @@ enum RunnerFd : int {
   fd_reaper = 8,    // stream socket of the reaper: it writes one ReaperReport; end of file: kill everything
   fd_life = 9,      // /dev/null or the caller's life_fd: stays open in every process of the child
 };
+inline constexpr std::array<int, 5> fds_given{fd_request, fd_response, fd_plugin, fd_setup, fd_life};
+inline constexpr std::size_t title_bytes_max = 255;  // of argv[1], which the runner fills in for people
 
 struct alignas(64) Word {
   std::atomic<std::uint64_t> value;

@@ -1,49 +1,19 @@
 #include "host/child/process.hpp"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 
-#include "host/child/intake.hpp"
 #include "host/child/sandbox/identity.hpp"
 #include "host/child/sandbox/running_process.hpp"
 #include "host/child/sandbox/start.hpp"
 #include "host/child/setup.hpp"
+#include "host/child/spare.hpp"
 
 namespace cape::child {
 namespace {
-
-struct Ends {
-  ProcessEnds ours;
-  UniqueFd control, reaper, errors;  // the child's
-};
-
-Result<void> join_by_sockets(int type, UniqueFd& ours, UniqueFd& theirs) {
-  int pair[2];
-  if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) != 0)
-    return fail_errno(ErrorCode::unavailable, "socket pair of a child", errno);
-  ours = UniqueFd(pair[0]);
-  theirs = UniqueFd(pair[1]);
-  return {};
-}
-
-Result<Ends> make_ends() {
-  Ends ends;
-  if (Result<void> done = join_by_sockets(SOCK_SEQPACKET, ends.ours.control, ends.control); !done)
-    return std::unexpected(done.error());
-  if (Result<void> done = join_by_sockets(SOCK_STREAM, ends.ours.reaper, ends.reaper); !done)
-    return std::unexpected(done.error());
-  int pipe[2];
-  if (pipe2(pipe, O_CLOEXEC) != 0) return fail_errno(ErrorCode::unavailable, "stderr pipe of a child", errno);
-  ends.ours.errors = UniqueFd(pipe[0]);
-  ends.errors = UniqueFd(pipe[1]);
-  // Ours alone: a child that writes more than we read waits.
-  fcntl(pipe[0], F_SETFL, O_NONBLOCK);
-  return ends;
-}
 
 std::vector<std::string> texts(const std::vector<fs::path>& paths) {
   return {paths.begin(), paths.end()};
@@ -106,11 +76,6 @@ Result<void> apply(const MachineFacts& facts, const ChildSpec& spec, Setup& setu
   return {};
 }
 
-std::string title_of(const ChildSpec& spec) {
-  if (spec.lambda.empty()) return spec.domain.empty() ? spec.image->file : spec.domain;
-  return spec.topology + "/" + spec.lambda;
-}
-
 // Different for each child that lives: what spreads them over ids.
 std::uint64_t salt_of(int memfd) {
   struct stat file = {};
@@ -129,80 +94,50 @@ CgroupLimits group_limits(const ChildSpec& spec, std::uint64_t ring_bytes) {
           .cores = spec.limits.cpu_cores};
 }
 
-// A group that cannot be made is a layer that is missing, not an error.
-ChildGroup make_group(const MachineFacts& facts, const CgroupLimits& limits, Setup& setup) {
-  Result<ChildGroup> group = facts.cgroups.version == 0 ? fail(ErrorCode::unavailable, facts.cgroups.missing)
-                                                        : ChildGroup::make(facts.cgroups, limits);
-  if (group) {
-    setup.cgroup_version = static_cast<std::uint32_t>(facts.cgroups.version);
-    return std::move(*group);
+// A group that cannot be had is a layer that is missing, not an error.
+void limit_group(const RunningProcess& process, const CgroupLimits& limits, int version, Setup& setup) {
+  const Result<void> limited = process.group().exists()
+                                   ? process.group().limit(limits)
+                                   : fail(ErrorCode::unavailable, process.group_missing());
+  if (limited) {
+    setup.cgroup_version = static_cast<std::uint32_t>(version);
+    return;
   }
-  setup.cgroup_missing = group.error().message;
+  setup.cgroup_missing = limited.error().message;
   if (limits.cores > 0) setup.cgroup_missing += " (so limits.cpu is not kept)";
-  return {};
 }
 
-// What exists before the child does.
-struct Parts {
-  ChildGroup group;
-  GroupDoors doors;
-  SharedMemory memory;
-  Identity identity;
-  UniqueFd setup, null;
-  Ends ends;
-};
-
-Result<Parts> prepare(const ChildSpec& spec, const MachineFacts& facts, std::uint8_t setup_kind) {
-  Parts parts;
-  Result<SharedMemory> memory =
-      SharedMemory::make(ring_bytes_for(spec.ring_bytes, spec.payload_bytes_max + spec.inputs_bytes_max));
-  if (!memory) return std::unexpected(memory.error());
-  parts.memory = std::move(*memory);
-  const Result<Identity> identity = choose_identity(spec, salt_of(parts.memory.response_fd()));
+Result<Setup> settle(const ChildSpec& spec, const MachineFacts& facts, const SharedMemory& memory) {
+  const Result<Identity> identity = choose_identity(spec, salt_of(memory.response_fd()));
   if (!identity) return std::unexpected(identity.error());
-  parts.identity = *identity;
   if (spec.grant.state)
     if (Result<void> done = prepare_state_dir(spec.state_dir, *identity); !done)
       return std::unexpected(done.error());
-  Setup setup = make_setup(spec, *identity, parts.memory.ring_bytes());
-  setup.kind = setup_kind;
+  Setup setup = make_setup(spec, *identity, memory.ring_bytes());
   if (Result<void> done = apply(facts, spec, setup); !done) return std::unexpected(done.error());
-  parts.group = make_group(facts, group_limits(spec, parts.memory.ring_bytes()), setup);
-  Result<GroupDoors> doors = parts.group.open_doors();
-  if (!doors) return std::unexpected(doors.error());
-  parts.doors = std::move(*doors);
-  Result<UniqueFd> sealed = sealed_memfd("cape-setup", setup.encode());
+  return setup;
+}
+
+// A failure ends the runner by its destructor.
+Result<std::unique_ptr<ChildProcess>> begin(std::unique_ptr<RunningProcess> process, const ChildSpec& spec,
+                                            const MachineFacts& facts, std::uint8_t setup_kind) {
+  Result<SharedMemory> memory =
+      SharedMemory::make(ring_bytes_for(spec.ring_bytes, spec.payload_bytes_max + spec.inputs_bytes_max));
+  if (!memory) return std::unexpected(memory.error());
+  Result<Setup> setup = settle(spec, facts, *memory);
+  if (!setup) return std::unexpected(setup.error());
+  setup->kind = setup_kind;
+  limit_group(*process, group_limits(spec, memory->ring_bytes()), facts.cgroups.version, *setup);
+  const Result<UniqueFd> sealed = sealed_memfd("cape-setup", setup->encode());
   if (!sealed) return std::unexpected(sealed.error());
-  parts.setup = std::move(*sealed);
-  Result<Ends> ends = make_ends();
-  if (!ends) return std::unexpected(ends.error());
-  parts.ends = std::move(*ends);
-  parts.null = UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!parts.null) return fail_errno(ErrorCode::io, "open /dev/null", errno);
-  return parts;
-}
-
-SpawnOrder order_of(const ChildSpec& spec, const Parts& parts, const fs::path& runner, bool namespaces) {
-  const int null = parts.null.get();
-  return {.program = runner,
-          .title = title_of(spec),
-          .namespaces = namespaces,
-          .host_network = !spec.grant.network.empty(),
-          .doors = &parts.doors,
-          .null_fd = null,
-          .stderr_fd = parts.ends.errors.get(),
-          .fds = {parts.ends.control.get(), parts.memory.request_fd(), parts.memory.response_fd(),
-                  spec.image->memfd.get(), parts.setup.get(), parts.ends.reaper.get(),
-                  spec.life_fd >= 0 ? spec.life_fd : null}};
-}
-
-// The runner waits for this before it touches anything that needs an id.
-Result<void> let_go(const RunningProcess& process, const Identity& identity, bool namespaces) {
-  if (namespaces)
-    if (Result<void> mapped = map_ids(process.pid(), identity); !mapped) return mapped;
-  if (send(process.control_fd(), "g", 1, MSG_NOSIGNAL) != 1)
-    return fail_errno(ErrorCode::unavailable, "the child ended at once", errno);
-  return {};
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) return fail_errno(ErrorCode::io, "open /dev/null", errno);
+  const GivenFds given{.plugin = spec.image->memfd.get(),
+                       .setup = sealed->get(),
+                       .life = spec.life_fd >= 0 ? spec.life_fd : null.get()};
+  if (Result<void> begun = process->begin(std::move(*memory), given); !begun)
+    return std::unexpected(begun.error());
+  return process;
 }
 
 Result<MachineFacts> find_facts() {
@@ -224,29 +159,18 @@ const Result<MachineFacts>& machine_facts() {
 Result<std::unique_ptr<ChildProcess>> start_process(const ChildSpec& spec, const MachineFacts& facts,
                                                     std::uint8_t setup_kind) {
   CAPE_CHECK(spec.image != nullptr);
-  const Result<fs::path> runner = runner_path();
+  Result<std::unique_ptr<RunningProcess>> runner = start_runner(facts, !spec.grant.network.empty());
   if (!runner) return std::unexpected(runner.error());
-  Result<Parts> parts = prepare(spec, facts, setup_kind);
-  if (!parts) return std::unexpected(parts.error());
-  Result<Spawned> spawned = spawn(order_of(spec, *parts, *runner, facts.namespaces));
-  if (!spawned) return std::unexpected(spawned.error());
-  const bool in_group = spawned->in_group;
-  auto process =
-      std::make_unique<RunningProcess>(std::move(parts->group), std::move(parts->memory),
-                                       std::move(parts->ends.ours), std::move(*spawned), facts.namespaces);
-  // From here on a failure ends the child by its destructor.
-  if (Result<void> joined = in_group ? Result<void>() : process->group().join(process->pid()); !joined)
-    return std::unexpected(joined.error());
-  if (Result<void> watched = process->watch(); !watched) return std::unexpected(watched.error());
-  if (Result<void> gone = let_go(*process, parts->identity, facts.namespaces); !gone)
-    return std::unexpected(gone.error());
-  return process;
+  return begin(std::move(*runner), spec, facts, setup_kind);
 }
 
-Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const ChildSpec& spec) {
+Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const ChildSpec& spec, Spare* spare) {
   const Result<MachineFacts>& facts = machine_facts();
   if (!facts) return std::unexpected(facts.error());
-  return start_process(spec, *facts, static_cast<std::uint8_t>(spec.kind));
+  const auto kind = static_cast<std::uint8_t>(spec.kind);
+  std::unique_ptr<RunningProcess> waiting = spare != nullptr ? spare->take(spec) : nullptr;
+  if (waiting) return begin(std::move(waiting), spec, *facts, kind);
+  return start_process(spec, *facts, kind);
 }
 
 }  // namespace cape::child

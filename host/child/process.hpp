@@ -21,6 +21,8 @@
 
 namespace cape::child {
 
+class Spare;
+
 struct ProcessEnd {
   bool reaper_lost = false;  // the reaper itself was killed; wait_status is then its own
   std::int32_t wait_status = 0;
@@ -32,8 +34,9 @@ struct ProcessEnd {
 
 class ChildProcess {
  public:
-  // Makes both memfds (ring_bytes each behind a header page), writes Setup, clones and execs the runner.
-  static Result<std::unique_ptr<ChildProcess>> start(const ChildSpec& spec);
+  // Clones and execs the runner, or takes the one that `spare` has; makes both memfds (ring_bytes each behind
+  // a header page), writes Setup and lets the runner go.
+  static Result<std::unique_ptr<ChildProcess>> start(const ChildSpec& spec, Spare* spare = nullptr);
   virtual ~ChildProcess() = default;
 
   virtual int fd() const = 0;   // readable when poll() has something: doorbell, stderr, end

@@ -16,7 +16,7 @@ Children::Entry* Children::find(ChildId child) {
 }
 
 Result<void> Children::start(const StartChild& what, const child::ChildSpec& spec) {
-  Result<std::unique_ptr<child::LambdaChild>> started = child::start_lambda_child(spec);
+  Result<std::unique_ptr<child::LambdaChild>> started = child::start_lambda_child(spec, &spare_);
   if (!started) return std::unexpected(started.error());
   epoll_event event{.events = EPOLLIN, .data = {.u64 = first_tag_ + what.child}};
   if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, (*started)->fd(), &event) != 0) {
@@ -151,6 +151,10 @@ void Children::note_usage(Entry& entry, const child::ChildUsage& usage) {
 
 bool Children::any_starting() const {
   return std::ranges::any_of(children_, [](const auto& child) { return !child.second.ready; });
+}
+
+void Children::keep_spare() {
+  if (spare_.is_due() && !any_starting()) spare_.refill();
 }
 
 void Children::set_lease_end(std::int64_t boot_ns) {

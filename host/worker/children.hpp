@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "host/child/lambda_child.hpp"
+#include "host/child/spare.hpp"
 #include "host/worker/cpu_watch.hpp"
 #include "host/worker/metric_totals.hpp"
 #include "host/worker/worker.hpp"
@@ -40,6 +41,8 @@ class Children {
   // What each uses: for reports(), and as ChildUsed. Tells of one that is busy without an event.
   void measure(std::int64_t now_ns, std::vector<Input>& out);
   bool any_starting() const;
+  // Makes the next spare, which takes some milliseconds, once none of ours is starting.
+  void keep_spare();
   bool empty() const { return children_.empty(); }
 
   // For all there are and will be.
@@ -70,6 +73,7 @@ class Children {
   int epoll_fd_;
   std::uint64_t first_tag_;
   std::int64_t lease_end_ns_ = 0;
+  child::Spare spare_;
   std::map<ChildId, Entry> children_;
   std::map<LambdaIndex, std::uint32_t> starts_of_, recycled_of_;
   std::vector<ChildId> to_wake_, taken_back_;

@@ -209,6 +209,7 @@ void Loop::finish_turn() {
   send_pause_ns_ =
       session_.has_unsent() ? std::clamp(2 * send_pause_ns_, send_again_ns, send_again_most_ns) : 0;
   tell_silence();
+  if (!stop_asked_) children_.keep_spare();
 }
 
 void Loop::tell_silence() {

@@ -11,10 +11,11 @@
 
 namespace cape::bench {
 
-// From the call that makes the process to the plugin loaded, created and confined. Beside each start that of
-// /bin/true is measured, from its call to its end: what the machine takes for any process just then.
+// From the call that makes the process to the plugin loaded, created and confined: of a child started anew,
+// and of one for which a spare waits. Beside each that of /bin/true is measured, from its call to its end:
+// what the machine takes for any process just then.
 struct Starts {
-  std::vector<std::int64_t> child_ns, plain_ns;
+  std::vector<std::int64_t> child_ns, spare_ns, plain_ns;
 };
 Starts measure_starts(int count);
 std::int64_t plain_start_ns();

@@ -19,6 +19,7 @@ namespace {
 void bench_start() {
   const Starts starts = measure_starts(500);
   fmt::print("start: call to ready            {}\n", to_text(quantiles_of(starts.child_ns)));
+  fmt::print("       the same, of a spare     {}\n", to_text(quantiles_of(starts.spare_ns)));
   fmt::print("       /bin/true, call to end   {}\n", to_text(quantiles_of(starts.plain_ns)));
 }
 

@@ -7,6 +7,7 @@
 #include "host/child/doorbell.hpp"
 #include "host/child/over_process.hpp"
 #include "tests/child/driver.hpp"
+#include "tests/child/either_way.hpp"
 
 namespace cape::child {
 
@@ -23,14 +24,16 @@ class LambdaChildTest : public testing::Test {
     start(spec);
   }
   void start(const ChildSpec& spec) {
-    Result<std::unique_ptr<LambdaChild>> started = start_lambda_child(spec);
+    Result<std::unique_ptr<LambdaChild>> started =
+        start_either_way([&](Spare* spare) { return start_lambda_child(spec, spare); });
     ASSERT_TRUE(started) << started.error().message;
     child_ = std::move(*started);
   }
   // The same, with a look at the words that the child shares.
   void start_over_process(const std::string& plugin) {
     const ChildSpec spec = spec_of(plugin, ChildKind::lambda);
-    Result<std::unique_ptr<ChildProcess>> process = ChildProcess::start(spec);
+    Result<std::unique_ptr<ChildProcess>> process =
+        start_either_way([&](Spare* spare) { return ChildProcess::start(spec, spare); });
     ASSERT_TRUE(process) << process.error().message;
     process_ = process->get();
     child_ = make_lambda_child(spec, std::move(*process));

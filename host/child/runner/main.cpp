@@ -9,7 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <span>
 
 #include "host/child/runner/runner.hpp"
 #include "host/child/runner/sandbox.hpp"
@@ -42,13 +45,25 @@ Result<Setup> read_setup() {
   return Setup::decode(bytes);
 }
 
-// Until the host has mapped our ids nothing can be mounted; if it dies before, so do we.
+// Until the host has mapped our ids nothing can be mounted, and until it knows a plugin for us there is
+// nothing to do; if it dies before, so do we. The descriptors come on the lowest free numbers, which are
+// theirs.
 void wait_for_go() {
   char go = 0;
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof fds_given)];
+  iovec bytes = {&go, 1};
+  msghdr message = {};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof space;
   ssize_t got = 0;
-  while ((got = recv(fd_control, &go, 1, 0)) < 0 && errno == EINTR) {
+  while ((got = recvmsg(fd_control, &message, 0)) < 0 && errno == EINTR) {
   }
-  if (got != 1) _exit(exit_code_setup);
+  const cmsghdr* carried = CMSG_FIRSTHDR(&message);
+  const bool all = got == 1 && carried != nullptr && carried->cmsg_len == CMSG_LEN(sizeof fds_given) &&
+                   std::memcmp(CMSG_DATA(carried), fds_given.data(), sizeof fds_given) == 0;
+  if (!all) _exit(exit_code_setup);
 }
 
 // One step after the other; the first that fails ends the child in `phase` sandbox.
@@ -197,7 +212,16 @@ void name_process(const Setup& setup) {
   prctl(PR_SET_NAME, name.c_str());  // the kernel cuts it at 15 bytes
 }
 
-[[noreturn]] void run() {
+// `title` is an argument, of blanks.
+void write_title(const Setup& setup, std::span<char> title) {
+  const std::string& of_source = setup.domain.empty() ? setup.plugin_file : setup.domain;
+  const std::string text = setup.lambda.empty() ? of_source : setup.topology + "/" + setup.lambda;
+  std::ranges::fill(title, '\0');
+  std::copy_n(text.begin(), std::min(text.size(), title.size()), title.begin());
+}
+
+[[noreturn]] void run(std::span<char> title) {
+  wait_for_go();
   RunnerContext context;
   context.request = static_cast<const RequestHeader*>(map(fd_request, PROT_READ));
   context.response = static_cast<ResponseHeader*>(map(fd_response, PROT_READ | PROT_WRITE));
@@ -206,7 +230,7 @@ void name_process(const Setup& setup) {
   Result<Setup> setup = read_setup();
   if (!setup) fail_setup(context.response, Phase::start, setup.error().message);
   context.setup = std::move(*setup);
-  wait_for_go();
+  write_title(context.setup, title);
 
   context.response->phase.store(static_cast<std::uint32_t>(Phase::sandbox));
   Layers layers;
@@ -228,7 +252,7 @@ void name_process(const Setup& setup) {
 }  // namespace
 }  // namespace cape::child
 
-int main() {
+int main(int argc, char** argv) {
   cape::child::clear_signals();
-  cape::child::run();
+  cape::child::run(argc > 1 ? std::span(argv[1], std::strlen(argv[1])) : std::span<char>());
 }

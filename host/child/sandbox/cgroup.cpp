@@ -66,7 +66,7 @@ bool counts_oom_kills(const fs::path& file) {
 
 }  // namespace
 
-Result<ChildGroup> ChildGroup::make(const CgroupPlace& place, const CgroupLimits& limits) {
+Result<ChildGroup> ChildGroup::make(const CgroupPlace& place) {
   CAPE_CHECK(place.version != 0);
   const std::string name = fmt::format("cape-{}-{}", getpid(), ++groups_made);
   ChildGroup group;
@@ -78,12 +78,15 @@ Result<ChildGroup> ChildGroup::make(const CgroupPlace& place, const CgroupLimits
       return fail_errno(ErrorCode::unavailable, "mkdir " + dir.native(), errno);
     group.dirs_.push_back(dir);
   }
-  const auto settings =
-      place.version == 2 ? settings_v2(group.dirs_[0], limits) : settings_v1(group.dirs_, limits);
-  for (const Setting& setting : settings)
-    if (Result<void> done = write_value(setting.file, setting.value); !done)
-      return std::unexpected(done.error());
   return group;
+}
+
+Result<void> ChildGroup::limit(const CgroupLimits& limits) const {
+  CAPE_CHECK(exists());
+  const auto settings = dirs_.size() == 1 ? settings_v2(dirs_[0], limits) : settings_v1(dirs_, limits);
+  for (const Setting& setting : settings)
+    if (Result<void> done = write_value(setting.file, setting.value); !done) return done;
+  return {};
 }
 
 ChildGroup::ChildGroup(ChildGroup&& other) noexcept : dirs_(std::exchange(other.dirs_, {})) {}

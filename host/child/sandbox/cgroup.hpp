@@ -46,13 +46,14 @@ struct GroupDoors {
 
 class ChildGroup {
  public:
-  ChildGroup() = default;  // none
-  static Result<ChildGroup> make(const CgroupPlace& place, const CgroupLimits& limits);
+  ChildGroup() = default;                                    // none
+  static Result<ChildGroup> make(const CgroupPlace& place);  // without limits
   ChildGroup(ChildGroup&& other) noexcept;
   ChildGroup& operator=(ChildGroup&& other) noexcept;
   ~ChildGroup();  // removes it; its processes are gone
 
   bool exists() const { return !dirs_.empty(); }
+  Result<void> limit(const CgroupLimits& limits) const;
   // Whoever comes in does so before it makes a thread or another process: those are in the group from their
   // start.
   Result<GroupDoors> open_doors() const;  // none of no group

@@ -126,8 +126,10 @@ void sweep(const fs::path& dir) {
 // nullopt: groups can be made there.
 std::optional<std::string> trouble_with(const CgroupPlace& place) {
   for (const fs::path& dir : {place.memory, place.pids, place.cpu}) sweep(dir);
-  const auto tried = ChildGroup::make(place, {.memory_bytes = 64u << 20, .processes = 8, .cores = 1});
-  return tried ? std::nullopt : std::optional(tried.error().message);
+  const Result<ChildGroup> tried = ChildGroup::make(place);
+  if (!tried) return tried.error().message;
+  const Result<void> limited = tried->limit({.memory_bytes = 64u << 20, .processes = 8, .cores = 1});
+  return limited ? std::nullopt : std::optional(limited.error().message);
 }
 
 CgroupPlace nowhere(std::string why) {

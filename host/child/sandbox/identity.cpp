@@ -137,15 +137,14 @@ Result<void> prepare_state_dir(const fs::path& dir, const Identity& identity) {
   return {};
 }
 
-Result<void> map_ids(pid_t pid, const Identity& identity) {
-  if (identity.root_host) {
+Result<void> map_ids(pid_t pid) {
+  if (can_change_ids()) {
     if (Result<void> done = write_map(pid, "uid_map", identity_map(own_users())); !done) return done;
     return write_map(pid, "gid_map", identity_map(own_groups()));
   }
   if (Result<void> done = write_map(pid, "setgroups", "deny"); !done) return done;
-  if (Result<void> done = write_map(pid, "uid_map", fmt::format("{0} {0} 1", identity.uid)); !done)
-    return done;
-  return write_map(pid, "gid_map", fmt::format("{0} {0} 1", identity.gid));
+  if (Result<void> done = write_map(pid, "uid_map", fmt::format("{0} {0} 1", geteuid())); !done) return done;
+  return write_map(pid, "gid_map", fmt::format("{0} {0} 1", getegid()));
 }
 
 }  // namespace cape::child

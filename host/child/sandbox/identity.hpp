@@ -29,7 +29,8 @@ Result<Identity> choose_identity(const ChildSpec& spec, std::uint64_t salt);
 // mkdir -p, and gives the last directory to `identity`.
 Result<void> prepare_state_dir(const fs::path& dir, const Identity& identity);
 
-// Writes uid_map and gid_map of `pid`, which sits in a new user namespace of ours.
-Result<void> map_ids(pid_t pid, const Identity& identity);
+// Writes uid_map and gid_map of `pid`, which sits in a new user namespace of ours: every id that a child may
+// be given.
+Result<void> map_ids(pid_t pid);
 
 }  // namespace cape::child

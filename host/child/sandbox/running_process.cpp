@@ -9,7 +9,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "core/clock.hpp"
 
@@ -31,13 +33,12 @@ std::int32_t wait_status_of(const siginfo_t& info) {
 
 }  // namespace
 
-RunningProcess::RunningProcess(ChildGroup group, SharedMemory memory, ProcessEnds ends, Spawned spawned,
-                               bool namespaces)
-    : group_(std::move(group)),
-      memory_(std::move(memory)),
-      ends_(std::move(ends)),
-      spawned_(std::move(spawned)),
-      namespaces_(namespaces) {}
+RunningProcess::RunningProcess(ChildParts parts)
+    : group_(std::move(parts.group)),
+      group_missing_(std::move(parts.group_missing)),
+      ends_(std::move(parts.ends)),
+      spawned_(std::move(parts.spawned)),
+      namespaces_(parts.namespaces) {}
 
 RunningProcess::~RunningProcess() {
   kill();
@@ -62,6 +63,28 @@ Result<void> RunningProcess::add(int fd) {
   wish.data.fd = fd;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &wish) != 0)
     return fail_errno(ErrorCode::unavailable, "epoll for a child", errno);
+  return {};
+}
+
+Result<void> RunningProcess::begin(SharedMemory memory, const GivenFds& given) {
+  memory_ = std::move(memory);
+  const std::array<int, fds_given.size()> fds{memory_.request_fd(), memory_.response_fd(), given.plugin,
+                                              given.setup, given.life};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fds)> space = {};
+  char go = 'g';
+  iovec bytes = {&go, 1};
+  msghdr message = {};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = space.data();
+  message.msg_controllen = space.size();
+  cmsghdr* const carried = CMSG_FIRSTHDR(&message);
+  carried->cmsg_level = SOL_SOCKET;
+  carried->cmsg_type = SCM_RIGHTS;
+  carried->cmsg_len = CMSG_LEN(sizeof fds);
+  std::memcpy(CMSG_DATA(carried), fds.data(), sizeof fds);
+  if (sendmsg(ends_.control.get(), &message, MSG_NOSIGNAL) != 1)
+    return fail_errno(ErrorCode::unavailable, "the child ended at once", errno);
   return {};
 }
 

@@ -1,5 +1,5 @@
-// RunningProcess is ChildProcess over a real process. It is made in the order its members stand in: what the
-// child needs, then the child, then what watches it.
+// RunningProcess is ChildProcess over a real process: at first a runner that waits (start_runner), from
+// begin() on a child, which alone has the memory that ChildProcess speaks of.
 #pragma once
 
 #include "host/child/process.hpp"
@@ -16,13 +16,27 @@ struct ProcessEnds {  // our ends of what joins us to the child
   UniqueFd errors;    // pipe
 };
 
+struct ChildParts {  // what there is of a child before it knows its plugin
+  ChildGroup group;
+  std::string group_missing;  // why there is no group
+  ProcessEnds ends;
+  Spawned spawned;
+  bool namespaces = false;  // pid 1 inside takes everything with it when it ends
+};
+
+struct GivenFds {  // of ours; the child gets its own
+  int plugin = -1, setup = -1, life = -1;
+};
+
 class RunningProcess final : public ChildProcess {
  public:
-  // `namespaces`: pid 1 inside takes everything with it when it ends.
-  RunningProcess(ChildGroup group, SharedMemory memory, ProcessEnds ends, Spawned spawned, bool namespaces);
+  explicit RunningProcess(ChildParts parts);
   ~RunningProcess() override;
   Result<void> watch();  // before anything else
+  // Tells the runner what it is to be, with the descriptors for it. Once.
+  Result<void> begin(SharedMemory memory, const GivenFds& given);
   const ChildGroup& group() const { return group_; }
+  const std::string& group_missing() const { return group_missing_; }
 
   int fd() const override { return epoll_.get(); }
   int pid() const override { return spawned_.pid; }
@@ -50,9 +64,10 @@ class RunningProcess final : public ChildProcess {
   void read_reaper_report();
 
   ChildGroup group_;
-  SharedMemory memory_;
+  std::string group_missing_;
   ProcessEnds ends_;
   Spawned spawned_;
+  SharedMemory memory_;
   UniqueFd epoll_;
   StderrLines lines_;
   ProcessEnd end_;

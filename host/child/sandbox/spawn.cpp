@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <iterator>
 #include <vector>
 
 namespace cape::child {
@@ -52,17 +53,16 @@ bool keep_capabilities_over_exec() {
 }
 
 // First out of the way of the final numbers, then onto them.
-bool place_descriptors(const Launch& launch) {
-  int high[10];
-  const int wanted[] = {launch.order.null_fd, launch.order.null_fd, launch.order.stderr_fd};
-  for (int i = 0; i < 10; ++i) {
-    const int from = i < 3 ? wanted[i] : launch.order.fds[static_cast<std::size_t>(i - 3)];
-    high[i] = fcntl(from, F_DUPFD_CLOEXEC, high_fds);
-    if (high[i] < 0) return false;
-  }
-  for (int i = 0; i < 10; ++i)
-    if (dup2(high[i], i) < 0) return false;
-  return syscall(SYS_close_range, fd_life + 1, ~0u, 0) == 0;
+bool place_descriptors(const SpawnOrder& order) {
+  const int from[] = {order.null_fd, order.null_fd, order.stderr_fd, order.control_fd, order.reaper_fd};
+  constexpr int to[] = {0, 1, 2, fd_control, fd_reaper};
+  int high[std::size(to)];
+  for (std::size_t i = 0; i < std::size(to); ++i)
+    if ((high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, high_fds)) < 0) return false;
+  for (std::size_t i = 0; i < std::size(to); ++i)
+    if (dup2(high[i], to[i]) < 0) return false;
+  return syscall(SYS_close_range, fd_control + 1, fd_reaper - 1, 0) == 0 &&
+         syscall(SYS_close_range, fd_reaper + 1, ~0u, 0) == 0;
 }
 
 // A process that moves itself waits for nobody.
@@ -91,7 +91,7 @@ int become_runner(void* argument) {
   umask(077);
   setsid();
   if (!enter_group(launch)) stop("control group");
-  if (!place_descriptors(launch)) stop("descriptors");
+  if (!place_descriptors(launch.order)) stop("descriptors");
   if (!set_thread_stacks()) stop("stack limit");
   if (launch.order.namespaces && !keep_capabilities_over_exec()) stop("capabilities");
   execve(launch.order.program.c_str(), launch.arguments, launch.environment);
@@ -189,7 +189,7 @@ pid_t clone_into(const GroupDoors* doors, const Entry& entry, int flags, Spawned
 }  // namespace
 
 Result<Spawned> spawn(const SpawnOrder& order) {
-  std::string name = "cape-runner", title = order.title;
+  std::string name = "cape-runner", title(title_bytes_max, ' ');
   char* const arguments[] = {name.data(), title.data(), nullptr};
   char* const environment[] = {nullptr};
   Launch launch{.order = order, .arguments = arguments, .environment = environment};

@@ -4,7 +4,6 @@
 
 #include <sys/types.h>
 
-#include <array>
 #include <string>
 
 #include "core/error.hpp"
@@ -16,13 +15,11 @@ namespace cape::child {
 
 struct SpawnOrder {
   std::string program;  // path of cape-runner
-  std::string title;    // argv[1], for people who list processes
   bool namespaces = true;
   bool host_network = false;          // no network namespace of its own
   const GroupDoors* doors = nullptr;  // of the control group it begins in; null: ours
   int null_fd = -1;                   // for stdin and stdout
-  int stderr_fd = -1;
-  std::array<int, 7> fds{};  // for fd_control .. fd_life, in that order
+  int stderr_fd = -1, control_fd = -1, reaper_fd = -1;
 };
 
 struct Spawned {

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "core/clock.hpp"
+#include "tests/child/either_way.hpp"
 #include "tests/child/process/stage.hpp"
 
 namespace cape::child {
@@ -22,7 +23,10 @@ using testing::Pair;
 std::unique_ptr<ChildProcess> start(const ChildSpec& spec, bool namespaces = true) {
   MachineFacts facts = machine_facts().value();
   facts.namespaces = facts.namespaces && namespaces;
-  Result<std::unique_ptr<ChildProcess>> child = start_process(spec, facts, static_cast<std::uint8_t>(spec.kind));
+  Result<std::unique_ptr<ChildProcess>> child = start_either_way([&](Spare* spare) {
+    return spare != nullptr && namespaces ? ChildProcess::start(spec, spare)
+                                          : start_process(spec, facts, static_cast<std::uint8_t>(spec.kind));
+  });
   if (child) return std::move(*child);
   ADD_FAILURE() << child.error().message;
   return nullptr;

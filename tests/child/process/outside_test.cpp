@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/child/either_way.hpp"
 #include "tests/child/process/stage.hpp"
 
 namespace cape::child {
@@ -22,7 +23,7 @@ class RunningChild : public testing::Test {
   void SetUp() override { CAPE_NEEDS_NAMESPACES(); }
 
   void run(const ChildSpec& spec) {
-    child_ = ChildProcess::start(spec).value();
+    child_ = start_either_way([&](Spare* spare) { return ChildProcess::start(spec, spare); }).value();
     ASSERT_TRUE(wait_for_doorbell(*child_));
     plugin_ = only_child_of(child_->pid());
     ASSERT_GT(plugin_, 0);

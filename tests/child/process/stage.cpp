@@ -10,6 +10,7 @@
 
 #include "core/clock.hpp"
 #include "host/child/sandbox/shared_memory.hpp"
+#include "tests/child/either_way.hpp"
 
 namespace cape::child {
 namespace {
@@ -31,11 +32,14 @@ void note(const ChildProcess::Events& events, Seen& seen) {
   seen.dropped += events.stderr_dropped;
 }
 
-Seen perform_on(const ChildSpec& spec, const MachineFacts& facts) {
-  Result<std::unique_ptr<ChildProcess>> child = start_process(spec, facts, static_cast<std::uint8_t>(spec.kind));
+Seen watch_if_started(const Result<std::unique_ptr<ChildProcess>>& child) {
   if (child) return watch(**child);
   ADD_FAILURE() << child.error().message;
   return {};
+}
+
+Seen perform_on(const ChildSpec& spec, const MachineFacts& facts) {
+  return watch_if_started(start_process(spec, facts, static_cast<std::uint8_t>(spec.kind)));
 }
 
 }  // namespace
@@ -104,7 +108,9 @@ bool wait_for_doorbell(ChildProcess& child) {
   return false;
 }
 
-Seen perform(const ChildSpec& spec) { return perform_on(spec, machine_facts().value()); }
+Seen perform(const ChildSpec& spec) {
+  return watch_if_started(start_either_way([&](Spare* spare) { return ChildProcess::start(spec, spare); }));
+}
 Seen perform(const std::string& act) { return perform(spec_of(act)); }
 
 Seen perform_without_namespaces(const ChildSpec& spec) {
