@@ -93,6 +93,7 @@ TEST(Spare, OneThatSomebodyKilledIsNotGiven) {
 
   const auto child = start(spec_of("sleep"), spare);
 
+  ASSERT_TRUE(child);
   EXPECT_NE(child->pid(), waiting[0]);
   EXPECT_TRUE(wait_for_doorbell(*child));
 }
