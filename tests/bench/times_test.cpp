@@ -24,6 +24,14 @@ TEST(ChildTimes, ColdStartTakesTenMillisecondsAtMost) {
   EXPECT_LE(child.p50_ms, allowed_ms(10, 12, plain));
 }
 
+TEST(ChildTimes, ChildOfASpareIsReadySooner) {
+  const Starts starts = measure_starts(60);
+
+  const Quantiles anew = quantiles_of(starts.child_ns), spare = quantiles_of(starts.spare_ns);
+  std::printf("start to ready: %s\nof a spare: %s\n", to_text(anew).c_str(), to_text(spare).c_str());
+  EXPECT_LT(spare.p50_ms, anew.p50_ms);
+}
+
 TEST(ChildTimes, RecoveryFromACrashTakesFiftyMillisecondsAtMost) {
   const Recoveries recoveries = measure_recoveries(60);
 
