@@ -53,7 +53,7 @@ TEST_F(IllSource, ThatBeatsForEverIsKilledAtTheHardCapAndOthersGoOn) {
   EXPECT_TRUE(Site::eventually(
       [&] {
         return said(
-            "HUNG: source 'source_ills' of domain 'history' answered "
+            "HUNG in a query of 's07' from 1: source 'source_ills' of domain 'history' answered "
             "nothing for 1500 ms");
       },
       long_enough))
