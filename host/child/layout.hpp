@@ -22,8 +22,8 @@ inline constexpr std::uint32_t header_bytes = 4096;
 inline constexpr std::size_t metrics_max = 64;
 inline constexpr std::uint64_t layout_magic = 0x3130'4550'4143'0003;  // also the layout's version
 
-// Descriptors of the runner; every other one is closed before the plugin is loaded. It finds control and reaper open; the
-// others come with the word to go, when it is known what it is to be.
+// Descriptors of the runner; every other one is closed before the plugin is loaded. It finds control and reaper open;
+// the others come with the word to go, when it is known what it is to be.
 enum RunnerFd : int {
   fd_control = 3,   // SOCK_SEQPACKET: one-byte doorbells both ways; end of file: the host is gone
   fd_request = 4,   // memfd

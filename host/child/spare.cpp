@@ -26,7 +26,7 @@ void Spare::refill() {
 
 std::unique_ptr<RunningProcess> Spare::take(const ChildSpec& spec) {
   if (!fits(spec)) return nullptr;
-  due_ = true;
+  expect();
   if (!waiting_) return nullptr;
   waiting_->poll();
   if (waiting_->end() != nullptr) waiting_.reset();  // somebody killed it

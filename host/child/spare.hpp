@@ -19,7 +19,9 @@ class Spare {
   Spare();
   ~Spare();  // ends what waits
 
-  // A child asked for one since the last refill().
+  // A child that it is for may come. take() expects the next one.
+  void expect() { due_ = true; }
+  // One was expected since the last refill().
   bool is_due() const { return due_; }
   // Takes as long as a start, some milliseconds. What fails is not told: the next child is started anew and
   // tells.

@@ -96,6 +96,8 @@ void Loop::stop() {
 
 Result<void> Loop::run() {
   now_ns_ = boot_ns();
+  const auto is_pure = [](const LambdaPlace& place) { return place.lambda->grant.empty(); };
+  if (std::ranges::any_of(places_, is_pure)) children_.expect_start();
   step_intake();
   begin_session();
   decide_and_do();

@@ -2,6 +2,9 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -49,6 +52,30 @@ TEST(HostLoop, RunsJobsInASandboxedChildAndReportsEachOnce) {
   ASSERT_TRUE(broker.until(
       [&] { return !broker.report.children.empty() && broker.report.children[0].level != '-'; }));
   EXPECT_EQ(broker.report.children[0].plugin, "record");
+}
+
+std::size_t our_children() {
+  std::size_t count = 0;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream pids(thread.path() / "children");
+    count += static_cast<std::size_t>(std::distance(std::istream_iterator<int>(pids), {}));
+  }
+  return count;
+}
+
+TEST(HostLoop, KeepsASpareForAPluginThatHasYetToCome) {
+  FakeBroker broker("[topology.t]\ndomain = \"d\"\n[topology.t.lambda.guest]\nplugin = \"dies\"\n", {});
+
+  EXPECT_TRUE(broker.until([] { return our_children() == 1; })) << our_children();
+}
+
+TEST(HostLoop, KeepsNoSpareWhereEveryLambdaHasAGrant) {
+  FakeBroker broker(recording, {"record"});
+  ASSERT_TRUE(broker.until_credit());
+  broker.run({run_job(1)});
+  ASSERT_TRUE(broker.until_statuses(1));
+
+  EXPECT_TRUE(broker.until([] { return our_children() == 1; })) << our_children();
 }
 
 TEST(HostLoop, ReportsWhatPluginsCountAlsoAfterTheirChildEnded) {
