@@ -41,8 +41,8 @@ class Children {
   // What each uses: for reports(), and as ChildUsed. Tells of one that is busy without an event.
   void measure(std::int64_t now_ns, std::vector<Input>& out);
   bool any_starting() const;
-  // Makes the next spare, which takes some milliseconds, if one is expected and none of ours is starting.
   void expect_start() { spare_.expect(); }
+  // Makes the next spare, which takes some milliseconds, if one is expected and none of ours is starting.
   void keep_spare();
   bool empty() const { return children_.empty(); }
 
