@@ -101,7 +101,8 @@ TEST(ConfigMistakes, RefusesKeysNestedWithoutEnd) {
 TEST(ConfigMistakes, NamesEveryKnownKeyWhenNoneIsNear) {
   EXPECT_THAT(
       mistakes_of("[domain.d]\nsource = \"s\"\nwhatever = 1\n"),
-      ElementsAre("3 domain.d.whatever: unknown key; known here: source, config, grant, limits, queries_per_s, timeout"));
+      ElementsAre("3 domain.d.whatever: unknown key; known here: source, config, grant, limits, queries_per_s, "
+                  "timeout, timeout_max"));
 }
 
 // Topologies of domain d, each with its key `after`, three lines each: the first key stands in line 5.
