@@ -72,7 +72,8 @@ TEST(HostLoop, KeepsASpareForAPluginThatHasYetToCome) {
   ASSERT_TRUE(broker.until([&] {
     for (const std::int32_t pid : our_children()) seen_ns.emplace(pid, boot_ns());
     const std::set<std::int32_t> now = our_children();
-    return now.size() == 1 && boot_ns() - seen_ns.emplace(*now.begin(), boot_ns()).first->second > 300 * ns_per_ms;
+    return now.size() == 1 &&
+           boot_ns() - seen_ns.emplace(*now.begin(), boot_ns()).first->second > 300 * ns_per_ms;
   }));
 
   broker.drop("dies");
