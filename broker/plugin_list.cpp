@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/broker_state.hpp"
+#include "broker/json.hpp"
 #include "host/child/wish_names.hpp"
 
 namespace cape::broker {

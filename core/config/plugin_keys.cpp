@@ -3,6 +3,7 @@
 
 #include "core/config/config_json.hpp"
 #include "core/config/parts.hpp"
+#include "core/config/units.hpp"
 
 namespace cape::config {
 namespace {
