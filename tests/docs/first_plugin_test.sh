@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # first_plugin_test.sh CAPE SOURCE_DIR: does what README's "A plugin in 20 lines" says, with its blocks and its compiler line.
 set -euo pipefail
+. "$(dirname "$0")/../needs_namespaces.sh"
 cape=$1 root=$2
 work=$(mktemp -d /tmp/cape-readme-XXXXXX)
 up=

@@ -2,6 +2,7 @@
 # guide_runs_test.sh CAPE SOURCE_DIR: builds every plugin that docs/plugin-guide.md shows, runs all of them with the page's own
 # config blocks, and looks at what each has done with an event.
 set -euo pipefail
+. "$(dirname "$0")/../needs_namespaces.sh"
 cape=$1 root=$2
 work=$(mktemp -d /tmp/cape-guide-XXXXXX)
 up=

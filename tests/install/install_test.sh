@@ -3,6 +3,7 @@
 # author does: builds the templates with CMake and with one plain line, drops them in, runs them with the installed cape;
 # and what a service's author does: builds a client of libcape-ping and pings.
 set -euo pipefail
+. "$(dirname "$0")/../needs_namespaces.sh"
 build=$1
 work=$(mktemp -d /tmp/cape-install-XXXXXX)
 up=

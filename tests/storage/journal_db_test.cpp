@@ -190,7 +190,7 @@ class JournalReader : public JournalDbTest {
   static constexpr int torn = 1;  // it saw a part of a transaction
 
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to read as another user";
+    if (!test::can_be_another_user()) GTEST_SKIP() << "needs root, to read as another user";
   }
   int read_as_another_user() { return nursery_.run(0); }
   // What a kill in the middle of a commit leaves: the two copies of the index's header differ. Not done by

@@ -105,7 +105,7 @@ TEST(DataDirLock, SurvivesGarbageInItsFile) {
 }
 
 TEST(DataDirLock, SaysWhatIsWrongWhereItCannotWrite) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user without rights";
+  if (!test::can_be_another_user()) GTEST_SKIP() << "needs root, to become a user without rights";
   TempDir dir;
 
   const int code = test::run_in_process(

@@ -106,7 +106,7 @@ TEST(FileSizeLimit, FailsCommitsAndKeepsWhatWasDone) {
 }
 
 TEST(ReadOnlyDirectory, IsRefusedWithTheNextStep) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user without rights";
+  if (!test::can_be_another_user()) GTEST_SKIP() << "needs root, to become a user without rights";
   TempDir dir;
   const int code = run_in_process(
       [&] {

@@ -54,6 +54,8 @@ CursorWrite write_of(SubjectId id, const std::string& subject, Sequence latest, 
 // Runs `body` in a forked process, which tells by its exit code how it went (0: well). As another user: uid
 // != 0.
 int run_in_process(const std::function<int()>& body, uid_t uid = 0);
+// We are root, and not of a user namespace that knows nobody else.
+bool can_be_another_user();
 pid_t start_process(const std::function<int()>& body);
 
 // Processes that share nothing with SQLite's memory of this one, which a fork taken beside an open connection

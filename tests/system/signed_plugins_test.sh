@@ -2,6 +2,7 @@
 # signed_plugins_test.sh CAPE ZOO_DIR: a host that wants signatures, as its operator meets it: keys, signing, a plugin that
 # is taken in, and each way in which one is not.
 set -euo pipefail
+. "$(dirname "$0")/../needs_namespaces.sh"
 cape=$1 zoo=$2
 work=$(mktemp -d /tmp/cape-signed-XXXXXX)
 up=

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# without.sh POORER_KERNEL LAYER TEST: the zoo with a layer of the sandbox switched off, on a machine that has them all.
+set -euo pipefail
+. "$(dirname "$0")/../needs_namespaces.sh"
+exec "$@"
