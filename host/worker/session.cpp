@@ -122,6 +122,7 @@ void Session::heartbeat(std::int64_t now_ns, std::vector<wire::RunningEvent> run
   heartbeat_ns_ = now_ns;
   heartbeat_asked_ = false;
   if (running.size() > wire::running_per_message_max) running.resize(wire::running_per_message_max);
+  flush();                   // what was given in this turn is no reason to leave it out
   if (has_unsent()) return;  // it would arrive late and renew the lease for a time that is past
   send(wire::HostHeartbeat{.session = id_, .sent_ns = now_ns, .running = std::move(running)});
 }

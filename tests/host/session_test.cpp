@@ -30,6 +30,19 @@ TEST_F(SessionTest, BeatsThreeTimesALease) {
   EXPECT_EQ(session.heartbeat_due_ns(), begin_ns + 6 * ns_per_s);
 }
 
+TEST_F(SessionTest, BeatsInATurnThatReportsStatusesToo) {
+  begin();
+
+  session.report_statuses({{.job = 1}});
+  session.heartbeat(begin_ns + 3 * ns_per_s, {});
+  session.flush();
+
+  EXPECT_TRUE(std::holds_alternative<wire::JobStatuses>(pair.broker->receive().value().message));
+  const auto beat = pair.broker->receive();
+  ASSERT_TRUE(beat.has_value());
+  EXPECT_TRUE(std::holds_alternative<wire::HostHeartbeat>(beat->message));
+}
+
 TEST_F(SessionTest, CountsTheLeaseFromWhenTheHelloWasSent) {
   begin();
 
