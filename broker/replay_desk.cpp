@@ -42,7 +42,7 @@ json row_of(const Replays::View& view) {
   const storage::Replay& replay = view.replay;
   json row{{"name", replay.name},
            {"topology", replay.topology},
-           {"shadow", replay.topology + std::string(shadow_suffix)},
+           {"shadow", shadow_name(replay.topology)},
            {"subject", replay.subject.empty() ? json(nullptr) : json(replay.subject)},
            {"from", replay.from},
            {"to", replay.to},

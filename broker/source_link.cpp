@@ -59,12 +59,12 @@ void SourceLink::set_image(child::PluginImagePtr image, std::string why) {
   judged_.reset();
   if (child_) {
     stale_ = true;  // it runs the bytes before
-    replace(boot_ns());
+    ask_to_end(boot_ns());
   }
 }
 
-// It answers what it was asked, and ends.
-void SourceLink::replace(std::int64_t now_ns) {
+// It answers what it was asked first.
+void SourceLink::ask_to_end(std::int64_t now_ns) {
   ready_ = false;
   if (stop_ns_ == 0) stop_ns_ = now_ns;
   child_->stop();
@@ -102,20 +102,16 @@ std::string SourceLink::hung(std::int64_t now_ns) {
   return {};
 }
 
-// One that has grown too large is replaced by another before it dies of it: a leak costs no call.
 void SourceLink::measure(std::int64_t now_ns) {
   measure_ns_ = now_ns + measure_every_ns;
   const auto usage = child_->usage();
-  if (!usage) return;
-  if (first_bytes_ == 0) first_bytes_ = usage->resident_bytes;
-  const std::uint64_t most = domain_.limits.recycle_bytes;
-  if (most == 0 || usage->resident_bytes <= most || usage->resident_bytes < first_bytes_ + most / 8) return;
+  if (!usage || domain_.limits.recycle_bytes == 0) return;
+  const std::string why = growth_.look(usage->resident_bytes, domain_.limits.recycle_bytes);
+  if (why.empty()) return;
   worn_ = true;
   ++recycled_;
-  log::warning("broker",
-               "source '{}' of domain '{}' is replaced: it has {} MiB in memory, more than limits.recycle, {} MiB",
-               domain_.source, domain_.name, usage->resident_bytes >> 20, most >> 20);
-  replace(now_ns);
+  log::warning("broker", "source '{}' of domain '{}' is replaced: {}", domain_.source, domain_.name, why);
+  ask_to_end(now_ns);
 }
 
 std::optional<std::int64_t> SourceLink::next_deadline() const {
@@ -134,7 +130,7 @@ void SourceLink::start(std::int64_t now_ns) {
     child_ = std::move(*started);
     stale_ = worn_ = killed_ = false;
     stop_ns_ = measure_ns_ = 0;
-    first_bytes_ = 0;
+    growth_ = {};
     trouble_ = "starting";
     return;
   }
@@ -202,7 +198,7 @@ void SourceLink::note_vain_end(const child::ChildEnded& end) {
 void SourceLink::stop() {
   stopped_ = true;
   ready_ = false;
-  if (child_ && !ended_) replace(boot_ns());
+  if (child_ && !ended_) ask_to_end(boot_ns());
 }
 
 std::vector<child::ChildMetric> SourceLink::metrics() const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/config/config.hpp"
+#include "host/child/growth_watch.hpp"
 #include "host/child/source_child.hpp"
 
 namespace cape::broker {
@@ -61,7 +62,7 @@ class SourceLink {
   void watch(std::int64_t now_ns);
   std::string hung(std::int64_t now_ns);
   void measure(std::int64_t now_ns);
-  void replace(std::int64_t now_ns);
+  void ask_to_end(std::int64_t now_ns);
   void note_report(const child::SourceReport& report, std::int64_t now_ns);
   void note_end(const child::ChildEnded& end, std::int64_t now_ns);
   void note_success();
@@ -77,7 +78,7 @@ class SourceLink {
   bool killed_ = false;
   std::int64_t stop_ns_ = 0;     // it was asked to stop; 0: it was not
   std::int64_t measure_ns_ = 0;  // next look at its memory
-  std::uint64_t first_bytes_ = 0;
+  child::GrowthWatch growth_;
   bool ended_ = false;   // its end was reported; the object goes at the next step
   bool stopped_ = false;
   std::int64_t next_start_ns_ = 0;

@@ -13,7 +13,7 @@ Config with_shadows(Config config) {
   const std::size_t live = config.topologies.size();
   for (TopologyIndex i = 0; i < live; ++i) {
     TopologyConfig shadow = config.topologies[i];
-    shadow.name += shadow_suffix;
+    shadow.name = shadow_name(shadow.name);
     shadow.shadow_of = i;
     shadow.start = {};
     shadow.after.clear();

@@ -16,6 +16,10 @@ namespace cape {
 
 inline constexpr std::string_view shadow_suffix = "@replay";
 
+// Of the shadow of a live topology.
+inline std::string shadow_name(std::string_view topology) {
+  return std::string(topology) += shadow_suffix;
+}
 // The name of a shadow, or of its domain.
 inline bool is_shadow(std::string_view name) {
   return name.ends_with(shadow_suffix);

@@ -221,16 +221,11 @@ void LambdaWorker::looked(ChildId id, const child::LambdaChild::Running& running
   child->hang.looked(ours ? running : child::LambdaChild::Running{}, now_ns);
 }
 
-// A leak is met here, while the child still works, and not at limits.memory, where its events fail. What a
-// child has from its start another one would have as well: only one that has grown since is replaced.
 void LambdaWorker::used(ChildId id, std::uint64_t resident_bytes) {
   WorkerChild* child = find(id);
   if (child == nullptr) return;
-  if (child->first_bytes == 0) child->first_bytes = resident_bytes;
-  const std::uint64_t growth_bytes = lambda_.recycle_bytes / 8;
-  if (resident_bytes <= lambda_.recycle_bytes || resident_bytes < child->first_bytes + growth_bytes) return;
-  child->recycle = fmt::format("it has {} MiB in memory, more than limits.recycle, {} MiB",
-                               resident_bytes >> 20, lambda_.recycle_bytes >> 20);
+  const std::string why = child->growth.look(resident_bytes, lambda_.recycle_bytes);
+  if (!why.empty()) child->recycle = why;
 }
 
 void LambdaWorker::cancel(JobId job) {

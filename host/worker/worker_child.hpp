@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "host/child/growth_watch.hpp"
 #include "host/worker/hang_watch.hpp"
 #include "host/worker/held_job.hpp"
 
@@ -34,7 +35,7 @@ struct WorkerChild {
   std::int64_t refuses_ns = 0;    // since when its ring takes no job; 0: it does
   std::int64_t retry_ns = 0;      // when to offer one again
   bool stuck = false;             // it has refused for too long with nothing to do
-  std::uint64_t first_bytes = 0;  // in memory when that was first looked at; 0: not yet
+  child::GrowthWatch growth;
   std::string recycle;            // why another one shall take its place; empty: none shall
   HangWatch hang;
 

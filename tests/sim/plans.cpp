@@ -88,7 +88,7 @@ void add_shadows(SchedulerPlan& plan) {
   const std::size_t live = plan.topologies.size();
   for (TopologyIndex i = 0; i < live; ++i) {
     TopologySpec shadow = plan.topologies[i];
-    shadow.name += shadow_suffix;
+    shadow.name = shadow_name(shadow.name);
     shadow.shadow = true;
     shadow.start = 1;
     shadow.from_baseline = false;

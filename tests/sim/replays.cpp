@@ -167,7 +167,7 @@ void Simulation::turn_to_shadow(std::vector<SchedulingRequest>& answers, Subject
 void Simulation::commit_replay(const storage::ReplayPage& page) {
   const storage::Replay& replay = page.replay;
   const auto shadow = static_cast<TopologyIndex>(
-      std::ranges::find(all_.topologies, replay.topology + std::string(shadow_suffix), &TopologySpec::name) -
+      std::ranges::find(all_.topologies, shadow_name(replay.topology), &TopologySpec::name) -
       all_.topologies.begin());
   if (!replays_.contains(replay.id)) {
     for (const auto& [id, other] : replays_)
@@ -230,7 +230,7 @@ void Simulation::check_replay(const storage::Replay& replay) {
   }
   if (replay.parked > 0 && !replay.cancelled)
     violate(Promise::told, fmt::format("replay {} is done but for {}", replay.name, replay.parked));
-  if (!stored_range(replay.topology + std::string(shadow_suffix), "", 1).empty())
+  if (!stored_range(shadow_name(replay.topology), "", 1).empty())
     violate(Promise::bounds, fmt::format("replay {} has ended and left records", replay.name));
 }
 
@@ -242,8 +242,7 @@ std::string Simulation::replay_unfinished() const {
       continue;
     std::string what = fmt::format("replay {} has not ended:", replay.name);
     for (const auto& [record, of] : shadow_records_) {
-      if (of.is_gone || all_.topologies[of.shadow].name != replay.topology + std::string(shadow_suffix))
-        continue;
+      if (of.is_gone || all_.topologies[of.shadow].name != shadow_name(replay.topology)) continue;
       const Why why = broker_->scheduler.why(record, domain_of(record), stored(record)).front();
       what += fmt::format(" subject {}: {} {}{};", of.subject, name_of(why.cause), why.detail,
                           broker_->scheduler.holds(record) ? ", in memory" : "");

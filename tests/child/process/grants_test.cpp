@@ -63,7 +63,6 @@ TEST(Grants, SymlinkOutOfAGrantLeadsNowhere) {
 }
 
 TEST(Grants, CodeDirectoryLetsLibrariesBeMappedAndNothingBeWritten) {
-  CAPE_NEEDS_NAMESPACES();
   const TempDir dir;
   write_file(dir.path() / "library.so", std::string(4096, 'x'));
   fs::permissions(dir.path(), fs::perms(0755));  // as those of libraries are: their reader is nobody there
@@ -103,7 +102,6 @@ TEST(Grants, MissingDirectoryEndsInSetupThatNamesIt) {
 }
 
 TEST(Grants, WholeMachineCannotBeGranted) {
-  CAPE_NEEDS_NAMESPACES();
   ChildSpec spec = spec_of("report");
   spec.grant.read = {"/"};
 

@@ -45,7 +45,6 @@ std::string text_of(const fs::path& file) {
 }
 
 TEST(ControlGroup, MakesLevelAWhereLandlockIsNewEnough) {
-  CAPE_NEEDS_NAMESPACES();
   CAPE_NEEDS_GROUPS();
   const Seen seen = perform("report");
 
@@ -133,7 +132,6 @@ TEST(ControlGroup, BoundsThreadsAlsoForAnIdThatOthersUse) {
 
 // No rlimit counts it: the files lie in memory, and are nobody's pages.
 TEST(ControlGroup, ChildThatFillsMemoryWithFilesIsEndedAndItIsSaidWhy) {
-  CAPE_NEEDS_NAMESPACES();
   CAPE_NEEDS_GROUPS();
   struct statfs shm = {};
   if (statfs("/dev/shm", &shm) != 0 || shm.f_type != TMPFS_MAGIC)

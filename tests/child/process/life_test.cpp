@@ -239,7 +239,6 @@ TEST(ChildLife, EndedChildLeavesNoDescriptor) {
 }
 
 TEST(ChildLife, OrdinaryUserGetsTheSameWalls) {
-  CAPE_NEEDS_NAMESPACES();
   if (geteuid() != 0) GTEST_SKIP() << "every other test already runs as an ordinary user";
   int out[2];
   ASSERT_EQ(pipe(out), 0);

@@ -42,7 +42,6 @@ bool lacks_landlock(const Seen& seen) {
 }
 
 TEST(NetworkGrant, LetsTheChildConnectToItsPortsAndNoFurther) {
-  CAPE_NEEDS_NAMESPACES();
   const Listener granted, other;
   ChildSpec spec = spec_of(fmt::format("run network {} {}", granted.port(), other.port()));
   spec.grant.network = {granted.port()};
@@ -62,7 +61,6 @@ TEST(NetworkGrant, LetsTheChildConnectToItsPortsAndNoFurther) {
 }
 
 TEST(NetworkGrant, OtherFamiliesAndListeningStayViolations) {
-  CAPE_NEEDS_NAMESPACES();
   for (const char* act : {"run call 41 1 1 0", "run call 41 16 3 0", "run call 41 40 1 0", "run call 50 0 1",
                           "run call 49 0 0 16", "run call 53 1 1 0 0"}) {  // socket, listen, bind, socketpair
     ChildSpec spec = spec_of(act);
@@ -74,7 +72,6 @@ TEST(NetworkGrant, OtherFamiliesAndListeningStayViolations) {
 }
 
 TEST(NetworkGrant, GoesWithAGrantOfFiles) {
-  CAPE_NEEDS_NAMESPACES();
   const TempDir dir;
   const Listener granted, other;
   ChildSpec spec = spec_of(fmt::format("run network {} {}", granted.port(), other.port()));

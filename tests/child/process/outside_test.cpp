@@ -20,8 +20,6 @@ using testing::UnorderedElementsAre;
 
 class RunningChild : public testing::Test {
  protected:
-  void SetUp() override { CAPE_NEEDS_NAMESPACES(); }
-
   void run(const ChildSpec& spec) {
     child_ = start_either_way([&](Spare* spare) { return ChildProcess::start(spec, spare); }).value();
     ASSERT_TRUE(wait_for_doorbell(*child_));

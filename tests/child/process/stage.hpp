@@ -68,11 +68,6 @@ int only_child_of(int pid);
 
 void expect_violation(const Seen& seen, const std::string& call);
 
-// Skips the calling test, with the reason, where the machine allows no user namespaces.
-#define CAPE_NEEDS_NAMESPACES()                                                                       \
-  if (!::cape::child::machine_facts().value().namespaces)                                             \
-  GTEST_SKIP() << "this machine refuses user namespaces (user.max_user_namespaces, container policy)"
-
 // Skips the calling test, with the reason, where the machine lends no control group.
 #define CAPE_NEEDS_GROUPS()                                      \
   if (::cape::child::machine_facts().value().cgroups.version == 0) \

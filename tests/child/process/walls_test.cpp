@@ -14,7 +14,6 @@ using testing::Not;
 using testing::Pair;
 
 TEST(Sandbox, PluginSeesItsLibraryAndAnEmptyWorkingDirectory) {
-  CAPE_NEEDS_NAMESPACES();
   const Seen seen = perform("report");
 
   EXPECT_THAT(seen.said, Contains(Pair("root", "EACCES")));  // not even its names
@@ -25,14 +24,12 @@ TEST(Sandbox, PluginSeesItsLibraryAndAnEmptyWorkingDirectory) {
 }
 
 TEST(Sandbox, OnlyTheAgreedDescriptorsAreOpen) {
-  CAPE_NEEDS_NAMESPACES();
   const Seen seen = perform("report");
 
   EXPECT_THAT(seen.said, Contains(Pair("fds", "0 1 2 3 9")));
 }
 
 TEST(Sandbox, WithoutAControlGroupLevelIsBAndEveryMissingLayerIsNamed) {
-  CAPE_NEEDS_NAMESPACES();
   const Seen seen = perform_without_groups(spec_of("report"));
 
   EXPECT_THAT(seen.said, Contains(Pair("level", "B")));
@@ -55,7 +52,6 @@ TEST(Sandbox, ChildBelowTheRequiredLevelEndsInSetupAndSaysWhatIsMissing) {
 }
 
 TEST(Sandbox, FilesOfTheMachineAreNotThere) {
-  CAPE_NEEDS_NAMESPACES();
   const Seen seen = perform("paths /etc/passwd /proc/self /dev/null /root /tmp");
 
   EXPECT_THAT(seen.said, Contains(Pair("read /etc/passwd", "ENOENT")));
@@ -66,7 +62,6 @@ TEST(Sandbox, FilesOfTheMachineAreNotThere) {
 }
 
 TEST(Sandbox, NothingCanBeWritten) {
-  CAPE_NEEDS_NAMESPACES();
   const Seen seen = perform("paths / /etc /etc/cape");
 
   for (const char* path : {"/", "/etc", "/etc/cape"}) {
@@ -84,7 +79,6 @@ TEST(Sandbox, NoPathOpensOnceEventsRun) {
 
 // The layers under seccomp: it is still off when the probe tries.
 TEST(Sandbox, ProbeGetsOutNowhere) {
-  CAPE_NEEDS_NAMESPACES();
   const Probe probe = probe_sandbox();
 
   EXPECT_LE(probe.level, 'B') << probe.missing;
@@ -182,7 +176,6 @@ TEST(Sandbox, RequestsCannotBeWrittenByTheChild) {
 }
 
 TEST(Sandbox, ThreadsAreLimited) {
-  CAPE_NEEDS_NAMESPACES();
   ChildSpec spec = spec_of("run threads 40");
   spec.limits.threads = 8;
   spec.limits.memory_bytes = 1u << 30;
