@@ -202,6 +202,7 @@ void DispatcherLoop::take_sources() {
     b_.links[domain].poll(reports, now_.boot_ns);
     for (child::SourceReport& report : reports) take_source_report(domain, report);
   }
+  std::ranges::move(b_.tracker.take_failed(), std::back_inserter(inputs_));
   b_.source_plugins.judge(*b_.intake);
   if (std::exchange(source_failed_, false)) b_.journals.touch();
   // Requests are stepped alone and at once: what was found about their subjects is true until the next step.

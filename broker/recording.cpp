@@ -70,9 +70,11 @@ struct PutInput {
   }
   void operator()(const scheduler::Status& s) const {
     const wire::JobStatus& j = s.status;
-    head(4, 11);
+    head(4, 12);
     put(out, s.host, j.job, j.done_to, j.events_done, static_cast<std::int32_t>(j.end.kind), j.end.reason,
         j.app_code, j.failed_sequence, j.started, j.first_start_ns, j.end_ns);
+    out.pack_array(static_cast<std::uint32_t>(j.outputs.size()));
+    for (const OutputPtr& output : j.outputs) output ? out.pack(*output) : out.pack_nil();
   }
   void operator()(const scheduler::Heartbeat& h) const {
     head(5, 2);
@@ -117,6 +119,10 @@ struct PutInput {
   void operator()(const scheduler::Split& s) const {
     head(14, 3);
     put(out, s.lambda, s.stable_in_twin, s.share);
+  }
+  void operator()(const scheduler::ReadFailed& r) const {
+    head(15, 1);
+    put(out, r.subject);
   }
 };
 
@@ -196,6 +202,10 @@ scheduler::SchedulingRequest get_request(Fields& in) {
   return r;
 }
 
+OutputPtr get_output(const msgpack::object& object) {
+  return object.is_nil() ? nullptr : std::make_shared<const std::string>(object.as<std::string>());
+}
+
 scheduler::Status get_status(Fields& in) {
   scheduler::Status s;
   wire::JobStatus& j = s.status;
@@ -210,6 +220,8 @@ scheduler::Status get_status(Fields& in) {
   in.into(j.started);
   in.into(j.first_start_ns);
   in.into(j.end_ns);
+  Fields outputs(in.raw());
+  for (std::size_t i = 0; i < outputs.size(); ++i) j.outputs.push_back(get_output(outputs.raw()));
   return s;
 }
 
@@ -274,6 +286,8 @@ Input get_input(const msgpack::object& object) {
       return scheduler::EndShadow{in.get<TopologyIndex>()};
     case 14:
       return scheduler::Split{in.get<LambdaIndex>(), in.get<bool>(), in.get<std::uint32_t>()};
+    case 15:
+      return scheduler::ReadFailed{in.get<SubjectId>()};
     default:
       throw msgpack::type_error();
   }
@@ -306,7 +320,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const std::string& file, std::u
   msgpack::sbuffer buffer;
   Packer packer(buffer);
   packer.pack_array(3);
-  put(packer, std::string("cape-recording"), 5u, epoch);
+  put(packer, std::string("cape-recording"), 6u, epoch);
   out.write(buffer.data(), static_cast<std::streamsize>(buffer.size()));
   if (!out)
     return fail(ErrorCode::io,
@@ -325,8 +339,8 @@ Result<Recording> read_recording(const std::string& file) {
   try {
     msgpack::object_handle head = msgpack::unpack(bytes.data(), bytes.size(), offset);
     Fields fields(head.get());
-    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 5)
-      return fail(ErrorCode::invalid, file + " is not a recording of version 5");
+    if (fields.get<std::string>() != "cape-recording" || fields.get<std::uint32_t>() != 6)
+      return fail(ErrorCode::invalid, file + " is not a recording of version 6");
     fields.into(recording.epoch);
     while (offset < bytes.size()) {
       msgpack::object_handle object = msgpack::unpack(bytes.data(), bytes.size(), offset);

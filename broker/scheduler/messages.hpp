@@ -54,6 +54,11 @@ struct SchedulingRequest {
   // After this answer, that a position before `next` was not served is the source's doing.
   bool asked_for(Sequence next) const { return whole ? last : block->proven_from == next; }
 };
+// The last read of the subject failed, in one answer at least, and is repeated by and by. Until it answers,
+// what is kept for the subject may go to others. Of one that is not held it changes nothing.
+struct ReadFailed {
+  SubjectId subject = 0;
+};
 struct HostUp {
   HostId host = 0;
   std::string name;
@@ -161,7 +166,8 @@ inline constexpr std::uint32_t split_whole = 10'000;
 
 using Input =
     std::variant<SchedulingRequest, HostUp, HostGone, Credit, Status, Heartbeat, CursorSaved,
-                 CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone, EarlierJobs, EndShadow, Split>;
+                 CursorSaveFailed, Tick, Command, PauseTopology, BaselineDone, EarlierJobs, EndShadow, Split,
+                 ReadFailed>;
 
 // ---- actions
 

@@ -39,7 +39,7 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
     begin_doubts(s, latest_of(request));
     s.unread = !request.unreadable.empty();  // that one does not tell what lies behind it
   }
-  s.ping_out = false;
+  s.ping_out = s.read_failed = false;
   s.more_answers = !request.last;
   if (request.inbox_generation > s.inbox_wanted) s.inbox_wanted = request.inbox_generation;
   if (s.inbox_wanted > std::max(s.inbox_done, s.inbox_saving)) s.dirty = true;
@@ -60,6 +60,13 @@ void Scheduler::State::apply(const SchedulingRequest& request) {
   note_given(s, *request.block, proven_to);
   for (Lane& lane : s.lanes) serve(s, lane, request, proven_to);
   if (!request.unreadable.empty()) park_unreadable(s, request);
+}
+
+void Scheduler::State::apply(const ReadFailed& input) {
+  Subject* s = subjects.find(input.subject);
+  if (s == nullptr) return;
+  s->read_failed = true;
+  touch(*s);
 }
 
 template <class NamesSubject>

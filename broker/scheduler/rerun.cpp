@@ -9,10 +9,11 @@ bool Scheduler::State::waits_for_room(Lane& lane) const {
   return lane.outputs && lane.outputs->ticket != 0 && first_ready(lane) != nullptr;
 }
 
-// Something of it is on its way, so that it will come to an end by itself. One that waits for room for
-// outputs while another of its lambdas was let go for a full queue may wait for just those who wait for it.
+// Something of it is on its way, so that it will come to an end by itself, as a read that fails may never. One
+// that waits for room for outputs while another of its lambdas was let go for a full queue may wait for just
+// those who wait for it.
 bool Scheduler::State::goes_on(Subject& s, const TopologyPlace& place) const {
-  if (s.ping_out || s.more_answers) return true;
+  if ((s.ping_out || s.more_answers) && !s.read_failed) return true;
   bool waits = false, was_left = false;
   for (std::uint32_t i = place.first_lane; i < place.first_lane + place.lane_count; ++i) {
     Lane& lane = s.lanes[i];

@@ -110,6 +110,7 @@ struct Scheduler::State {
   bool may_issue(const Lane& lane, const Stretch& stretch) const;
 
   // ---- requests.cpp
+  void apply(const ReadFailed& input);
   void apply(const SchedulingRequest& request);
   // The input's subject, loaded if need be.
   template <class NamesSubject>

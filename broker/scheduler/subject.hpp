@@ -183,6 +183,7 @@ struct Subject {
   bool ping_out = false;      // PingAgain was said and no request came since
   bool gone = false;          // the source did not know it when it was read last
   bool more_answers = false;  // the last request said that another one of the same read follows
+  bool read_failed = false;   // the last read did, and no request came since
 
   bool dirty = false;          // something is to be saved
   bool save_failed = false;    // wait for a Tick before asking again

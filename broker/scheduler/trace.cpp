@@ -90,6 +90,7 @@ struct InputText {
     if (r.stored) add(out, " stored [{}]", text_of(*r.stored));
     return out;
   }
+  std::string operator()(const ReadFailed& r) const { return fmt::format("read_failed subject {}", r.subject); }
   std::string operator()(const HostUp& h) const {
     std::string out = fmt::format("host_up {} {}", h.host, quoted(h.name));
     if (h.jobs_max > 0) add(out, " jobs {}", h.jobs_max);

@@ -231,7 +231,7 @@ Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::in
                                        .ping_ns = book_.ping_ns(read),
                                        .inbox_generation = book_.generation(read),
                                        .first = book_.take_first(read),
-                                       .last = book_.outstanding(read) <= 1,
+                                       .last = is_last(read),
                                        .whole = book_.whole(read),
                                        .unreadable = std::move(answer.reason)};
   request.subject = subjects_.hold(domain, request.name, found->id);
@@ -239,6 +239,11 @@ Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::in
   settle(read, false, now_ns);
   if (!rest.empty()) book_.add({.domain = domain, .subject = request.name, .ping_ns = now_ns, .must = true, .look = rest});
   return {.request = std::move(request)};
+}
+
+// Of a read that is repeated none is.
+bool Tracker::is_last(ReadId read) {
+  return book_.outstanding(read) <= 1 && !book_.failed(read);
 }
 
 // Answers are bounded, so one look may take several; each brings it further.
@@ -267,7 +272,7 @@ scheduler::SchedulingRequest Tracker::nothing_of(DomainIndex domain, ReadId read
           .block = std::make_shared<const EventBlock>(),
           .ping_ns = book_.ping_ns(read),
           .first = book_.take_first(read),
-          .last = book_.outstanding(read) <= 1,
+          .last = is_last(read),
           .gone = true};
 }
 
@@ -310,6 +315,8 @@ void Tracker::settle(ReadId read, bool failed, std::int64_t now_ns) {
   if (outstanding > 0) --outstanding;
   if (outstanding > 0) return;
   if (!book_.failed(read)) return book_.finish(read);
+  const SubjectId held = subjects_.named(book_.domain(read), book_.subject(read));
+  if (held != 0 && scheduler_.holds(held)) failed_.push_back({held});
   const auto doublings = std::min<std::uint32_t>(book_.failures(read), 10);
   book_.retry_later(read, now_ns + std::min(retry_first_ns << doublings, retry_max_ns));
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "broker/scheduler/messages.hpp"
@@ -57,6 +58,8 @@ class Tracker {
   void on_call_done(DomainIndex source, child::CallId call);
   // The child ended: every read that was out is tried again later.
   void on_source_lost(DomainIndex source, std::int64_t now_ns);
+  // Of which subjects that the scheduler holds a read has failed since; to be stepped behind its answers.
+  std::vector<scheduler::ReadFailed> take_failed() { return std::exchange(failed_, {}); }
 
   std::optional<std::int64_t> next_deadline() const;
   // Why single subjects of the domain are read, if at all: its source failed at all that were tried last.
@@ -75,6 +78,7 @@ class Tracker {
   };
   void log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer, std::int64_t now_ns);
   Step on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns);
+  bool is_last(ReadId read);
   Step on_ended_shadow(DomainIndex domain, ReadId read, std::int64_t now_ns);
   // A read that tells a scheduler that waits for it of no events.
   scheduler::SchedulingRequest nothing_of(DomainIndex domain, ReadId read, SubjectId subject,
@@ -112,6 +116,7 @@ class Tracker {
     bool held_up = false;    // by its budget
   };
   std::vector<Domain> domains_;
+  std::vector<scheduler::ReadFailed> failed_;
   TrackerCounters counters_;
 };
 

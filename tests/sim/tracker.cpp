@@ -154,10 +154,13 @@ bool Simulation::fail_one(std::vector<SchedulingRequest>& answers) {
   if (answers.size() < 2 || !in_trouble() || !chance(0.05)) return false;
   ++met_.reads_broken;
   answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(fate_.below(answers.size())));
+  answers.back().last = false;
   return true;
 }
 
 void Simulation::read_again(tracker::ReadId read) {
+  if (const SubjectId record = record_of(read); broker_->scheduler.holds(record))
+    broker_at(0, [this, record] { step({ReadFailed{record}}); });
   broker_->book.retry_later(read, fate_.now_ns() + 10 * ms);
   broker_at(10 * ms, [this] { pump(); });
 }

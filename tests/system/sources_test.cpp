@@ -1,4 +1,4 @@
-// Sources that hang, beat for ever and leak: replaced, and nothing but their own subject waits.
+// Sources that hang, beat for ever, leak and fail: nothing but their own subject waits.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -17,17 +17,20 @@ constexpr std::size_t subjects = 60;  // of the guest, with an event each
 
 class IllSource : public Versions {
  protected:
-  void up_with(const std::string& does, const std::string& keys) {
+  static constexpr const char* seen = R"(
+[topology.seen]
+domain = "history"
+lambda.record = { plugin = "record", grant = { state = true } }
+)";
+  void up_with(const std::string& does, const std::string& keys, const std::string& topologies = seen) {
     site.configure(fmt::format(R"(
+outputs_bytes_max = "8MiB"
 [domain.history]
 source = "source_ills"
 config = {{ does = "{}" }}
 {}
-[topology.seen]
-domain = "history"
-lambda.record = {{ plugin = "record", grant = {{ state = true }} }}
-)",
-                               does, keys));
+{})",
+                               does, keys, topologies));
     move_in("source_ills", "source_ills.so");
     move_in("record", "record.so");
     ASSERT_TRUE(site.up()) << site.up_log();
@@ -84,6 +87,34 @@ TEST_F(IllSource, ThatLeaksIsReplacedBeforeItDiesOfIt) {
       << listed().dump(1) << site.up_log();
   EXPECT_TRUE(said("more than limits.recycle, 32 MiB")) << site.up_log();
   EXPECT_FALSE(said("ended: ")) << site.up_log();
+}
+
+// Room for what one subject gives, which s07 has while its dependant backs off and its next event is read.
+TEST_F(IllSource, ThatNeverGivesASubjectsNextEventLetsOthersHaveTheRoomOfItsOutputs) {
+  move_in("weave", "weave.so");
+  move_in("retry_n", "retry_n.so");
+  up_with("fails", "", R"(
+[topology.pair]
+domain = "history"
+retry  = { first = "5m" }
+outputs_bytes_max = "64MiB"
+[topology.pair.lambda.up]
+plugin = "weave"
+config = { name = "up" }
+grant  = { state = true }
+[topology.pair.lambda.down]
+plugin = "retry_n"
+needs  = ["up"]
+config = { subject = "s07" }
+[topology.seen]
+domain = "history"
+after  = ["pair"]
+lambda.record = { plugin = "record", grant = { state = true } }
+)");
+
+  expect_to_run(subjects - 1);
+
+  EXPECT_TRUE(said("it is not to be had")) << site.up_log();
 }
 
 }  // namespace

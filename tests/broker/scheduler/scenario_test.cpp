@@ -206,6 +206,7 @@ class Scenario {
 
   void read(const Words& words) {
     if (words.size() == 1) return w_->go(w_->answers(subject_));
+    if (words[1] == "fails") return w_->go({ReadFailed{subject_}});
     if (words[1] != "unknown" && words[1] != "unreadable") return read_parts(words);
     SchedulingRequest request = w_->answer(subject_);
     if (words[1] == "unknown") {
