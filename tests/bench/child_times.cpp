@@ -62,9 +62,11 @@ pid_t plugin_pid(pid_t reaper) {
 // Keeps the child busy: as many jobs are with it as its host would give it.
 std::int64_t run_events(LambdaChild& child, const Load& load) {
   constexpr std::size_t jobs_ahead = 8;
-  const std::vector<std::string> payloads(static_cast<std::size_t>(load.batch),
-                                          std::string(static_cast<std::size_t>(load.payload_bytes), 'x'));
-  wire::RunJob job = child::job_of(1, "subject", payloads);
+  const std::string payload(static_cast<std::size_t>(load.payload_bytes),
+                            load.outputs == Outputs::reserved ? 'r' : 'x');
+  wire::RunJob job = child::job_of(
+      1, "subject", std::vector<std::string>(static_cast<std::size_t>(load.batch), payload));
+  if (load.outputs != Outputs::none) job.outputs_bytes_max = 1u << 30;
   Reports reports;
   std::int64_t given = 0, done = 0;
   while (done < load.events) {
@@ -113,9 +115,12 @@ Starts measure_starts(int count) {
 }
 
 Carried measure_transport(const Load& load) {
-  const auto child = start(child::spec_of("idle", child::ChildKind::lambda));
+  const std::string plugin = load.outputs == Outputs::none ? "idle" : "gives";
+  const auto child = start(child::spec_of(plugin, child::ChildKind::lambda));
   until<child::ChildReady>(*child);
-  run_events(*child, {.batch = load.batch, .payload_bytes = load.payload_bytes, .events = load.events / 10});
+  Load warm_up = load;
+  warm_up.events /= 10;
+  run_events(*child, warm_up);
   const auto host_calls = SyscallCount::of(0), child_calls = SyscallCount::of(plugin_pid(child->pid()));
   const std::int64_t begun_ns = boot_ns();
   const auto done = static_cast<double>(run_events(*child, load));

@@ -33,11 +33,13 @@ struct Carried {
   std::optional<double> host_syscalls, child_syscalls;
   std::string why_not_counted;
 };
+enum class Outputs { none, emitted, reserved };  // reserved: written in place, before a guard page
 struct Load {
   int batch = 256, payload_bytes = 100;
   std::int64_t events = 1'000'000;
+  Outputs outputs = Outputs::none;  // of as many bytes as the payload
 };
-// Events through a child that does nothing with them, and their outcomes back.
+// Events through a child that does nothing with them or gives them back, and their outcomes.
 Carried measure_transport(const Load& load);
 
 }  // namespace cape::bench

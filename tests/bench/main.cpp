@@ -32,14 +32,20 @@ std::string per_event(const std::optional<double>& calls) {
   return calls ? fmt::format("{:.4f}", *calls) : std::string("not counted");
 }
 
+void bench_transport(const char* what, const Load& load) {
+  const Carried carried = measure_transport(load);
+  fmt::print(
+      "transport: batch {:4}, 100 bytes{} {:9.0f} events/s; system calls an event: host {}, child {}{}\n",
+      load.batch, what, carried.events_per_s, per_event(carried.host_syscalls),
+      per_event(carried.child_syscalls),
+      carried.why_not_counted.empty() ? "" : " (" + carried.why_not_counted + ")");
+}
+
 void bench_transport() {
-  for (const int batch : {1, 16, 256, 1024}) {
-    const Carried carried = measure_transport({.batch = batch, .events = batch == 1 ? 500'000 : 5'000'000});
-    fmt::print(
-        "transport: batch {:4}, 100 bytes  {:9.0f} events/s; system calls an event: host {}, child {}{}\n",
-        batch, carried.events_per_s, per_event(carried.host_syscalls), per_event(carried.child_syscalls),
-        carried.why_not_counted.empty() ? "" : " (" + carried.why_not_counted + ")");
-  }
+  for (const int batch : {1, 16, 256, 1024})
+    bench_transport("                ", {.batch = batch, .events = batch == 1 ? 500'000 : 5'000'000});
+  bench_transport(", outputs copied", {.events = 5'000'000, .outputs = Outputs::emitted});
+  bench_transport(", in place      ", {.events = 5'000'000, .outputs = Outputs::reserved});
 }
 
 void bench_neighbours() {

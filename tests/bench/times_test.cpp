@@ -41,8 +41,12 @@ TEST(ChildTimes, RecoveryFromACrashTakesFiftyMillisecondsAtMost) {
 }
 
 // A doorbell and a sleep on each side are the worst: a handful of calls for each job of 256 events.
-TEST(ChildTimes, NoEventCostsASystemCall) {
-  const Carried carried = measure_transport({.events = 200'000});
+class ChildTransport : public testing::TestWithParam<Outputs> {};
+INSTANTIATE_TEST_SUITE_P(Outputs, ChildTransport,
+                         testing::Values(Outputs::none, Outputs::emitted, Outputs::reserved));
+
+TEST_P(ChildTransport, OfNoEventCostsASystemCall) {
+  const Carried carried = measure_transport({.events = 200'000, .outputs = GetParam()});
 
   std::printf("%.0f events/s\n", carried.events_per_s);
   if (!carried.host_syscalls || !carried.child_syscalls)
