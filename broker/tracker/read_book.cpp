@@ -44,6 +44,7 @@ std::optional<ReadId> ReadBook::begin(DomainIndex domain) {
   e->outstanding = 0;
   e->handed_on = false;
   e->failed = false;
+  e->outdated = false;
   e->whole = true;
   e->call = 0;
   if (free_.empty()) {
@@ -54,6 +55,11 @@ std::optional<ReadId> ReadBook::begin(DomainIndex domain) {
   free_.pop_back();
   slots_[id] = e;
   return id;
+}
+
+void ReadBook::outdate(DomainIndex domain) {
+  for (Entry* e : slots_)
+    if (e != nullptr && e->domain == domain) e->outdated = true;
 }
 
 void ReadBook::finish(ReadId id) {

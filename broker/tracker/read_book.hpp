@@ -82,6 +82,9 @@ class ReadBook {
   bool take_first(ReadId id) { return !std::exchange(slots_[id]->handed_on, true); }  // true: once
   void mark_failed(ReadId id) { slots_[id]->failed = true; }
   bool failed(ReadId id) const { return entry(id).failed; }
+  // What is being read of the domain now was asked for before something that its answers do not know of.
+  void outdate(DomainIndex domain);
+  bool is_outdated(ReadId id) const { return entry(id).outdated; }
   // Not every position of the subject is asked for by this read.
   void set_whole(ReadId id, bool whole) { slots_[id]->whole = whole; }
   bool whole(ReadId id) const { return entry(id).whole; }
@@ -106,6 +109,7 @@ class ReadBook {
     bool again = false;
     bool handed_on = false;
     bool failed = false;
+    bool outdated = false;
     bool whole = true;
     std::uint64_t call = 0;
     std::uint32_t outstanding = 0;

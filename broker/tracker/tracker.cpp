@@ -67,6 +67,7 @@ Tracker::Tracker(const Config& config, const scheduler::Scheduler& scheduler, br
 
 void Tracker::run_shadow(DomainIndex domain, Sequence last) {
   domains_[domain].last = last;
+  book_.outdate(domain);  // the replay before had other records
 }
 
 void Tracker::end_shadow(DomainIndex domain) {
@@ -202,6 +203,7 @@ Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::in
   ++counters_.answers;
   const Domain& d = domains_[domain];
   if (d.shadow && !d.last) return on_ended_shadow(domain, read, now_ns);
+  if (book_.is_outdated(read)) return read_anew(domain, read, now_ns);
   if (answer.status == OutcomeKind::not_found) return on_not_found(domain, read, now_ns);
   if (answer.unreadable != 0) make_unreadable(answer);
   if (answer.status != OutcomeKind::ok) {
@@ -217,8 +219,7 @@ Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::in
     settle(read, true, now_ns);
     return {.error = found.error()};
   }
-  // A replay's record that went with it, while the replay after it runs: to a scheduler the subject were new.
-  if (d.shadow && found->id == 0) {
+  if (d.shadow && found->id == 0) {  // no part of the replay: to a scheduler it were new
     settle(read, false, now_ns);
     return {};
   }
@@ -303,6 +304,17 @@ Tracker::Step Tracker::on_ended_shadow(DomainIndex domain, ReadId read, std::int
   if (held != 0 && scheduler_.holds(held)) step.request = nothing_of(domain, read, held, std::nullopt);
   settle(read, false, now_ns);
   return step;
+}
+
+// The replay before asked for it, of records that are no more: what it tells would be compared with those of
+// the one that runs. A scheduler that waits for it waits on.
+Tracker::Step Tracker::read_anew(DomainIndex domain, ReadId read, std::int64_t now_ns) {
+  const std::string_view subject = book_.subject(read);
+  const SubjectId held = subjects_.named(domain, subject);
+  if (held != 0 && scheduler_.holds(held))
+    book_.add({.domain = domain, .subject = subject, .ping_ns = now_ns, .must = true});
+  settle(read, false, now_ns);
+  return {};
 }
 
 // One answer of `read` is in, or will not come. A read with a failed part is repeated as a whole.

@@ -79,6 +79,7 @@ class Tracker {
   void log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer, std::int64_t now_ns);
   Step on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns);
   bool is_last(ReadId read);
+  Step read_anew(DomainIndex domain, ReadId read, std::int64_t now_ns);
   Step on_ended_shadow(DomainIndex domain, ReadId read, std::int64_t now_ns);
   // A read that tells a scheduler that waits for it of no events.
   scheduler::SchedulingRequest nothing_of(DomainIndex domain, ReadId read, SubjectId subject,

@@ -34,7 +34,10 @@ class Simulation::ShadowReads final : public broker::ShadowReads {
   std::optional<child::CallId> scan(DomainIndex, const std::string& token, std::uint32_t) override {
     return s_.scan_for_replay(token);
   }
-  void run(DomainIndex shadow, Sequence last) override { s_.shadows_read_[shadow] = last; }
+  void run(DomainIndex shadow, Sequence last) override {
+    s_.shadows_read_[shadow] = last;
+    s_.broker_->book.outdate(shadow);
+  }
   void end(DomainIndex shadow) override { s_.shadows_read_.erase(shadow); }
   bool has_room(DomainIndex shadow) const override { return s_.broker_->book.queued(shadow) < queued_max; }
   void ping(DomainIndex shadow, const std::string& subject, std::int64_t) override {

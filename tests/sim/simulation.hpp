@@ -190,6 +190,7 @@ class Simulation final : public sim::Outside {
   void answer(tracker::ReadId read, std::vector<SchedulingRequest> answers);
   bool fail_one(std::vector<SchedulingRequest>& answers);
   void read_again(tracker::ReadId read);
+  void read_anew(tracker::ReadId read, SubjectId record);
   SchedulingRequest request_for(SubjectId subject, const tracker::PlannedQuery& query, Sequence latest);
   std::optional<SchedulingRequest> lie(SubjectId subject);
   std::vector<TopologyIndex> saved_beyond(SubjectId subject, Sequence latest) const;

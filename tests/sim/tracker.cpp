@@ -115,6 +115,7 @@ void Simulation::answer(tracker::ReadId read, std::vector<SchedulingRequest> ans
   const SubjectId subject = std::stoul(std::string(broker_->book.subject(read).substr(1)));
   const DomainIndex domain = broker_->book.domain(read);
   const SubjectId record = record_of(read);
+  if (broker_->book.is_outdated(read) && shadows_read_.contains(domain)) return read_anew(read, record);
   Sequence denied = INT64_MAX;  // the source has nothing above it, it says
   std::optional<SchedulingRequest> told;
   if (options_.lying_source && in_trouble() && domain == 0 && chance(0.02)) told = lie(subject);
@@ -147,6 +148,12 @@ void Simulation::answer(tracker::ReadId read, std::vector<SchedulingRequest> ans
     if (epoch == epoch_ && view_of(topology, subject).state != SubjectState::parked)
       violate(Promise::told, fmt::format("subject {}: its source went back to {}, and {} goes on", subject,
                                          denied, all_.topologies[topology].name));
+}
+
+void Simulation::read_anew(tracker::ReadId read, SubjectId record) {
+  if (record != 0 && broker_->scheduler.holds(record)) ping(record, true);
+  broker_->book.finish(read);
+  broker_at(some(0, 3 * ms), [this] { pump(); });
 }
 
 // Now and then one of several does, be it the last: then the read is repeated as a whole.

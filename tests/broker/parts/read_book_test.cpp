@@ -48,6 +48,23 @@ TEST(ReadBook, LooksAgainAtAllThatIsAskedFor) {
   EXPECT_TRUE(book.look(*book.begin(0)).empty());
 }
 
+TEST(ReadBook, WhatIsReadOfADomainIsOutdatedUntilItIsReadAnew) {
+  ReadBook book(2, 10);
+  book.add(ping("a"));
+  book.add(ping("b"));
+  book.add({.domain = 1, .subject = "a"});
+  const ReadId first = *book.begin(0), other = *book.begin(1);
+
+  book.outdate(0);
+
+  EXPECT_TRUE(book.is_outdated(first));
+  EXPECT_FALSE(book.is_outdated(other)) << "another domain's";
+  EXPECT_FALSE(book.is_outdated(*book.begin(0))) << "it had not begun";
+  book.retry_later(first, 5);
+  book.wake_rested(5);
+  EXPECT_FALSE(book.is_outdated(*book.begin(0)));
+}
+
 TEST(ReadBook, ReadsOnceMoreForAPingThatCameWhileReading) {
   ReadBook book(1, 10);
   book.add(ping("a", 1));
