@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string>
 
 #include "tests/bench/child_times.hpp"
 #include "tests/bench/quantiles.hpp"
@@ -42,8 +43,12 @@ TEST(ChildTimes, RecoveryFromACrashTakesFiftyMillisecondsAtMost) {
 
 // A doorbell and a sleep on each side are the worst: a handful of calls for each job of 256 events.
 class ChildTransport : public testing::TestWithParam<Outputs> {};
+std::string name_of(const testing::TestParamInfo<Outputs>& of) {
+  constexpr const char* names[] = {"none", "emitted", "reserved"};
+  return names[static_cast<int>(of.param)];
+}
 INSTANTIATE_TEST_SUITE_P(Outputs, ChildTransport,
-                         testing::Values(Outputs::none, Outputs::emitted, Outputs::reserved));
+                         testing::Values(Outputs::none, Outputs::emitted, Outputs::reserved), name_of);
 
 TEST_P(ChildTransport, OfNoEventCostsASystemCall) {
   const Carried carried = measure_transport({.events = 200'000, .outputs = GetParam()});
