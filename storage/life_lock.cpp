@@ -32,7 +32,7 @@ Result<bool> lock_alone(int fd, std::int64_t wait_ms) {
 
 Result<UniqueFd> take_life_lock(const fs::path& data_dir, std::int64_t wait_ms, Part part) {
   const fs::path file = data_dir / (part == Part::broker ? "children.lock" : "host_children.lock");
-  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) {
     const int saved_errno = errno;
     return fail_errno(ErrorCode::io,

@@ -320,7 +320,8 @@ Result<void> RowWriter::apply_replay(const ReplayPage& page) {
   if (page.audit)
     if (Result<void> added = add_audit(*page.audit); !added) return added;
   if (replay.state != Replay::State::ended) return {};
-  statements_.resume_topology.bind_text(1, shadow_name(replay.topology));  // the next one runs
+  const std::string shadow = shadow_name(replay.topology);
+  statements_.resume_topology.bind_text(1, shadow);  // the next one runs
   if (const Result<std::int64_t> rows = statements_.resume_topology.run(); !rows)
     return std::unexpected(rows.error());
   statements_.forget_replays.bind(1, static_cast<std::int64_t>(replays_kept));

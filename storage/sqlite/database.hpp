@@ -26,6 +26,7 @@ public:
   // Parameters count from 1. Text and blobs are borrowed until the next reset().
   void bind(int parameter, std::int64_t value);
   void bind_text(int parameter, std::string_view text);
+  void bind_text(int parameter, std::string&& gone) = delete;
   void bind_blob(int parameter, std::string_view bytes);
 
   // True: a row is there. False: the end; the statement has been reset.
