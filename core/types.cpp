@@ -87,6 +87,19 @@ bool is_name(std::string_view text) {
       text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
+namespace {
+
+// Characters without a shape that change how what stands around them is shown: line and paragraph separators,
+// marks of the writing direction, the byte order mark.
+bool reshapes(std::string_view character) {
+  constexpr std::string_view marks[] = {"\u061C", "\u180E", "\u200E", "\u200F", "\u2028", "\u2029",
+                                        "\u202A", "\u202B", "\u202C", "\u202D", "\u202E", "\u2066",
+                                        "\u2067", "\u2068", "\u2069", "\uFEFF"};
+  return character.size() > 1 && std::ranges::find(marks, character) != std::end(marks);
+}
+
+}  // namespace
+
 std::string printable(std::string_view text, std::size_t bytes_max) {
   std::string out;
   while (!text.empty()) {
@@ -94,7 +107,8 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
     const auto first = static_cast<unsigned char>(text[0]);
     // C1 controls (U+0080..U+009F) start terminal sequences too.
     const bool c1 = length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    const bool plain = length > 0 && first >= 0x20 && first != 0x7F && !c1;
+    const bool plain =
+        length > 0 && first >= 0x20 && first != 0x7F && !c1 && !reshapes(text.substr(0, length));
     char escaped[8];
     std::string_view piece = text.substr(0, length);
     if (!plain) {

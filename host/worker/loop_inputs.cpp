@@ -151,7 +151,7 @@ void Loop::tell_what_serves() {
     const bool known = std::ranges::any_of(shelves_.set_aside, [&](const wire::SetAside& old) {
       return old.file == file.file && old.reason == file.reason;
     });
-    if (!known) log::warning("host", "{} is set aside: {}", file.file, file.reason);
+    if (!known) log::warning("host", "{} is set aside: {}", printable(file.file, 4096), file.reason);
   }
   shelves_.set_aside = std::move(aside);
   find_named();

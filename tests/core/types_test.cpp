@@ -57,6 +57,13 @@ TEST(Printable, KeepsTextAndEscapesWhatATerminalWouldObey) {
   EXPECT_EQ(printable("\xFFz", 100), "\\xFFz");
 }
 
+TEST(Printable, EscapesWhatWouldTurnOrBreakTheLine) {
+  EXPECT_EQ(printable("a\u202Ebc", 100), "a\\xE2\\x80\\xAEbc");
+  EXPECT_EQ(printable("\u2028\u2066\uFEFF\u061C", 100),
+            "\\xE2\\x80\\xA8\\xE2\\x81\\xA6\\xEF\\xBB\\xBF\\xD8\\x9C");
+  EXPECT_EQ(printable("\u2013 \u200D", 100), "\u2013 \u200D");
+}
+
 TEST(Printable, LeavesWhatIsPrintableAlready) {
   for (const char* text : {"back\\slash", "\x1B[2J", "\xC2\x9B", "\xFF", "Zoë\n"}) {
     const std::string once = printable(text, 100);
