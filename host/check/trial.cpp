@@ -60,6 +60,7 @@ class LambdaRun {
   void poll() {
     std::vector<child::LambdaReport> reports;
     child_->poll(reports);
+    child_->usage();  // holds it to limits.memory
     for (child::LambdaReport& report : reports) {
       if (options_.tell) options_.tell(report);
       std::visit([&](auto& told) { take(told); }, report);

@@ -163,6 +163,16 @@ void ChildLink::kill(Outcome why) {
   process_->kill();
 }
 
+std::optional<ChildUsage> ChildLink::held_to_memory(std::optional<ChildUsage> usage) {
+  const std::uint64_t most = process_->memory_most();
+  if (usage && most > 0 && usage->resident_bytes > most)
+    kill({OutcomeKind::oom,
+          fmt::format("it has {} MiB in memory, more than limits.memory, {} MiB, and what its library, threads "
+                      "and host need",
+                      usage->resident_bytes >> 20, spec_.limits.memory_bytes >> 20)});
+  return usage;
+}
+
 void ChildLink::break_off(const Error& error) {
   if (!breach_) breach_of_contract_ = error.code == ErrorCode::invalid;
   if (!breach_) breach_ = error.message;

@@ -55,6 +55,9 @@ class ChildLink {
   Result<void> take_metric(std::span<const std::uint8_t> body);
   std::vector<ChildMetric> metrics() const;
 
+  // Rlimits count what was mapped, and there are ways round that. Where no control group counts what is used,
+  // a child that is seen to use more than it may is killed.
+  std::optional<ChildUsage> held_to_memory(std::optional<ChildUsage> usage);
   void stop();
   void kill(Outcome why);
   // The child broke the contract: nothing it says is read any more, and it is killed.

@@ -34,7 +34,8 @@ class LambdaChildOverProcess final : public LambdaChild {
   Running running() override;
   std::vector<ChildMetric> metrics() const override { return link_.metrics(); }
   std::optional<ChildUsage> usage() override {
-    return link_.ready() && !ended_ ? usage_.read(link_.process().pid()) : std::nullopt;
+    if (!link_.ready() || ended_) return std::nullopt;
+    return link_.held_to_memory(usage_.read(link_.process().pid()));
   }
 
   void take_back() override;

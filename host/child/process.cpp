@@ -127,7 +127,9 @@ Result<std::unique_ptr<ChildProcess>> begin(std::unique_ptr<RunningProcess> proc
   Result<Setup> setup = settle(spec, facts, *memory);
   if (!setup) return std::unexpected(setup.error());
   setup->kind = setup_kind;
-  limit_group(*process, group_limits(spec, memory->ring_bytes()), facts.cgroups.version, *setup);
+  const CgroupLimits limits = group_limits(spec, memory->ring_bytes());
+  limit_group(*process, limits, facts.cgroups.version, *setup);
+  if (setup->cgroup_version == 0) process->set_memory_most(limits.memory_bytes);
   const Result<UniqueFd> sealed = sealed_memfd("cape-setup", setup->encode());
   if (!sealed) return std::unexpected(sealed.error());
   const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));

@@ -49,6 +49,8 @@ class ChildProcess {
   virtual const ResponseHeader& response() const = 0;  // mapped read-only
   virtual int response_memfd() const = 0;
   virtual std::uint64_t ring_bytes() const = 0;
+  // What its processes may have in memory. 0: a control group sees to it, or nothing is to.
+  virtual std::uint64_t memory_most() const { return 0; }
 
   struct Events {
     bool doorbell = false;

@@ -36,7 +36,8 @@ class SourceChildOverProcess final : public SourceChild {
   std::size_t calls_out() const override { return calls_.size(); }
   Waiting waiting() override;
   std::optional<ChildUsage> usage() override {
-    return link_.ready() && !ended_ ? usage_.read(link_.process().pid()) : std::nullopt;
+    if (!link_.ready() || ended_) return std::nullopt;
+    return link_.held_to_memory(usage_.read(link_.process().pid()));
   }
   std::vector<ChildMetric> metrics() const override { return link_.metrics(); }
 

@@ -5,6 +5,7 @@
  *   mounts    nothing can be mounted
  *   nnp       no process can give up gaining privileges: nothing that wants to be confined starts there
  *   unshare   no process can leave its namespaces for new ones, only be made in new ones
+ *   groups    there are no control groups (of root alone)
  * Ends with 125 and says why if it cannot be arranged. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -95,9 +97,17 @@ static void allow_no_unshare(void) {
   refuse(calls, 1, EPERM);
 }
 
+/* Ours are out of sight below an empty file system, which no one else sees. */
+static void show_no_groups(void) {
+  if (unshare(CLONE_NEWNS) != 0) stop("unshare");
+  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) stop("private mounts");
+  while (umount2("/sys/fs/cgroup", MNT_DETACH) == 0) {
+  }
+}
+
 int main(int count, char** words) {
   if (count < 3) {
-    fprintf(stderr, "usage: poorer-kernel userns|seccomp|nnp|landlock|mounts|unshare COMMAND [ARGS...]\n");
+    fprintf(stderr, "usage: poorer-kernel userns|seccomp|nnp|landlock|mounts|unshare|groups COMMAND [ARGS...]\n");
     return 125;
   }
   if (strcmp(words[1], "userns") == 0)
@@ -112,6 +122,8 @@ int main(int count, char** words) {
     allow_no_mounts();
   else if (strcmp(words[1], "unshare") == 0)
     allow_no_unshare();
+  else if (strcmp(words[1], "groups") == 0)
+    show_no_groups();
   else
     stop("first argument");
   execv(words[2], words + 2);

@@ -39,6 +39,33 @@ TEST_F(ZooTrick, ClosingEveryDescriptorEndsTheChildAtMost) {
   expect_lives_on();
 }
 
+// By its control group, or, where there is none, by whoever looks at what it uses now and then.
+TEST_F(ZooTrick, MemoryThatWasTakenPastItsCountEndsTheChild) {
+  start("tricks");
+  give(job_of(1, "s", {"hoard"}));
+
+  const Reports reports = poll_until<LambdaReport>(*child_, [&](const Reports& all) {
+    child_->usage();
+    return !pick<ChildEnded>(all).empty();
+  });
+
+  ASSERT_EQ(pick<ChildEnded>(reports).size(), 1u);
+  const ChildEnded ended = pick<ChildEnded>(reports)[0];
+  EXPECT_EQ(ended.end.kind, OutcomeKind::oom) << ended.end.reason;
+  EXPECT_THAT(ended.end.reason, HasSubstr("limits.memory"));
+}
+
+TEST_F(ZooTrick, StacksThatGrowAreRefused) {
+  start("tricks");
+  give(job_of(1, "s", {"grow_down"}));
+
+  const Reports reports = wait_any_end();
+
+  ASSERT_EQ(pick<ChildJobDone>(reports).size(), 1u);
+  if (!has_layer(reports, "seccomp")) GTEST_SKIP() << "the filters refuse them";
+  EXPECT_EQ(pick<ChildJobDone>(reports)[0].status.app_code, EPERM);
+}
+
 TEST_F(ZooTrick, AnswersThatAreUnmappedEndTheChildInThatEvent) {
   const ChildEnded ended = end_of("unmap");
 

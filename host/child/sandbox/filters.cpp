@@ -61,8 +61,8 @@ constexpr int looking_calls[] = {
 
 // Changing files. Whether a directory may be written is for its mount and landlock to say, with an error.
 constexpr int changing_calls[] = {
-    SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(syncfs),
-    SCMP_SYS(msync), SCMP_SYS(truncate), SCMP_SYS(ftruncate), SCMP_SYS(rename), SCMP_SYS(renameat),
+    SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(msync),
+    SCMP_SYS(truncate), SCMP_SYS(ftruncate), SCMP_SYS(rename), SCMP_SYS(renameat),
     SCMP_SYS(renameat2), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir), SCMP_SYS(utimensat),
     SCMP_SYS(fadvise64), SCMP_SYS(readahead), SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch),
     SCMP_SYS(inotify_rm_watch), SCMP_SYS(chdir), SCMP_SYS(fchdir), SCMP_SYS(umask),
@@ -164,6 +164,23 @@ void trap_new_code(FilterBuilder& filter) {
   filter.trap(SCMP_SYS(mprotect), {has_bits(2, PROT_EXEC)});
 }
 
+// Files of the machine that the child has by its descriptors alone: /dev/null, which a child that has root's id
+// for its grants owns, and the lock, which all children share.
+void keep_as_they_are(FilterBuilder& filter) {
+  for (const std::uint32_t kept : {0u, 1u, std::uint32_t{fd_life}}) {
+    for (const int call : {SCMP_SYS(fchmod), SCMP_SYS(fchown), SCMP_SYS(utimensat), SCMP_SYS(ftruncate),
+                           SCMP_SYS(fallocate), SCMP_SYS(dup)})
+      filter.refuse(EPERM, call, {is_int(0, kept)});
+    for (const int copies : {F_DUPFD, F_DUPFD_CLOEXEC})
+      filter.refuse(EPERM, SCMP_SYS(fcntl), {is_int(0, kept), is_int(1, static_cast<std::uint32_t>(copies))});
+  }
+  for (const std::uint32_t kept : {0u, 1u})
+    for (const int call : {SCMP_SYS(dup2), SCMP_SYS(dup3)}) filter.refuse(EPERM, call, {is_int(0, kept)});
+  for (const int call : {SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(lseek),
+                         SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(pwritev)})
+    filter.refuse(EPERM, call, {is_int(0, fd_life)});
+}
+
 Result<std::string> compile_guard() {
   FilterBuilder filter(SCMP_ACT_ALLOW);
   // The lock of the process before us is free when nobody holds fd_life any more; end of file on fd_control
@@ -178,10 +195,12 @@ Result<std::string> compile_guard() {
     filter.refuse(EPERM, SCMP_SYS(fcntl), {is_int(0, kept)});
     filter.refuse(EPERM, SCMP_SYS(flock), {is_int(0, kept)});
   }
+  keep_as_they_are(filter);
   // To be set; a runtime that asks for the handlers it finds may have this one, too.
   filter.refuse(EPERM, SCMP_SYS(rt_sigaction), {is_int(0, SIGSYS), {1, SCMP_CMP_NE, 0, 0}});
   filter.refuse(EPERM, SCMP_SYS(madvise), {is_int(2, advice_remove)});
   filter.trap(SCMP_SYS(kill), {{0, SCMP_CMP_NE, own_pid_mark, 0}});
+  filter.refuse(EPERM, SCMP_SYS(mmap), {has_bits(3, MAP_GROWSDOWN)});  // a stack, which RLIMIT_DATA does not count
   filter.trap(SCMP_SYS(mmap), {has_bits(2, PROT_WRITE | PROT_EXEC)});
   filter.trap(SCMP_SYS(mprotect), {has_bits(2, PROT_WRITE | PROT_EXEC)});
   return filter.program();

@@ -35,6 +35,7 @@ class RunningProcess final : public ChildProcess {
   Result<void> watch();  // before anything else
   // Tells the runner what it is to be, with the descriptors for it. Once.
   Result<void> begin(SharedMemory memory, const GivenFds& given);
+  void set_memory_most(std::uint64_t bytes) { memory_most_ = bytes; }
   const ChildGroup& group() const { return group_; }
   const std::string& group_missing() const { return group_missing_; }
 
@@ -47,6 +48,7 @@ class RunningProcess final : public ChildProcess {
   const ResponseHeader& response() const override { return memory_.response(); }
   int response_memfd() const override { return memory_.response_fd(); }
   std::uint64_t ring_bytes() const override { return memory_.ring_bytes(); }
+  std::uint64_t memory_most() const override { return memory_most_; }
   Events poll() override;
   const ProcessEnd* end() const override { return ended_ ? &end_ : nullptr; }
   void ring_doorbell() override;
@@ -68,6 +70,7 @@ class RunningProcess final : public ChildProcess {
   ProcessEnds ends_;
   Spawned spawned_;
   SharedMemory memory_;
+  std::uint64_t memory_most_ = 0;
   UniqueFd epoll_;
   StderrLines lines_;
   ProcessEnd end_;

@@ -1,7 +1,10 @@
 // What grants add: directories at their own paths, as far as granted and no further.
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <fstream>
@@ -38,6 +41,38 @@ TEST(Grants, ReadDirectoryIsSeenAtItsOwnPathAndCannotBeWritten) {
 
   spec.config_json = "run read " + (dir.path() / "a.txt").native();
   EXPECT_THAT(perform(spec).said, Contains(Pair("text", "hello")));
+}
+
+// As root's child of a grant it owns the one, and every child of its host has the other.
+TEST(Grants, NeitherTheNullDeviceNorTheSharedLockCanBeChanged) {
+  const TempDir dir;
+  const fs::path lock = dir.path() / "lock";
+  write_file(lock, "");
+  const UniqueFd life(open(lock.c_str(), O_RDWR | O_CLOEXEC));
+  const auto try_call = [&](long number, const std::string& arguments) {
+    ChildSpec spec = spec_of(fmt::format("run call {} {}", number, arguments));
+    spec.grant.read = {dir.path()};
+    spec.life_fd = life.get();
+    return perform(spec).said["call"];
+  };
+  struct stat before = {};
+  ASSERT_EQ(stat("/dev/null", &before), 0);
+
+  for (const int fd : {0, 1, static_cast<int>(fd_life)}) {
+    EXPECT_EQ(try_call(SYS_fchmod, fmt::format("{} 0666", fd)), "EPERM") << fd;
+    EXPECT_EQ(try_call(SYS_ftruncate, fmt::format("{} 4096", fd)), "EPERM") << fd;
+    EXPECT_EQ(try_call(SYS_fallocate, fmt::format("{} 0 0 4096", fd)), "EPERM") << fd;
+    EXPECT_EQ(try_call(SYS_utimensat, fmt::format("{} 0 0 0", fd)), "EPERM") << fd;
+    EXPECT_EQ(try_call(SYS_dup, fmt::format("{}", fd)), "EPERM") << fd;
+    EXPECT_EQ(try_call(SYS_dup2, fmt::format("{} 12", fd)), "EPERM") << fd;
+    EXPECT_EQ(try_call(SYS_fcntl, fmt::format("{} {} 12", fd, F_DUPFD)), "EPERM") << fd;
+  }
+  EXPECT_EQ(try_call(SYS_lseek, fmt::format("{} 17 0", static_cast<int>(fd_life))), "EPERM");
+  EXPECT_EQ(try_call(SYS_pread64, fmt::format("{} 0 0 0", static_cast<int>(fd_life))), "EPERM");
+  EXPECT_EQ(try_call(SYS_pwrite64, fmt::format("{} 0 0 0", static_cast<int>(fd_life))), "EPERM");
+  struct stat after = {};
+  ASSERT_EQ(stat("/dev/null", &after), 0);
+  EXPECT_EQ(after.st_mode, before.st_mode);
 }
 
 TEST(Grants, SiblingsOfAGrantedDirectoryAreNotThere) {

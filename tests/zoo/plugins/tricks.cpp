@@ -107,6 +107,24 @@ static cape_status write_past(cape_call* call, std::uint64_t bytes, std::uint64_
   return call->commit(call, bytes);
 }
 
+// The kernel takes what is mapped over a reservation for memory that was counted already.
+static cape_status hoard(cape_call* call) {
+  constexpr std::size_t all = 4ul << 30, used = 1ul << 30;
+  void* const at = ::mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) return refused(call);
+  void* const over =
+      ::mmap(at, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  if (over == MAP_FAILED) return refused(call);
+  for (std::size_t i = 0; i < used; i += 4096) static_cast<volatile char*>(over)[i] = 1;
+  for (;;) ::pause();
+}
+// Stacks that grow are not counted at all.
+static cape_status grow_down(cape_call* call) {
+  void* const at =
+      ::mmap(nullptr, 16u << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+  return at == MAP_FAILED ? refused(call) : CAPE_OK;
+}
+
 [[noreturn]] static void spin_at_exit() {
   for (;;) ::pause();
 }
@@ -124,6 +142,8 @@ static cape_status act(cape_call* call, const cape_event* event) {
   if (is(event, "past_by_page")) return write_past(call, 100, 4096);
   if (is(event, "past_nothing")) return write_past(call, 0, 1);
   if (is(event, "past_whole_page")) return write_past(call, 8192, 1);
+  if (is(event, "hoard")) return hoard(call);
+  if (is(event, "grow_down")) return grow_down(call);
   if (is(event, "just_fits")) return write_past(call, 100, 0);
   if (is(event, "emit")) return call->emit(call, 0, text("neighbour"));
   if (is(event, "at_exit")) {
