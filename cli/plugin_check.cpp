@@ -126,7 +126,7 @@ void add_plugin_check(Command& plugin, Context& context) {
                  "Of random events; the same seed makes the same (default 1)");
   command.option("--settings", arguments->settings, "JSON", "The plugin's config as a JSON object");
   command.option("--grant", arguments->grant, "GRANTS",
-                 "read=DIR,write=DIR,code=DIR; a state directory comes of itself");
+                 "read=DIR,write=DIR,code=DIR,network=PORT; a state directory comes of itself");
   command.flag("--in-process", arguments->in_process,
                "Run it in this process, without child, sandbox and timeouts: for a debugger or a sanitizer");
   command.footer(

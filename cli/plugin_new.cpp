@@ -11,6 +11,7 @@
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/json_text.hpp"
 #include "core/types.hpp"
 #include "host/child/intake.hpp"
 
@@ -33,6 +34,26 @@ constexpr std::array templates{Template{"lambda", "cpp", "lambda_cpp", "word_cou
                                Template{"lambda", "rust", "lambda_rust", "line_words", "LineWords"},
                                Template{"lambda", "go", "lambda_go", "line_sizes", nullptr},
                                Template{"source", "cpp", "source_cpp", "line_source", "LineSource"}};
+
+// Names that a project cannot have: targets of its own that CMake makes, the words of the languages, and the
+// name under which a project finds Cape.
+constexpr std::array<std::string_view, 5> targets{"all", "clean", "help", "install", "test"};
+constexpr std::string_view words[] = {
+    "abstract", "alignas", "alignof", "and", "as", "asm", "async", "auto", "await", "become", "bool",
+    "box", "break", "case", "catch", "char", "class", "const", "continue", "crate", "default", "delete",
+    "do", "double", "dyn", "else", "enum", "explicit", "export", "extern", "false", "final", "float",
+    "fn", "for", "friend", "goto", "if", "impl", "in", "inline", "int", "let", "long", "loop", "macro",
+    "main", "match", "mod", "move", "mut", "namespace", "new", "not", "operator", "or", "override",
+    "priv", "private", "protected", "pub", "public", "ref", "register", "restrict", "return", "self",
+    "short", "signed", "sizeof", "static", "struct", "super", "switch", "template", "this", "throw",
+    "trait", "true", "try", "type", "typedef", "typename", "typeof", "union", "unsafe", "unsigned",
+    "unsized", "use", "using", "virtual", "void", "volatile", "where", "while", "xor", "yield"};
+std::string_view why_taken(std::string_view name) {
+  if (name == "cape") return "it is Cape's own";
+  if (std::ranges::find(targets, name) != targets.end()) return "CMake makes a target of that name itself";
+  if (std::ranges::find(words, name) != std::end(words)) return "it is a word of C, C++ or Rust";
+  return {};
+}
 
 // "geo_index" as "GeoIndex".
 std::string title_of(const std::string& name) {
@@ -85,10 +106,13 @@ Result<void> write_project(const fs::path& from, const fs::path& to, const Templ
   return {};
 }
 
-Ending run_plugin_new(const NewArguments& arguments) {
+Ending run_plugin_new(const NewArguments& arguments, bool json) {
   if (!is_name(arguments.name))
     return complain(Exit::usage, fmt::format("'{}' is not a name: a-z, then a-z, 0-9 and _, at most 63 bytes",
                                              shown(arguments.name)));
+  if (const std::string_view why = why_taken(arguments.name); !why.empty())
+    return complain(Exit::usage, fmt::format("a plugin cannot be built under the name '{}': {}; choose another one",
+                                             arguments.name, why));
   const auto* chosen = std::ranges::find_if(templates, [&](const Template& one) {
     return arguments.kind == one.kind && arguments.language == one.language;
   });
@@ -106,6 +130,10 @@ Ending run_plugin_new(const NewArguments& arguments) {
   if (!from) return complain(Exit::failed, from.error().message);
   if (Result<void> done = write_project(*from / chosen->dir, to, *chosen, arguments.name); !done)
     return complain(Exit::failed, done.error().message);
+  if (json) {
+    say(json_object({{"made", json_string(to.string())}}));
+    return Exit::done;
+  }
   say(fmt::format(
       "made {0}; next:\n  cmake -S {0} -B {0}/build && cmake --build {0}/build && ctest --test-dir {0}/build",
       shown(to.string())));
@@ -126,7 +154,7 @@ void add_plugin_new(Command& plugin, Context& context) {
       "\nExamples:\n  cape plugin new geo_index\n  cape plugin new ticker --kind source\n"
       "  cape plugin new thumbs --lang rust");
   command.on_chosen([&context, arguments] {
-    context.run = [arguments] { return run_plugin_new(*arguments); };
+    context.run = [&context, arguments] { return run_plugin_new(*arguments, context.json); };
     return std::string();
   });
 }

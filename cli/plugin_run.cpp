@@ -167,7 +167,7 @@ Result<check::Bench> bench_of(const RunArguments& arguments) {
   granted.state = true;
   if (std::string mistake = child::role_mistake(*bench.image, child::ChildKind::lambda, granted);
       !mistake.empty())
-    return fail(ErrorCode::invalid, mistake + " (here: --grant read=DIR,write=DIR,code=DIR)");
+    return fail(ErrorCode::invalid, mistake + " (here: --grant read=DIR,write=DIR,code=DIR,network=PORT)");
   return bench;
 }
 
@@ -235,7 +235,7 @@ void add_plugin_run(Command& plugin, Context& context) {
                  "An event without heartbeat is HUNG after this (60)");
   command.option("--settings", arguments->settings, "JSON", "The lambda's config as a JSON object");
   command.option("--grant", arguments->grant, "GRANTS",
-                 "read=DIR,write=DIR,code=DIR; a state directory comes of itself");
+                 "read=DIR,write=DIR,code=DIR,network=PORT; a state directory comes of itself");
   command.flag("--wait-for-debugger", arguments->wait, "Wait for Enter before the first event");
   command.footer(
       "\nPrints outcome, time, subject, sequence and output of each event; exits 1 unless all are OK or "

@@ -1,5 +1,7 @@
 #include "host/check/specs.hpp"
 
+#include <system_error>
+
 #include "plugin_api/include/cape/plugin.h"
 
 namespace cape::check {
@@ -11,7 +13,8 @@ TrialSpec spec_of(const Bench& bench, child::ChildKind kind, const fs::path& sta
   spec.image = bench.image;
   spec.domain = "check";
   spec.config_json = bench.settings_json;
-  spec.config_dir = "/";
+  std::error_code gone;
+  spec.config_dir = fs::current_path(gone);  // there is no config: names are relative to where one stands
   spec.grant = bench.grant;
   spec.grant.state = (bench.manifest.wants & CAPE_WANTS_STATE) != 0 && !state_dir.empty();
   if (spec.grant.state) spec.state_dir = state_dir / "state";

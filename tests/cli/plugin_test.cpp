@@ -121,6 +121,9 @@ TEST(CapePluginNew, RefusesNamesKindsAndWhatIsThere) {
 
   EXPECT_EQ(cape.run({"plugin", "new", "Not-A-Name"}).exit, 2);
   EXPECT_EQ(cape.run({"plugin", "new", "geo", "--lang", "cobol"}).exit, 2);
+  for (const char* taken : {"test", "int", "crate", "cape"})
+    EXPECT_EQ(cape.run({"plugin", "new", taken}).exit, 2) << taken;
+  EXPECT_THAT(cape.run({"--json", "plugin", "new", "geo_tiles"}).out, testing::HasSubstr(R"({"made":"geo_tiles"})"));
   EXPECT_EQ(cape.run({"plugin", "new", "my_word_count"}).exit, 0);
   EXPECT_EQ(cape.run({"plugin", "new", "my_word_count"}).exit, 1) << "it is there";
   EXPECT_TRUE(fs::exists(cape.directory() / "my_word_count" / "my_word_count.cpp"));
