@@ -59,11 +59,19 @@ std::string object_of(const Fields& fields) {
   return text + "}";
 }
 
+bool ran_none(const check::CheckReport& report) {
+  return std::ranges::all_of(report.checks, [](const check::Checked& one) {
+    return one.finding.verdict == check::Verdict::skipped;
+  });
+}
+
 // A promise that nothing was run for is not called kept.
-std::string verdict_of(const check::CheckReport& report, bool in_process) {
+std::string verdict_of(const check::CheckReport& report, const check::CheckOptions& options) {
   if (!report.good()) return "bad: a host would set it aside, or regret it";
-  if (in_process)
+  if (options.in_process)
     return "nothing bad was found in this process; check it without --in-process before you drop it";
+  if (!options.only.empty() || !options.skip.empty())
+    return "nothing bad was found; check it without --only and --skip before you drop it";
   if (report.starved() == 0) return "good: it may be dropped";
   return fmt::format("nothing bad was found, but {} checks had nothing to run with: give --settings, --grant",
                      report.starved());
@@ -100,15 +108,19 @@ Ending run_plugin_check(const Context& context, const CheckArguments& arguments)
   const auto report = check::check_plugin(arguments.file, options);
   if (!report)
     return complain(Exit::failed, fmt::format("{}: {}", shown(arguments.file), report.error().message));
+  if (ran_none(*report))
+    return complain(Exit::usage, fmt::format("{}: none of the checks that were chosen is for it, so nothing was "
+                                             "checked; `cape plugin check --list` names them",
+                                             shown(arguments.file)));
   Fields fields = fields_of(*report);
   fields.emplace_back("in_process", options.in_process ? "true" : "false");
   if (!report->good()) {
     Ending bad = complain(
-        Exit::failed, fmt::format("{}: {}", shown(arguments.file), verdict_of(*report, options.in_process)));
+        Exit::failed, fmt::format("{}: {}", shown(arguments.file), verdict_of(*report, options)));
     bad.fields = std::move(fields);
     return bad;
   }
-  say(context.json ? object_of(fields) : verdict_of(*report, options.in_process));
+  say(context.json ? object_of(fields) : verdict_of(*report, options));
   return Exit::done;
 }
 

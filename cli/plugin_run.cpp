@@ -214,6 +214,7 @@ Ending run_plugin(const Context& context, const RunArguments& arguments) {
     return complain(Exit::usage, fmt::format("{}: {}", shown(arguments.file), bench.error().message));
   const auto events = read_events(arguments.events);
   if (!events) return complain(Exit::usage, events.error().message);
+  if (events->empty()) note(fmt::format("{} has no events, so nothing runs", shown(arguments.events)));
   Teller teller(context.json);
   return run_all(*bench, arguments,
                  jobs_of(*events, static_cast<std::size_t>(arguments.batch), arguments.repeat), teller);

@@ -107,11 +107,6 @@ Result<SigningKey> read_secret_key(const fs::path& file) {
     found.error().message += "; make a key with `cape keys signing NAME`";
     return std::unexpected(found.error());
   }
-  if (!found->secret)
-    return fail(
-        ErrorCode::conflict,
-        fmt::format("others may read the secret {0}; run chmod 600 {0}, and make a new key if they may have",
-                    file.string()));
   std::string_view rest = found->text;
   const std::string_view first = take_word(rest, ':'), name = take_word(rest, ':');
   const auto seed = bytes_of<crypto_sign_SEEDBYTES>(rest);
@@ -119,6 +114,11 @@ Result<SigningKey> read_secret_key(const fs::path& file) {
     return fail(ErrorCode::invalid,
                 fmt::format("{} is no secret signing key; `cape keys signing NAME` makes NAME.secret",
                             file.string()));
+  if (!found->secret)
+    return fail(
+        ErrorCode::conflict,
+        fmt::format("others may read the secret {0}; run chmod 600 {0}, and make a new key if they may have",
+                    file.string()));
   SigningKey key{.name = std::string(name), .public_key = {}, .secret_key = {}};
   ::crypto_sign_seed_keypair(key.public_key.data(), key.secret_key.data(), seed->data());
   return key;

@@ -21,7 +21,7 @@ TEST(CapePluginCheck, ExitsByWhetherThePluginIsGood) {
   const Ran bad = cape.run({"--json", "plugin", "check", check_guests + "S6_path.so"});
 
   EXPECT_EQ(good.exit, 0) << good.out << good.err;
-  EXPECT_THAT(good.out, AllOf(HasSubstr("S4   pass"), HasSubstr("good: it may be dropped")));
+  EXPECT_THAT(good.out, AllOf(HasSubstr("S4   pass"), HasSubstr("without --only and --skip before you drop it")));
   EXPECT_EQ(bad.exit, 1);
   const auto report = nlohmann::json::parse(bad.out);
   EXPECT_EQ(report.at("plugin"), "check_guest");
@@ -51,6 +51,7 @@ TEST(CapePluginCheck, MistakesExitWith2) {
   const std::string file = check_guests + "good_lambda.so";
   const std::vector<std::vector<std::string>> lines{{"plugin", "check"},
                                                     {"plugin", "check", file, "--only", "Q9"},
+                                                    {"plugin", "check", file, "--only", "E"},
                                                     {"plugin", "check", file, "--settings", "[1]"},
                                                     {"plugin", "check", file, "--grant", "all"},
                                                     {"plugin", "run", file}};
