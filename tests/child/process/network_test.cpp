@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <fmt/format.h>
 
@@ -96,6 +97,18 @@ TEST(NetworkGrant, HoldsWithoutNamespacesToo) {
   if (lacks_landlock(seen)) GTEST_SKIP() << seen.last_text;
   EXPECT_THAT(seen.said, Contains(Pair("granted", "ok"))) << seen.last_text;
   EXPECT_THAT(seen.said, Contains(Pair("other", "EACCES")));
+}
+
+TEST(NetworkGrant, LeavesTheSocketToTheHostAlone) {
+  const auto try_call = [](long number, const std::string& arguments) {
+    ChildSpec spec = spec_of(fmt::format("run call {} {}", number, arguments));
+    spec.grant.network = {443};
+    return perform(spec).said["call"];
+  };
+  const int control = fd_control;
+
+  EXPECT_EQ(try_call(SYS_shutdown, fmt::format("{} 2", control)), "EPERM");
+  EXPECT_EQ(try_call(SYS_getsockopt, fmt::format("{} 1 {} 0 0", control, SO_PEERCRED)), "EPERM");
 }
 
 }  // namespace
