@@ -41,8 +41,17 @@ Outcome describe_signal(int signal, const LastWords& words) {
   return {OutcomeKind::signaled, what};
 }
 
+// The runner's own exit codes are any plugin's to exit with: they mean something only together with the last
+// words, and a failed setup only of a child that was never ready.
+bool failed_setup(int code, const EndFacts& facts) {
+  if (facts.ready) return false;
+  if (facts.words.kind == setup_failed) return true;
+  // Until it has mapped the words the runner has nothing but the code; no plugin is loaded then.
+  return code == exit_code_setup && (facts.phase == Phase::start || facts.phase == Phase::sandbox);
+}
+
 Outcome describe_exit(const ChildSpec& spec, int code, const EndFacts& facts) {
-  if (code == exit_code_setup || facts.words.kind == setup_failed)
+  if (failed_setup(code, facts))
     return {OutcomeKind::setup, facts.words.text.empty() ? "it could not be set up" : facts.words.text};
   if (code == 0 && facts.phase == Phase::done) {
     if (facts.stop_asked || spec.kind == ChildKind::inspect) return {};
@@ -58,7 +67,7 @@ Outcome describe_process(const ChildSpec& spec, const EndFacts& facts) {
     return {OutcomeKind::external_kill, "its reaper killed it: the host's lease was over"};
   if (facts.process.reaper_lost) return {OutcomeKind::external_kill, "its reaper was killed from outside"};
   if (WIFEXITED(status)) {
-    const bool violated = facts.words.kind == violation || WEXITSTATUS(status) == exit_code_violation;
+    const bool violated = facts.words.kind == violation;
     return violated ? describe_violation(spec, facts.words) : describe_exit(spec, WEXITSTATUS(status), facts);
   }
   const int signal = WTERMSIG(status);

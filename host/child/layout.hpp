@@ -88,6 +88,7 @@ struct ReaperReport {
   std::uint64_t user_us, system_us, peak_kib;
 };
 inline constexpr std::uint32_t reaper_magic = 0xCA9E0001;
+// Of the runner; a plugin may exit with them as well, so without the last words they prove nothing.
 inline constexpr int exit_code_setup = 111;      // last_text says why
 inline constexpr int exit_code_violation = 112;  // last_syscall says what
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "core/clock.hpp"
+#include "host/child/child_end.hpp"
 #include "host/child/child_link.hpp"
 #include "host/child/frames.hpp"
 #include "host/child/over_process.hpp"
@@ -139,6 +140,33 @@ TEST_F(LyingChild, LinesOfASourceThatFloodsTheLogAreBoundedAndCounted) {
   flood<SourceChild, SourceReport>(*child, 20'000, counted);
 
   expect_bounded(counted, 20'000, boot_ns() - began_ns);
+}
+
+// The words of a failed setup, forged in an event.
+TEST(LyingWords, OfAFailedSetupAreNotBelievedOfAChildThatWasReady) {
+  ChildSpec spec;
+  spec.image = std::make_shared<PluginImage>();
+  EndFacts facts;
+  facts.process.wait_status = exit_code_setup << 8;
+  facts.phase = Phase::process;
+  facts.words = {.kind = 1, .text = "nothing to see here", .status = 0, .check = "S5"};
+  facts.ready = true;
+
+  EXPECT_EQ(describe_end(spec, facts).kind, OutcomeKind::exited);
+  EXPECT_EQ(cause_of(spec, facts), OutcomeKind::exited);
+  facts.ready = false;
+  EXPECT_EQ(describe_end(spec, facts).kind, OutcomeKind::setup);
+}
+
+TEST(LyingWords, ARunnerThatEndsBeforeItHasWordsCouldNotBeSetUp) {
+  ChildSpec spec;
+  spec.image = std::make_shared<PluginImage>();
+  EndFacts facts;
+  facts.process.wait_status = exit_code_setup << 8;
+
+  EXPECT_EQ(cause_of(spec, facts), OutcomeKind::setup);
+  facts.phase = Phase::create;
+  EXPECT_EQ(cause_of(spec, facts), OutcomeKind::exited) << "a plugin's constructor that exits";
 }
 
 }  // namespace

@@ -42,6 +42,8 @@ INSTANTIATE_TEST_SUITE_P(
     Zoo, ZooDeath,
     testing::Values(Death{"ends", "trap", OutcomeKind::signaled, "SIGILL"},
                     Death{"ends", "quick_exit", OutcomeKind::exited, "exited with code 0"},
+                    Death{"ends", "exit_as_setup", OutcomeKind::exited, "exited with code 111"},
+                    Death{"ends", "exit_as_violation", OutcomeKind::exited, "exited with code 112"},
                     Death{"ends", "thread", OutcomeKind::signaled, "SIGSEGV at address 0x10"}),
     name_death);
 

@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -71,11 +72,9 @@ void tell_arguments(SafeText& text, const ucontext_t& context) {
   text << ", ...)";
 }
 
-// The first to die has the word: another thread may fault at the same moment.
-bool take_the_word() {
-  static std::atomic_flag taken = ATOMIC_FLAG_INIT;
-  return !taken.test_and_set();
-}
+// The first to die has the word: another thread may fault at the same moment. A violation speaks over a fault,
+// since the host believes its exit code only with its words.
+std::atomic_flag fault_told = ATOMIC_FLAG_INIT, violation_told = ATOMIC_FLAG_INIT;
 
 void on_violation(const siginfo_t& info, const ucontext_t& context) {
   last_page->last_signal = SIGSYS;
@@ -90,16 +89,31 @@ void on_violation(const siginfo_t& info, const ucontext_t& context) {
 void on_fatal(int signal, const siginfo_t& info) {
   last_page->last_signal = signal;
   last_page->last_address = info.si_code > 0 ? reinterpret_cast<std::uint64_t>(info.si_addr) : 0;
-  last_page->last_kind.store(kind_signal, std::memory_order_release);
+  std::uint32_t none = 0;
+  last_page->last_kind.compare_exchange_strong(none, kind_signal, std::memory_order_release);
+}
+
+// Another thread is at its words: to exit before it is done would leave the exit without them. Not for ever,
+// as the plugin can write there too.
+void wait_for_words() {
+  for (int looks = 0; looks < 10'000; ++looks) {
+    if (last_page->last_kind.load(std::memory_order_acquire) == kind_violation) return;
+    sched_yield();
+  }
+}
+
+[[noreturn]] void end_by_violation(const siginfo_t& info, const ucontext_t& context) {
+  if (violation_told.test_and_set())
+    wait_for_words();
+  else
+    on_violation(info, context);
+  _exit(exit_code_violation);
 }
 
 void handle(int signal, siginfo_t* info, void* context) {
-  const bool violation = signal == SIGSYS && info->si_code == code_of_seccomp;
-  if (take_the_word()) {
-    if (violation) on_violation(*info, *static_cast<const ucontext_t*>(context));
-    else on_fatal(signal, *info);
-  }
-  if (violation) _exit(exit_code_violation);
+  if (signal == SIGSYS && info->si_code == code_of_seccomp)
+    end_by_violation(*info, *static_cast<const ucontext_t*>(context));
+  if (!fault_told.test_and_set()) on_fatal(signal, *info);
   // The disposition is the default again: a fault repeats when we return, a sent signal has to be sent again.
   if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), gettid(), signal);
 }
