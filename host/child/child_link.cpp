@@ -11,9 +11,6 @@
 
 namespace cape::child {
 
-// Rings in both directions are read until empty; a child that writes without end must not keep us there.
-constexpr std::uint64_t rings_per_poll_max = 4;
-
 ChildLink::ChildLink(ChildSpec spec, std::unique_ptr<ChildProcess> process)
     : spec_(std::move(spec)),
       process_(std::move(process)),
@@ -49,7 +46,9 @@ ChildProcess::Events ChildLink::begin_poll() {
   ChildProcess::Events events = process_->poll();
   if (!events.stderr_lines.empty()) stderr_tail_ = events.stderr_lines.back();
   seen_end_ = process_->end() != nullptr;  // before the ring is read: what comes then is all there will be
-  poll_bytes_left_ = rings_per_poll_max * process_->ring_bytes();
+  left_ = {.frames = frames_per_poll_max,
+           .bytes = std::min(bytes_per_poll_max, rings_per_poll_max * process_->ring_bytes()),
+           .rounds = rounds_per_poll_max};
   if (!seen_end_) watch_start();
   return events;
 }
@@ -59,26 +58,31 @@ void ChildLink::watch_start() {
   kill({OutcomeKind::setup, fmt::format("it was not ready after {} ms", spec_.start_timeout_ms)});
 }
 
+// Padding is passed over inside the reader: it counts by the bytes that it moves the position.
+Result<std::optional<Frame>> ChildLink::read_frame() {
+  const std::uint64_t before = reader_.position();
+  Result<std::optional<Frame>> frame = reader_.next(process_->response().head.value.load());
+  left_.bytes -= std::min(left_.bytes, reader_.position() - before);
+  if (frame && *frame && left_.frames > 0) --left_.frames;
+  return frame;
+}
+
 std::optional<Frame> ChildLink::next() {
-  const ResponseHeader& response = process_->response();
   while (!breach_) {
-    if (poll_bytes_left_ == 0 && !seen_end_) {
+    // What a dead child left is less than a ring.
+    if (left_.over() && !seen_end_) {
       put_off();
       break;
     }
-    const std::uint64_t before = reader_.position();
-    Result<std::optional<Frame>> frame = reader_.next(response.head.value.load());
+    Result<std::optional<Frame>> frame = read_frame();
     if (!frame) {
       break_off(frame.error());
       break;
     }
-    if (*frame) {
-      const std::uint64_t bytes = reader_.position() - before;
-      poll_bytes_left_ -= std::min(poll_bytes_left_, bytes);
-      return *frame;
-    }
+    if (*frame) return *frame;
     publish_tail();
     if (seen_end_ || sleep_again()) break;
+    if (left_.rounds > 0) --left_.rounds;
   }
   return std::nullopt;
 }

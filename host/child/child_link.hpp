@@ -22,6 +22,12 @@ class ChildLink {
  public:
   // The child's own limit is as high and has half the burst, so an honest one loses nothing here.
   static constexpr std::int64_t burst_s = 4;
+  // What one poll takes at most, and how often it finds more after it had read all: a child that writes
+  // without end, be it padding alone, must not keep its host. The rest waits for the next poll.
+  static constexpr std::uint64_t frames_per_poll_max = 16'384;
+  static constexpr std::uint64_t bytes_per_poll_max = 16u << 20;  // one larger frame still passes
+  static constexpr std::uint64_t rings_per_poll_max = 4;
+  static constexpr std::uint64_t rounds_per_poll_max = 64;
 
   ChildLink(ChildSpec spec, std::unique_ptr<ChildProcess> process);
 
@@ -36,7 +42,7 @@ class ChildLink {
   void publish_request();
   void wake();
 
-  // One poll: begin, next until nullopt, and if ended() then end_facts().
+  // One poll: begin, next until nullopt, and if ended() then end_facts(). Bounded whatever the child writes.
   ChildProcess::Events begin_poll();
   std::optional<Frame> next();
   bool ended() const { return seen_end_; }
@@ -64,7 +70,14 @@ class ChildLink {
   void break_off(const Error& error);
 
  private:
+  // What is left of one poll.
+  struct Turn {
+    std::uint64_t frames = 0, bytes = 0, rounds = 0;
+    bool over() const { return frames == 0 || bytes == 0 || rounds == 0; }
+  };
+
   void watch_start();
+  Result<std::optional<Frame>> read_frame();
   void publish_tail();
   bool sleep_again();
   void put_off();
@@ -76,7 +89,7 @@ class ChildLink {
   CopyingReader reader_;
   DoorbellOnce doorbell_;
   LineLimit lines_;
-  std::uint64_t poll_bytes_left_ = 0;
+  Turn left_;
   std::vector<ChildMetric> metrics_;  // by id - 1; their values are looked up when asked for
   std::int64_t start_deadline_ns_;
   bool ready_ = false, stop_asked_ = false, seen_end_ = false;

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 
 #include <cstdio>
+#include <cstring>
+#include <functional>
 
 #include "core/clock.hpp"
 #include "host/child/child_end.hpp"
@@ -40,6 +42,16 @@ class PlayedProcess final : public ChildProcess {
     words().head.value.store(writer_.head());
     return true;
   }
+  // A whole ring of padding. Not together with log().
+  void pad() {
+    const FrameHeader padding{.bytes = played_ring_bytes, .kind = padding_kind};
+    std::memcpy(static_cast<std::uint8_t*>(own_.at()) + header_bytes, &padding, sizeof padding);
+    words().head.value.store(words().head.value.load() + played_ring_bytes);
+  }
+  bool all_read() { return memory_.request().response_tail.value.load() == words().head.value.load(); }
+  // Called whenever the host looks at the words: what a second thread of the child does just then.
+  std::function<void()> when_looked_at = [] {};
+  std::uint64_t doorbells = 0;
   void end_now() { end_ = {.wait_status = 0}, ended_ = true; }
 
   // ---- the host's side
@@ -49,12 +61,15 @@ class PlayedProcess final : public ChildProcess {
   RequestHeader& request() override { return memory_.request(); }
   std::uint8_t* request_ring() override { return memory_.request_ring(); }
   Result<void> back_request(std::uint64_t, std::uint64_t) override { return {}; }
-  const ResponseHeader& response() const override { return memory_.response(); }
+  const ResponseHeader& response() const override {
+    when_looked_at();
+    return memory_.response();
+  }
   int response_memfd() const override { return memory_.response_fd(); }
   std::uint64_t ring_bytes() const override { return memory_.ring_bytes(); }
   Events poll() override { return {}; }
   const ProcessEnd* end() const override { return ended_ ? &end_ : nullptr; }
-  void ring_doorbell() override {}
+  void ring_doorbell() override { ++doorbells; }
   void set_lease_end(std::int64_t) override {}
   void kill() override { end_now(); }
 
@@ -140,6 +155,80 @@ TEST_F(LyingChild, LinesOfASourceThatFloodsTheLogAreBoundedAndCounted) {
   flood<SourceChild, SourceReport>(*child, 20'000, counted);
 
   expect_bounded(counted, 20'000, boot_ns() - began_ns);
+}
+
+// The same promises of both kinds of child.
+template <class MakeChild>
+class EndlessChild : public LyingChild {};
+struct MakeLambda {
+  using Report = LambdaReport;
+  static auto make(ChildSpec spec, std::unique_ptr<ChildProcess> process) {
+    return make_lambda_child(std::move(spec), std::move(process));
+  }
+};
+struct MakeSource {
+  using Report = SourceReport;
+  static auto make(ChildSpec spec, std::unique_ptr<ChildProcess> process) {
+    return make_source_child(std::move(spec), std::move(process));
+  }
+};
+using BothKinds = testing::Types<MakeLambda, MakeSource>;
+TYPED_TEST_SUITE(EndlessChild, BothKinds);
+
+constexpr std::uint64_t without_end = 100'000;  // more than a poll may see, so that a failure ends
+
+TYPED_TEST(EndlessChild, ThatPadsTheRingWheneverItIsReadDoesNotKeepThePoll) {
+  PlayedProcess& process = *this->process_;
+  auto child = TypeParam::make(this->spec_, std::move(this->owned_));
+  std::uint64_t rings = 0;
+  process.when_looked_at = [&] {
+    if (process.all_read() && rings < without_end) ++rings, process.pad();
+  };
+  std::vector<typename TypeParam::Report> reports;
+
+  child->poll(reports);
+
+  EXPECT_LE(rings, ChildLink::rings_per_poll_max + 1);
+  EXPECT_EQ(process.doorbells, 1u) << "asked to ring back: there is more";
+  rings = 0;
+  child->poll(reports);
+  EXPECT_GE(rings, 1u) << "it goes on with the next poll";
+  EXPECT_TRUE(reports.empty()) << "padding is no mistake";
+}
+
+TYPED_TEST(EndlessChild, ThatWritesOneFrameWheneverAllIsReadDoesNotKeepThePoll) {
+  PlayedProcess& process = *this->process_;
+  auto child = TypeParam::make(this->spec_, std::move(this->owned_));
+  std::uint64_t frames = 0;
+  process.when_looked_at = [&] {
+    if (process.all_read() && frames < without_end) ++frames, process.log("");
+  };
+  std::vector<typename TypeParam::Report> reports;
+
+  child->poll(reports);
+
+  EXPECT_LE(frames, ChildLink::rounds_per_poll_max + 1);
+  EXPECT_EQ(process.doorbells, 1u);
+}
+
+TYPED_TEST(EndlessChild, ThatFillsTheRingWithTinyFramesIsReadInSeveralPollsAndLosesNone) {
+  PlayedProcess& process = *this->process_;
+  auto child = TypeParam::make(this->spec_, std::move(this->owned_));
+  std::uint64_t frames = 0;
+  while (process.log("")) ++frames;
+  ASSERT_GT(frames, 2 * ChildLink::frames_per_poll_max);
+  std::vector<typename TypeParam::Report> reports;
+  std::uint64_t polls = 0;
+
+  for (; !process.all_read() && polls < without_end; ++polls) child->poll(reports);
+
+  EXPECT_EQ(polls, frames / ChildLink::frames_per_poll_max + 1);
+  EXPECT_EQ(process.doorbells, polls - 1);
+  process.end_now();
+  child->poll(reports);
+  Counted counted;
+  count(reports, counted);
+  EXPECT_EQ(counted.shown + counted.told, frames);
 }
 
 // The words of a failed setup, forged in an event.
