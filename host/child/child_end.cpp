@@ -27,7 +27,16 @@ std::string_view name_profile(const Grant& grant) {
   return grant.empty() ? "pure" : "of its grants";
 }
 
+// The kernel ends a child at once that made the call with SIGSYS blocked: no handler runs and names it.
+Outcome describe_unnamed_violation(const ChildSpec& spec) {
+  return {OutcomeKind::violation,
+          fmt::format("a system call that is not known, as it had blocked SIGSYS, is not allowed in profile "
+                      "{}; leave SIGSYS unblocked to see which one",
+                      name_profile(spec.grant))};
+}
+
 Outcome describe_violation(const ChildSpec& spec, const LastWords& words) {
+  if (words.kind != violation) return describe_unnamed_violation(spec);
   const std::string syscall = words.text.empty() ? name_syscall(words.syscall) : words.text;
   return {OutcomeKind::violation, fmt::format("{} is not allowed in profile {}; {}", syscall,
                                               name_profile(spec.grant), advice_on(words.syscall))};

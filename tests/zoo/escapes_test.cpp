@@ -61,6 +61,7 @@ TEST_P(ZooViolation, EndsTheGuestAndIsNamed) {
 INSTANTIATE_TEST_SUITE_P(Processes, ZooViolation,
                          testing::Values(Trapped{"clone", "fork", "fork"},
                                          Trapped{"fork", number(SYS_fork), "fork_call"},
+                                         Trapped{"not known, as it had blocked SIGSYS", "blocked", "blocked"},
                                          Trapped{"vfork", number(SYS_vfork)},
                                          Trapped{"clone", number(SYS_clone, "17"), "clone_without_thread"},
                                          Trapped{"execve", number(SYS_execve)},
