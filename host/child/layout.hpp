@@ -68,7 +68,7 @@ struct ResponseHeader {  // writer: child
   // Last words, from a signal handler or a failing setup: the kind is written last.
   std::atomic<std::uint32_t> last_kind;  // 0 none, 1 setup failed, 2 violation, 3 fatal signal
   std::int32_t last_signal;
-  std::int32_t last_syscall;             // number, for a violation
+  std::int32_t last_syscall;             // number, for a violation; -1: of another table, last_text tells
   std::uint64_t last_address;
   std::int32_t last_status;              // a failed setup: cape_status that init or create returned; else 0
   char last_check[4];                    // id of the check that the plugin fails ("S5"), NUL-padded; or empty

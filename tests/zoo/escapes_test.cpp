@@ -58,6 +58,15 @@ TEST_P(ZooViolation, EndsTheGuestAndIsNamed) {
   EXPECT_EQ(child_->pid(), 0);
 }
 
+#if defined(__x86_64__)
+// 20 is writev in our own table.
+INSTANTIATE_TEST_SUITE_P(OtherTables, ZooViolation,
+                         testing::Values(Trapped{"system call 20 of the 32-bit table is not allowed",
+                                                 "call_of_32_bit", "call_of_32_bit"},
+                                         Trapped{"system call 39 of x32 is not allowed", "call_of_x32", "call_of_x32"}),
+                         name_trapped);
+#endif
+
 INSTANTIATE_TEST_SUITE_P(Processes, ZooViolation,
                          testing::Values(Trapped{"clone", "fork", "fork"},
                                          Trapped{"fork", number(SYS_fork), "fork_call"},

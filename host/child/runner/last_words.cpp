@@ -1,3 +1,4 @@
+#include <linux/audit.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -40,6 +41,13 @@ class SafeText {
     digits[2 + length] = '\0';
     return *this << digits;
   }
+  SafeText& decimal(unsigned value) {
+    char digits[11] = "";
+    char* at = digits + sizeof digits - 1;
+    do *--at = static_cast<char>('0' + value % 10);
+    while ((value /= 10) != 0);
+    return *this << at;
+  }
 
  private:
   char* at_;
@@ -51,7 +59,19 @@ const char* name_of_call(int number) {
     if (call.number == number) return call.name;
   for (const TrappedCall& call : trapped_in_part)
     if (call.number == number) return call.name;
-  return "system call";
+  return nullptr;
+}
+
+constexpr int x32_bit = 0x4000'0000;
+constexpr int no_number = -1;  // of a call whose number means another one in our own table
+
+// Of which other table of calls the number is; null: of our own.
+const char* other_table(const siginfo_t& info) {
+  if ((info.si_arch & __AUDIT_ARCH_64BIT) == 0) return "the 32-bit table";
+#if defined(__x86_64__)
+  if (info.si_syscall >= x32_bit) return "x32";
+#endif
+  return nullptr;
 }
 
 void tell_arguments(SafeText& text, const ucontext_t& context) {
@@ -76,13 +96,25 @@ void tell_arguments(SafeText& text, const ucontext_t& context) {
 // since the host believes its exit code only with its words.
 std::atomic_flag fault_told = ATOMIC_FLAG_INIT, violation_told = ATOMIC_FLAG_INIT;
 
+void tell_call(SafeText& text, const siginfo_t& info, const ucontext_t& context) {
+  const char* table = other_table(info);
+  const char* name = table ? nullptr : name_of_call(info.si_syscall);
+  if (name)
+    text << name;
+  else
+    (text << "system call ").decimal(static_cast<unsigned>(table ? info.si_syscall & ~x32_bit : info.si_syscall));
+  if (table)
+    text << " of " << table;  // its arguments lie in other registers
+  else
+    tell_arguments(text, context);
+}
+
 void on_violation(const siginfo_t& info, const ucontext_t& context) {
   last_page->last_signal = SIGSYS;
-  last_page->last_syscall = info.si_syscall;
+  last_page->last_syscall = other_table(info) ? no_number : info.si_syscall;
   last_page->last_address = reinterpret_cast<std::uint64_t>(info.si_call_addr);
   SafeText text(last_page->last_text, sizeof last_page->last_text);
-  text << name_of_call(info.si_syscall);
-  tell_arguments(text, context);
+  tell_call(text, info, context);
   last_page->last_kind.store(kind_violation, std::memory_order_release);
 }
 

@@ -43,6 +43,14 @@ static cape_status act(struct cape_call* call, const cape_event* event) {
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, 8); /* by the raw call: all, those of the library too */
     return syscall(SYS_unshare, 0) != 0 ? refused(call) : CAPE_OK;
   }
+#if defined(__x86_64__)
+  if (is(event, "call_of_32_bit")) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L) : "memory", "r8", "r9", "r10", "r11");
+    return result < 0 ? refused(call) : CAPE_OK;
+  }
+  if (is(event, "call_of_x32")) return syscall(0x40000000 | SYS_getpid) < 0 ? refused(call) : CAPE_OK;
+#endif
   if (is(event, "fork")) return fork() < 0 ? refused(call) : CAPE_OK;
   if (is(event, "shell")) return system("true") < 0 ? refused(call) : CAPE_OK;
   if (is(event, "lookup")) {
