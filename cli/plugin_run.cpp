@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
@@ -18,6 +19,7 @@
 #include "cli/jsonl.hpp"
 #include "cli/line_reader.hpp"
 #include "core/clock.hpp"
+#include "core/config/config.hpp"
 #include "core/types.hpp"
 #include "host/check/checker.hpp"
 #include "host/check/specs.hpp"
@@ -34,8 +36,15 @@ constexpr std::int64_t ms_max = 24 * 3'600 * 1'000;
 struct RunArguments {
   std::string file, events, settings, grant;
   std::int64_t repeat = 1, batch = 1, timeout_s = 60;
+  std::int64_t timeout_max_s = 0;  // 0: none was given
   bool wait = false;
 };
+
+// Where none is given, that of production; never below the timeout then.
+std::int64_t timeout_max_s_of(const RunArguments& arguments) {
+  if (arguments.timeout_max_s > 0) return arguments.timeout_max_s;
+  return std::max(arguments.timeout_s, LambdaConfig().timeout_max_ms / 1'000);
+}
 
 using Events = std::vector<check::TrialEvent>;
 
@@ -86,6 +95,20 @@ std::vector<wire::RunJob> jobs_of(const Events& events, std::size_t batch, std::
   return jobs;
 }
 
+// What a job of which `told` events have their line still has to run; empty: nothing. Of several events that
+// were in work at a death nobody knows which one did it: they run again one by one, as in production.
+std::vector<wire::RunJob> rest_of(const wire::RunJob& job, std::uint32_t told, bool one_by_one) {
+  std::vector<wire::RunJob> rest;
+  const std::uint32_t step = one_by_one ? 1 : job.events.count - told;
+  for (std::uint32_t from = told; from < job.events.count; from += step) {
+    rest.push_back(job);
+    rest.back().events.first += from;
+    rest.back().events.count = step;
+    rest.back().may_repeat |= one_by_one;
+  }
+  return rest;
+}
+
 // Prints what came of each event, as it comes.
 class Teller {
  public:
@@ -97,26 +120,35 @@ class Teller {
     else
       say(fmt::format("     log: {}", line.text));
   }
-  void done(const wire::RunJob& job, const child::ChildJobDone& done) {
+  // How many of the job's events it told; the others have not run, or with others in one call that died.
+  std::uint32_t done(const wire::RunJob& job, const child::ChildJobDone& done) {
     const wire::JobStatus& status = done.status;
     const std::int64_t took_us = std::max<std::int64_t>(status.end_ns - status.first_start_ns, 0) / 1000;
     const std::uint32_t ran =
         std::max<std::uint32_t>(status.events_done + (is_done(status.end.kind) ? 0 : 1), 1);
-    for (std::uint32_t i = 0; i < status.events_done && i < job.events.count; ++i)
-      event(job, i, {}, i < done.outputs.size() ? done.outputs[i] : "", took_us / ran);
-    if (!is_done(status.end.kind) && status.events_done < job.events.count)
-      event(job, status.events_done, status.end, "", took_us / ran);
+    return tell(job, status, done.outputs, took_us / ran);
   }
-  // A child that died took its times and outputs with it.
-  void died(const wire::RunJob& job, const wire::JobStatus& left) {
-    for (std::uint32_t i = 0; i < left.events_done && i < job.events.count; ++i)
-      event(job, i, {}, "", std::nullopt);
-    if (left.events_done < job.events.count) event(job, left.events_done, left.end, "", std::nullopt);
+  // The same; a child that died took its times and outputs with it.
+  std::uint32_t died(const wire::RunJob& job, const wire::JobStatus& left) {
+    return tell(job, left, {}, std::nullopt);
+  }
+  // What never came to run.
+  void never_ran(const wire::RunJob& job, const Outcome& why) {
+    for (std::uint32_t i = 0; i < job.events.count; ++i) event(job, i, why, "", std::nullopt);
   }
   bool all_good() const { return bad_ == 0; }
   std::size_t bad() const { return bad_; }
 
  private:
+  std::uint32_t tell(const wire::RunJob& job, const wire::JobStatus& status,
+                     const std::vector<std::string>& outputs, std::optional<std::int64_t> us) {
+    const std::uint32_t good = std::min(status.events_done, job.events.count);
+    for (std::uint32_t i = 0; i < good; ++i) event(job, i, {}, i < outputs.size() ? outputs[i] : "", us);
+    const bool more_to_run = !status.started && job.events.count - good > (good == 0 ? 1u : 0u);
+    if (good == job.events.count || more_to_run) return good;
+    event(job, good, status.end, "", us);
+    return good + 1;
+  }
   void event(const wire::RunJob& job, std::uint32_t index, const Outcome& outcome, const std::string& output,
              std::optional<std::int64_t> us) {
     if (!is_done(outcome.kind)) ++bad_;
@@ -171,41 +203,86 @@ Result<check::Bench> bench_of(const RunArguments& arguments) {
   return bench;
 }
 
-// A child until it dies or all is done; then another one for what is left, as in production.
+// The same end as a host gives to what hangs.
+void watch_event(child::LambdaChild& child, const child::ChildSpec& spec) {
+  const child::LambdaChild::Running running = child.running();
+  if (running.job == 0) return;
+  const std::int64_t now = boot_ns();
+  if (now - running.seen_started_ns > spec.timeout_max_ns)
+    child.kill({OutcomeKind::hung, fmt::format("it ran longer than {} s (--timeout-max), heartbeats or not",
+                                               spec.timeout_max_ns / ns_per_s)});
+  else if (now - std::max(running.seen_started_ns, running.seen_heartbeat_ns) > spec.timeout_ns)
+    child.kill({OutcomeKind::hung, fmt::format("no heartbeat for {} s", spec.timeout_ns / ns_per_s)});
+}
+
+// The jobs of a file, until each of their events has its line.
+class Runs {
+ public:
+  Runs(check::TrialSpec spec, const RunArguments& arguments, std::vector<wire::RunJob> jobs, Teller& teller)
+      : spec_(std::move(spec)), arguments_(arguments), jobs_(std::move(jobs)), teller_(teller) {}
+
+  // A child until it dies or all is done; then another one for what is left, as in production.
+  Ending run() {
+    std::string bad_end;  // the first that no event answers for
+    for (bool first = true; !jobs_.empty(); first = false) {
+      const auto trial = check::try_lambda(spec_, jobs_, options());
+      if (!trial) return complain(Exit::failed, trial.error().message);
+      const child::ChildEnded& ended = trial->ended;
+      if (!trial->ready) return give_up(ended.end, first);
+      const bool blames_an_event = !ended.left.empty() && ended.left.front().started;
+      if (!trial->went_well() && !blames_an_event && bad_end.empty()) bad_end = ended.end.reason;
+      if (!ended.left.empty()) advance(teller_.died(jobs_[next_], ended.left.front()));
+      // It did nothing and died: without a line for its event the next one would do the same, for ever.
+      if (next_ == 0) teller_.never_ran(jobs_[next_++], ended.end);
+      jobs_.erase(jobs_.begin(), jobs_.begin() + static_cast<std::ptrdiff_t>(std::exchange(next_, 0)));
+    }
+    if (!bad_end.empty()) return complain(Exit::failed, bad_end);
+    if (teller_.all_good()) return Exit::done;
+    return complain(Exit::failed, fmt::format("{} of the events were neither OK nor SKIPPED", teller_.bad()));
+  }
+
+ private:
+  check::LambdaTrialOptions options() {
+    check::LambdaTrialOptions options;
+    options.ms_max = ms_max;
+    options.singly = arguments_.batch == 1;
+    if (arguments_.wait) options.on_ready = wait_for_person;
+    options.watch = [this](child::LambdaChild& child) { watch_event(child, spec_); };
+    options.tell = [this](const child::LambdaReport& report) {
+      if (const auto* line = std::get_if<child::ChildLog>(&report)) teller_.log(*line);
+      if (const auto* done = std::get_if<child::ChildJobDone>(&report))
+        advance(teller_.done(jobs_[next_], *done));
+    };
+    return options;
+  }
+  // `told` events of the next job have their line; the others go on in a job behind it.
+  void advance(std::uint32_t told) {
+    const auto rest = rest_of(jobs_[next_], told, told == 0);
+    jobs_.insert(jobs_.begin() + static_cast<std::ptrdiff_t>(++next_), rest.begin(), rest.end());
+  }
+  // Before anything ran the reason says it all.
+  Ending give_up(const Outcome& end, bool first) {
+    for (; !first && next_ < jobs_.size(); ++next_) teller_.never_ran(jobs_[next_], end);
+    return complain(Exit::failed, end.reason);
+  }
+
+  const check::TrialSpec spec_;
+  const RunArguments& arguments_;
+  std::vector<wire::RunJob> jobs_;
+  std::size_t next_ = 0;  // of jobs_: the first without all of its lines
+  Teller& teller_;
+};
+
 Ending run_all(const check::Bench& bench, const RunArguments& arguments, std::vector<wire::RunJob> jobs,
                Teller& teller) {
+  if (jobs.empty()) return Exit::done;
   const check::StateDir state;
   if (state.path().empty())
     return complain(Exit::failed, "no directory for the plugin's state can be made in /tmp");
   check::TrialSpec spec = check::lambda_of(bench, state.path());
-  spec.timeout_ns = spec.timeout_max_ns = arguments.timeout_s * ns_per_s;
-  while (!jobs.empty()) {
-    std::size_t next = 0;
-    check::LambdaTrialOptions options;
-    options.ms_max = ms_max;
-    options.singly = arguments.batch == 1;
-    if (arguments.wait) options.on_ready = wait_for_person;
-    options.watch = [&](child::LambdaChild& child) {
-      const child::LambdaChild::Running running = child.running();
-      if (running.job != 0 &&
-          boot_ns() - std::max(running.seen_started_ns, running.seen_heartbeat_ns) > spec.timeout_ns)
-        child.kill({OutcomeKind::hung, fmt::format("no heartbeat for {} s", arguments.timeout_s)});
-    };
-    options.tell = [&](const child::LambdaReport& report) {
-      if (const auto* line = std::get_if<child::ChildLog>(&report)) teller.log(*line);
-      if (const auto* done = std::get_if<child::ChildJobDone>(&report)) teller.done(jobs[next++], *done);
-    };
-    const auto trial = check::try_lambda(spec, jobs, options);
-    if (!trial) return complain(Exit::failed, trial.error().message);
-    if (!trial->ready) return complain(Exit::failed, trial->ended.end.reason);
-    if (!trial->ended.left.empty())
-      teller.died(jobs[next++], trial->ended.left.front());
-    else if (!trial->went_well())
-      return complain(Exit::failed, trial->ended.end.reason);
-    jobs.erase(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(next));
-  }
-  if (teller.all_good()) return Exit::done;
-  return complain(Exit::failed, fmt::format("{} of the events were neither OK nor SKIPPED", teller.bad()));
+  spec.timeout_ns = arguments.timeout_s * ns_per_s;
+  spec.timeout_max_ns = timeout_max_s_of(arguments) * ns_per_s;
+  return Runs(std::move(spec), arguments, std::move(jobs), teller).run();
 }
 
 Ending run_plugin(const Context& context, const RunArguments& arguments) {
@@ -234,6 +311,8 @@ void add_plugin_run(Command& plugin, Context& context) {
                  "Give up to N neighbouring events of one subject together");
   command.option("--timeout", arguments->timeout_s, "SECONDS",
                  "An event without heartbeat is HUNG after this (60)");
+  command.option("--timeout-max", arguments->timeout_max_s, "SECONDS",
+                 "An event is HUNG after this, heartbeats or not (3600)");
   command.option("--settings", arguments->settings, "JSON", "The lambda's config as a JSON object");
   command.option("--grant", arguments->grant, "GRANTS",
                  "read=DIR,write=DIR,code=DIR,network=PORT; a state directory comes of itself");
@@ -246,6 +325,8 @@ void add_plugin_run(Command& plugin, Context& context) {
   command.on_chosen([&context, arguments] {
     if (arguments->events.empty())
       return std::string("--events is missing: name a file of events, or - for stdin");
+    if (timeout_max_s_of(*arguments) < arguments->timeout_s)
+      return std::string("--timeout-max is below --timeout; raise it");
     context.run = [&context, arguments] { return run_plugin(context, *arguments); };
     return std::string();
   });

@@ -62,7 +62,8 @@ struct LambdaTrialOptions {
   std::function<void(child::LambdaChild&)> watch;        // called at least every 100 ms while jobs are out
   std::function<void(const child::LambdaReport&)> tell;  // each report as it comes
 };
-// Gives the jobs one after the other, stops the child and waits for its end. With ChildKind::inspect: waits
+// Gives the jobs one after the other, stops the child and waits for its end; `tell` may put more of them behind
+// those given. With ChildKind::inspect: waits
 // alone.
 Result<LambdaTrial> try_lambda(const TrialSpec& spec, const std::vector<wire::RunJob>& jobs,
                                const LambdaTrialOptions& options = {});

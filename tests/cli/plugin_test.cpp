@@ -3,12 +3,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include <sstream>
+
 #include "tests/cli/cape_process.hpp"
 
 namespace cape::cli {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 const std::string check_guests = std::string(CAPE_CHECK_PLUGINS) + "/";
@@ -86,6 +89,62 @@ TEST(CapePluginRun, TellsEachEventAndGoesOnAfterACrash) {
   EXPECT_TRUE(events[2].at("us").is_null()) << "nobody measured it";
   EXPECT_EQ(events[3].at("outcome"), "OK");
   EXPECT_EQ(events[4].at("error").at("exit"), 1) << "one was not OK";
+}
+
+std::string events_of(const std::vector<std::string>& payloads) {
+  std::string lines;
+  for (const std::string& payload : payloads)
+    lines += R"({"subject":"a","payload":")" + payload + "\"}\n";
+  return lines;
+}
+// "1 OK", one a line.
+std::vector<std::string> outcomes_of(const Ran& ran) {
+  std::vector<std::string> outcomes;
+  std::istringstream lines(ran.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto told = nlohmann::json::parse(line);
+    if (told.contains("outcome"))
+      outcomes.push_back(std::to_string(told.at("sequence").get<int>()) + " " +
+                         told.at("outcome").get<std::string>());
+  }
+  return outcomes;
+}
+
+TEST(CapePluginRun, TellsEachEventOfABatchThatFailsInTheMiddle) {
+  CapeProcess cape;
+
+  const Ran ran =
+      cape.run({"--json", "plugin", "run", zoo + "acts.so", "--events", "-", "--batch", "9"},
+               events_of({"ok", "fail:no", "skip", "segv", "ok"}));
+
+  EXPECT_EQ(ran.exit, 1) << ran.err;
+  EXPECT_THAT(outcomes_of(ran), ElementsAre("1 OK", "2 FAILED", "3 OK", "4 SIGNALED", "5 OK"));
+}
+
+TEST(CapePluginRun, GoesOnAfterAChildThatDiesAndSaysThatAllIsDone) {
+  CapeProcess cape;
+
+  const Ran ran = cape.run({"--json", "plugin", "run", zoo + "tricks.so", "--events", "-"},
+                           events_of({"fine", "die_as_done", "fine", "fine"}));
+
+  EXPECT_EQ(ran.exit, 1) << "one died";
+  EXPECT_THAT(ran.out + ran.err, HasSubstr("SIGILL"));
+  EXPECT_THAT(outcomes_of(ran), ElementsAre("1 OK", "2 OK", "3 OK", "4 OK"));
+}
+
+TEST(CapePluginRun, EndsAnEventThatSendsHeartbeatsForEver) {
+  CapeProcess cape;
+
+  const Ran ran = cape.run({"--json", "plugin", "run", zoo + "ends.so", "--events", "-", "--timeout", "1",
+                            "--timeout-max", "1"},
+                           events_of({"heartbeat", "fine"}));
+  const Ran mistaken = cape.run(
+      {"plugin", "run", zoo + "ends.so", "--events", "-", "--timeout", "2", "--timeout-max", "1"}, "");
+
+  EXPECT_EQ(ran.exit, 1) << ran.err;
+  EXPECT_THAT(outcomes_of(ran), ElementsAre("1 HUNG", "2 OK"));
+  EXPECT_THAT(ran.out, HasSubstr("--timeout-max"));
+  EXPECT_EQ(mistaken.exit, 2);
 }
 
 TEST(CapePluginRun, RepeatsBatchesAndEndsAHang) {
