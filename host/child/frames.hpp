@@ -75,6 +75,7 @@ enum class LambdaFault : std::uint32_t {
   exception,       // one escaped
   unknown_status,  // it returned what is no status of a lambda
   no_status,       // process_batch left the event's entry as it was
+  output_lost,     // it returned OK though its output had been refused
 };
 struct JobDoneFrame {  // then the text
   std::uint64_t job;

@@ -67,7 +67,7 @@ Result<JobDoneView> read_job_done(Bytes body) {
   if (!reader.read(view.frame) || !reader.read_text(view.frame.text_bytes, view.text))
     return malformed("job frame: its length");
   if (!is_lambda_status(static_cast<OutcomeKind>(view.frame.end))) return malformed("job frame: its status");
-  if (view.frame.fault > static_cast<std::uint32_t>(LambdaFault::no_status))
+  if (view.frame.fault > static_cast<std::uint32_t>(LambdaFault::output_lost))
     return malformed("job frame: its fault");
   return view;
 }

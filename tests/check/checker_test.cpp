@@ -67,6 +67,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Broken{"C14", "C14", Verdict::fail}, Broken{"C3", "C3", Verdict::crashed},
                     Broken{"C4", "C4", Verdict::fail}, Broken{"C5", "C5", Verdict::fail},
                     Broken{"C6", "C6", Verdict::fail}, Broken{"C9", "C9", Verdict::fail},
+                    Broken{"C9_LARGE", "C9", Verdict::fail}, Broken{"C9_TWICE", "C9", Verdict::fail},
                     Broken{"F1", "F1", Verdict::crashed}, Broken{"F2", "F2", Verdict::warning},
                     Broken{"F3", "F3", Verdict::crashed}, Broken{"C7", "C7", Verdict::warning},
                     Broken{"C10", "C10", Verdict::warning}, Broken{"C15", "C15", Verdict::fail},

@@ -60,6 +60,25 @@ TEST_F(LambdaChildTest, OrderedBatchGetsRunsOfAJob) {
   EXPECT_EQ(done.at(0).outputs[99], "36");
 }
 
+TEST_F(LambdaChildTest, RefusedOutputEndsItsEventInABatchAndThoseBeforeItStand) {
+  start("acts_batch");
+  give(job_of(1, "a", {"emit:kept", "careless:1048577", "emit:later"}));
+
+  const auto done = wait_done(1);
+
+  EXPECT_EQ(done.at(0).status.end.kind, OutcomeKind::limit);
+  EXPECT_EQ(done.at(0).status.failed_sequence, 2);
+  EXPECT_THAT(done.at(0).outputs, ElementsAre("kept"));
+  EXPECT_EQ(done.at(0).fault, LambdaFault::output_lost);
+}
+
+TEST_F(LambdaChildTest, RefusedOutputEndsItsEventBeforeAFlush) {
+  start("acts_flush");
+  give(job_of(1, "a", {"careless:1048577"}), true);
+
+  EXPECT_EQ(wait_done(1).at(0).status.end.kind, OutcomeKind::limit);
+}
+
 TEST_F(LambdaChildTest, CrashInACallOfManyCountsNoAttemptAndSingleRunsFindTheEvent) {
   start("acts_batch");
   const wire::RunJob job = job_of(1, "a", {"ok", "ok", "abort", "ok"});

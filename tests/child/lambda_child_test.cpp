@@ -108,8 +108,15 @@ INSTANTIATE_TEST_SUITE_P(
                     StatusCase{"status:77", OutcomeKind::failed, "returned 77, which is not a status"},
                     StatusCase{"status:-102", OutcomeKind::failed, "returned -102, which is not a status"},
                     StatusCase{"status:3", OutcomeKind::failed, "returned 3, which is not a status"},
-                    StatusCase{"emit_twice", OutcomeKind::bad_input, ""},
-                    StatusCase{"emit_large:1048577", OutcomeKind::limit, ""},
+                    StatusCase{"emit_twice", OutcomeKind::bad_input, "a second output"},
+                    StatusCase{"emit_large:1048577", OutcomeKind::limit, "limits.output"},
+                    StatusCase{"careless:1048576", OutcomeKind::ok, ""},
+                    StatusCase{"careless:1048577", OutcomeKind::limit,
+                               "its output of 1048577 bytes is over limits.output, 1048576 bytes"},
+                    StatusCase{"careless_reserve:1048577", OutcomeKind::limit, "over limits.output"},
+                    StatusCase{"careless_twice", OutcomeKind::bad_input, "a second output"},
+                    StatusCase{"careless_index", OutcomeKind::bad_input, "no event of the call"},
+                    StatusCase{"less:1048577", OutcomeKind::ok, ""},
                     StatusCase{"reserve", OutcomeKind::ok, ""}),
     name_case);
 

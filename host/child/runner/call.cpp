@@ -64,15 +64,45 @@ const LambdaCall::Complaint* LambdaCall::complaint(std::uint32_t index) const {
   return found == complaints_.end() ? nullptr : &found->complaint;
 }
 
-cape_status LambdaCall::check_output(std::uint32_t index, std::uint64_t bytes) const {
-  if (index >= outputs_.size() || outputs_[index].emitted) return CAPE_BAD_INPUT;
-  return bytes > output_bytes_max_ ? CAPE_LIMIT : CAPE_OK;
+std::string LambdaCall::refusal_text(std::uint32_t index) const {
+  const Output& output = outputs_[index];
+  const std::string bytes = std::to_string(output.refused_bytes);
+  if (output.misplaced) return "an output of " + bytes + " bytes was of no event of the call";
+  if (output.refused == CAPE_BAD_INPUT)
+    return output.emitted ? "a second output of one event: an event has at most one, so emit everything at once"
+                          : "a commit of " + bytes + " bytes, more than it had reserved";
+  if (output.refused == CAPE_NO_MEMORY) return "no memory for its output of " + bytes + " bytes";
+  if (output.refused_bytes <= output_bytes_max_) return "it wrote past the room it had reserved";
+  return "its output of " + bytes + " bytes is over limits.output, " + std::to_string(output_bytes_max_) +
+         " bytes: emit less, or raise it";
+}
+
+// Kept beside what it returns: a lambda that does not look at that must not lose an output by saying OK. What
+// is of no event of the call is told of the first one, which then holds up all of them.
+cape_status LambdaCall::refuse(std::uint32_t index, cape_status status, std::uint64_t bytes) {
+  const bool misplaced = index >= outputs_.size();
+  Output& output = outputs_[misplaced ? 0 : index];
+  if (output.refused != CAPE_OK) return status;
+  output.refused = status;
+  output.refused_bytes = bytes;
+  output.misplaced = misplaced;
+  return status;
+}
+
+cape_status LambdaCall::check_output(std::uint32_t index, std::uint64_t bytes) {
+  if (index >= outputs_.size() || outputs_[index].emitted) return refuse(index, CAPE_BAD_INPUT, bytes);
+  return bytes > output_bytes_max_ ? refuse(index, CAPE_LIMIT, bytes) : CAPE_OK;
 }
 
 void LambdaCall::store(std::uint32_t index, std::string_view output) {
   const std::uint64_t offset = arena_.size();
   arena_ += output;
-  outputs_[index] = {.emitted = true, .offset = offset, .bytes = output.size()};
+  Output& stored = outputs_[index];
+  // A lambda may give less once it was told that it is too much; only what is of no event stays wrong.
+  if (!stored.misplaced) stored.refused = CAPE_OK;
+  stored.emitted = true;
+  stored.offset = offset;
+  stored.bytes = output.size();
 }
 
 cape_status LambdaCall::emit(cape_call* call, std::uint32_t index, cape_bytes output) try {
@@ -81,7 +111,7 @@ cape_status LambdaCall::emit(cape_call* call, std::uint32_t index, cape_bytes ou
   me.store(index, text_of(output));
   return CAPE_OK;
 } catch (const std::bad_alloc&) {
-  return CAPE_NO_MEMORY;
+  return self(call).refuse(index, CAPE_NO_MEMORY, output.len);
 }
 
 cape_status LambdaCall::reserve(cape_call* call, std::uint32_t index, std::uint64_t n, std::uint8_t** dst) {
@@ -90,7 +120,7 @@ cape_status LambdaCall::reserve(cape_call* call, std::uint32_t index, std::uint6
   if (const cape_status refused = me.check_output(index, n); refused != CAPE_OK) return refused;
   std::uint8_t* const room = me.reserved_.take(n);
   me.reserving_ = room != nullptr;
-  if (room == nullptr) return CAPE_NO_MEMORY;
+  if (room == nullptr) return me.refuse(index, CAPE_NO_MEMORY, n);
   me.reserved_index_ = index;
   *dst = room;
   return CAPE_OK;
@@ -98,15 +128,18 @@ cape_status LambdaCall::reserve(cape_call* call, std::uint32_t index, std::uint6
 
 cape_status LambdaCall::commit(cape_call* call, std::uint64_t used) try {
   LambdaCall& me = self(call);
-  if (!me.reserving_ || used > me.reserved_.bytes()) return CAPE_BAD_INPUT;
+  if (!me.reserving_) return CAPE_BAD_INPUT;  // there is nothing that could be lost
+  if (used > me.reserved_.bytes()) return me.refuse(me.reserved_index_, CAPE_BAD_INPUT, used);
   me.reserving_ = false;
-  if (!me.reserved_.is_whole()) return CAPE_LIMIT;  // it wrote past its room
+  if (!me.reserved_.is_whole())  // it wrote past its room
+    return me.refuse(me.reserved_index_, CAPE_LIMIT, used);
   if (const cape_status refused = me.check_output(me.reserved_index_, used); refused != CAPE_OK)
     return refused;
   me.store(me.reserved_index_, me.reserved_.front(used));
   return CAPE_OK;
 } catch (const std::bad_alloc&) {
-  return CAPE_NO_MEMORY;
+  LambdaCall& me = self(call);
+  return me.refuse(me.reserved_index_, CAPE_NO_MEMORY, used);
 }
 
 void LambdaCall::set_error(cape_call* call, std::uint32_t index, std::int32_t app_code,

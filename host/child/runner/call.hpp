@@ -36,11 +36,17 @@ class LambdaCall {
     return std::string_view(arena_).substr(outputs_[index].offset, outputs_[index].bytes);
   }
   const Complaint* complaint(std::uint32_t index) const;  // null: none
+  // CAPE_OK: each output of the event was taken, or one that was refused was followed by one that was not.
+  cape_status refused(std::uint32_t index) const { return outputs_[index].refused; }
+  std::string refusal_text(std::uint32_t index) const;  // of one that is refused
 
  private:
   struct Output {
     bool emitted = false;
     std::uint64_t offset = 0, bytes = 0;
+    cape_status refused = CAPE_OK;  // why the first one that was refused was
+    std::uint64_t refused_bytes = 0;
+    bool misplaced = false;  // it was of no event of the call
   };
   static LambdaCall& self(const cape_call* call) { return *static_cast<LambdaCall*>(call->call_data); }
   static cape_status emit(cape_call* call, std::uint32_t index, cape_bytes output);
@@ -50,7 +56,8 @@ class LambdaCall {
   static void heartbeat(cape_call* call);
   static std::int32_t is_cancelled(const cape_call* call);
   static std::uint64_t deadline_ns(const cape_call* call);
-  cape_status check_output(std::uint32_t index, std::uint64_t bytes) const;
+  cape_status check_output(std::uint32_t index, std::uint64_t bytes);
+  cape_status refuse(std::uint32_t index, cape_status status, std::uint64_t bytes);
   void store(std::uint32_t index, std::string_view output);
 
   Channel& channel_;

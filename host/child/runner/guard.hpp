@@ -19,6 +19,7 @@ struct Verdict {
   cape_status status = CAPE_OK;  // as returned: any number
   std::string text;              // of the exception; empty otherwise
   bool threw = false;
+  bool lost_output = false;  // it returned OK, and an output of the event had been refused
 };
 
 template <class Call>

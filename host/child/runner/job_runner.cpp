@@ -17,6 +17,7 @@ bool is_status(cape_status status) {
 
 LambdaFault fault_of(const Verdict& verdict) {
   if (verdict.threw) return LambdaFault::exception;
+  if (verdict.lost_output) return LambdaFault::output_lost;
   if (verdict.status == unset_status) return LambdaFault::no_status;
   return is_status(verdict.status) ? LambdaFault::none : LambdaFault::unknown_status;
 }
@@ -165,6 +166,7 @@ void JobRunner::call(const JobView& job, std::uint64_t progress, std::uint32_t e
   cape_call* call = call_.begin(events, progress, job_start_ns_);
   if (events == 1) {
     verdicts_[0] = guard([&] { return lambda_.process(self_, call, pointers_[0]); });
+    hold_to_outputs(0);
     if (!has_flush() || !job.singly() || verdicts_[0].status != CAPE_OK) return;
     if (Verdict flushed = flush(); flushed.status != CAPE_OK) verdicts_[0] = std::move(flushed);
     channel_.set_phase(Phase::process);
@@ -173,9 +175,21 @@ void JobRunner::call(const JobView& job, std::uint64_t progress, std::uint32_t e
   std::fill_n(statuses_.begin(), events, unset_status);
   const Verdict whole =
       guard([&] { return lambda_.process_batch(self_, call, pointers_.data(), events, statuses_.data()); });
-  for (std::uint32_t i = 0; i < events; ++i)
-    verdicts_[i] =
-        whole.status == CAPE_OK ? Verdict{.status = statuses_[i], .text = {}, .threw = false} : whole;
+  for (std::uint32_t i = 0; i < events; ++i) {
+    verdicts_[i] = whole.status == CAPE_OK ? Verdict{.status = statuses_[i], .text = {}} : whole;
+    hold_to_outputs(i);
+  }
+}
+
+// OK is no word for an event whose output was refused: those that need it would get nothing in its place.
+void JobRunner::hold_to_outputs(std::uint32_t index) {
+  const cape_status refused = call_.refused(index);
+  Verdict& verdict = verdicts_[index];
+  if (refused == CAPE_OK || (verdict.status != CAPE_OK && verdict.status != refused)) return;
+  verdict.lost_output = verdict.status == CAPE_OK;
+  verdict.status = refused;
+  if (verdict.text.empty() && (verdict.lost_output || call_.complaint(index) == nullptr))
+    verdict.text = call_.refusal_text(index);
 }
 
 // Takes the verdicts in order up to the first failure; false: there is one. An output is published before its

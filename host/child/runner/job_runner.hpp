@@ -78,6 +78,7 @@ class JobRunner {
   void fill_inputs(const JobView& job, std::uint32_t at, std::uint32_t events);
   const char* full(const JobView& job) const;
   void call(const JobView& job, std::uint64_t progress, std::uint32_t events);
+  void hold_to_outputs(std::uint32_t index);
   bool settle(const JobView& job, std::uint32_t at, std::uint32_t events, JobResult& result);
   void note_done(OutcomeKind kind, JobResult& result);
   void note_failure(std::uint32_t index, OutcomeKind kind, JobResult& result);

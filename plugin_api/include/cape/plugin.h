@@ -219,7 +219,8 @@ typedef struct cape_call {
   uint32_t struct_size, reserved;
   void *call_data;
   /* [worker] Lambdas: the output of event `event_index` of this call (0 in process). Copies. A second one
-   * for the same event is BAD_INPUT; over the cap LIMIT. */
+   * for the same event is BAD_INPUT; over the cap LIMIT. Return it: the OK of an event whose output was
+   * refused counts as that status, unless a smaller output of it was taken afterwards. */
   cape_status (*emit)(struct cape_call *call, uint32_t event_index, cape_bytes output);
   /* [worker] Writes an output in place: *dst has room for n bytes until the next reserve, commit or
    * return; commit tells how many were used. */

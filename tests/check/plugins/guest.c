@@ -136,6 +136,14 @@ static cape_status one(struct cape_call* call, uint32_t index, const cape_event*
 #ifdef BREAK_C9
   if (on(event, "outputs")) return call->emit(call, index, output), CAPE_OK;
 #endif
+#ifdef BREAK_C9_LARGE
+  static const uint8_t large_output[2 << 20];
+  const cape_bytes too_much = {large_output, sizeof large_output};
+  if (on(event, "outputs")) return call->emit(call, index, too_much), CAPE_OK;
+#endif
+#ifdef BREAK_C9_TWICE
+  if (on(event, "outputs")) return call->emit(call, index, output), call->emit(call, index, output), CAPE_OK;
+#endif
 #ifdef BREAK_F1
   if (on(event, "random") && event->payload.len > 3000) *nowhere = 1;
 #endif

@@ -79,6 +79,21 @@ static cape_status one(struct cape_call *call, uint32_t index, const cape_event 
   if (is(e, "wait")) return CAPE_CANCELLED;
   if (is(e, "emit")) return call->emit(call, index, text(argument(e)));
   if (is(e, "emit_twice")) return call->emit(call, index, text("a")), call->emit(call, index, text("b"));
+  if (is(e, "careless")) { /* says OK whatever emit said of so many bytes */
+    const uint64_t n = (uint64_t)atoi(argument(e));
+    uint8_t *bytes = calloc(n, 1);
+    const cape_bytes output = {bytes, n};
+    call->emit(call, index, output);
+    free(bytes);
+    return CAPE_OK;
+  }
+  if (is(e, "careless_reserve")) return call->reserve(call, index, (uint64_t)atoi(argument(e)), &place), CAPE_OK;
+  if (is(e, "careless_twice")) return call->emit(call, index, text("a")), call->emit(call, index, text("b")), CAPE_OK;
+  if (is(e, "careless_index")) return call->emit(call, index + 1000, text("a")), CAPE_OK;
+  if (is(e, "less")) { /* what is too large once is made to fit */
+    if (call->reserve(call, index, (uint64_t)atoi(argument(e)), &place) == CAPE_OK) return CAPE_INTERNAL;
+    return call->emit(call, index, text("less"));
+  }
   if (is(e, "emit_large")) return call->reserve(call, index, (uint64_t)atoi(argument(e)), &place);
   if (is(e, "fill")) {
     uint64_t n = (uint64_t)atoi(argument(e));
