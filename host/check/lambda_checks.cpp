@@ -56,7 +56,7 @@ Finding check_batches(const Bench& bench) {
   const std::vector<wire::RunJob> jobs = {job_of(1, seeded_events(bench, "batches", 130))};
   LambdaTrial singly, together;
   if (Finding bad = run(bench, jobs, singly, {.singly = true}); bad.verdict != Verdict::pass) return bad;
-  if (!takes_together(singly)) return {Verdict::skipped, "it takes one event at a time"};
+  if (!has_other_ways(singly)) return {Verdict::skipped, "it has neither process_batch nor flush"};
   if (Finding bad = run(bench, jobs, together); bad.verdict != Verdict::pass) return bad;
   if (summary(singly) == summary(together)) return {};
   return {Verdict::fail,

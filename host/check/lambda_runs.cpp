@@ -68,9 +68,14 @@ Events seeded_events(const Bench& bench, const char* subject, std::size_t count)
   return events_of(subject, payloads);
 }
 
+bool has_other_ways(const LambdaTrial& trial) {
+  return trial.ready->manifest.has_batch || trial.ready->manifest.has_flush;
+}
+
 bool takes_together(const LambdaTrial& trial) {
   const child::ManifestReport& manifest = trial.ready->manifest;
-  return (manifest.lambda_flags & CAPE_LAMBDA_ORDERED_BATCH) != 0 || manifest.has_flush;
+  const bool batches = manifest.has_batch && (manifest.lambda_flags & CAPE_LAMBDA_ORDERED_BATCH) != 0;
+  return batches || manifest.has_flush;
 }
 
 }  // namespace cape::check

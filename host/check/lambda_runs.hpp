@@ -28,6 +28,8 @@ Finding run(TrialSpec spec, const std::vector<wire::RunJob>& jobs, LambdaTrial& 
 
 // What the events came to, for comparisons.
 std::string summary(const LambdaTrial& trial);
+// Is there more than process to run its events, so that it could give something else?
+bool has_other_ways(const LambdaTrial& trial);
 // Does it take several events in a call, or flush?
 bool takes_together(const LambdaTrial& trial);
 

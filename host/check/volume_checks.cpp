@@ -21,7 +21,10 @@ Finding check_sizes(const Bench& bench) {
     const std::vector<wire::RunJob> jobs = {job_of(1, seeded_events(bench, "sizes", size))};
     LambdaTrial singly, together;
     if (Finding bad = run(bench, jobs, singly, {.singly = true}); bad.verdict != Verdict::pass) return bad;
-    if (!takes_together(singly)) return {Verdict::skipped, "it takes one event at a time"};
+    if (!takes_together(singly))
+      return {Verdict::skipped,
+              "it gets one event at a time; C5 runs its process_batch so, if it has one (several a call: "
+              "CAPE_LAMBDA_ORDERED_BATCH)"};
     if (Finding bad = run(bench, jobs, together); bad.verdict != Verdict::pass) return bad;
     if (summary(singly) == summary(together)) continue;
     return {Verdict::fail, fmt::format("{} events together give something else than one by one (seed {}): "

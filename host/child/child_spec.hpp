@@ -68,7 +68,7 @@ struct ManifestReport {
   std::uint32_t kinds = 0, wants = 0;
   std::uint16_t abi_major = 0, abi_minor = 0, abi_min_minor = 0;
   std::uint32_t lambda_flags = 0;
-  bool has_flush = false;
+  bool has_flush = false, has_batch = false;
 };
 
 }  // namespace cape::child

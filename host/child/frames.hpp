@@ -62,7 +62,8 @@ struct ScanCallFrame {  // then the token
 // ---- responses
 struct ReadyFrame {  // then layers, missing, id, version
   std::uint32_t level, kinds, wants, lambda_flags;
-  std::uint16_t abi_major, abi_minor, abi_min_minor, has_flush;
+  std::uint16_t abi_major, abi_minor, abi_min_minor;
+  std::uint8_t has_flush, has_batch;
   std::uint32_t layers_bytes, missing_bytes, id_bytes, version_bytes;
 };
 struct OutputFrame {  // then the output; before the JobDoneFrame of its job

@@ -49,7 +49,8 @@ Result<ChildReady> read_ready(Bytes body) {
                     .abi_minor = f.abi_minor,
                     .abi_min_minor = f.abi_min_minor,
                     .lambda_flags = f.lambda_flags,
-                    .has_flush = f.has_flush != 0};
+                    .has_flush = f.has_flush != 0,
+                    .has_batch = f.has_batch != 0};
   return ready;
 }
 

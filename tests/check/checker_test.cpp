@@ -66,6 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Broken{"C12", "C12", Verdict::fail}, Broken{"C13", "C13", Verdict::fail},
                     Broken{"C14", "C14", Verdict::fail}, Broken{"C3", "C3", Verdict::crashed},
                     Broken{"C4", "C4", Verdict::fail}, Broken{"C5", "C5", Verdict::fail},
+                    Broken{"C5_ALONE", "C5", Verdict::fail},
                     Broken{"C6", "C6", Verdict::fail}, Broken{"C9", "C9", Verdict::fail},
                     Broken{"C9_LARGE", "C9", Verdict::fail}, Broken{"C9_TWICE", "C9", Verdict::fail},
                     Broken{"F1", "F1", Verdict::crashed}, Broken{"F2", "F2", Verdict::warning},

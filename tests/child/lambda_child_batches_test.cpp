@@ -79,6 +79,34 @@ TEST_F(LambdaChildTest, RefusedOutputEndsItsEventBeforeAFlush) {
   EXPECT_EQ(wait_done(1).at(0).status.end.kind, OutcomeKind::limit);
 }
 
+TEST_F(LambdaChildTest, BatchWithoutOrderGetsTheEventsOfAJobOneByOne) {
+  start("acts_batch_of_one");
+  give(job_of(1, "a", {"calls", "calls", "careless:1048577"}));
+
+  const auto done = wait_done(1);
+
+  EXPECT_THAT(done.at(0).outputs, ElementsAre("1", "1"));
+  EXPECT_EQ(done.at(0).status.end.kind, OutcomeKind::limit);
+}
+
+TEST_F(LambdaChildTest, CrashInABatchOfOneNamesItsEvent) {
+  start("acts_batch_of_one");
+  give(job_of(1, "a", {"ok", "abort", "ok"}));
+
+  const ChildEnded ended = wait_end();
+
+  EXPECT_EQ(ended.left.at(0).done_to, 1);
+  EXPECT_TRUE(ended.left.at(0).started);
+  EXPECT_EQ(ended.rerun_singly, 0u);
+}
+
+TEST_F(LambdaChildTest, SinglyRunEventsOfABatchGoToProcess) {
+  start("acts_batch_of_one");
+  give(job_of(1, "a", {"calls", "emit:by process"}), true);
+
+  EXPECT_THAT(wait_done(1).at(0).outputs, ElementsAre("", "by process"));
+}
+
 TEST_F(LambdaChildTest, CrashInACallOfManyCountsNoAttemptAndSingleRunsFindTheEvent) {
   start("acts_batch");
   const wire::RunJob job = job_of(1, "a", {"ok", "ok", "abort", "ok"});

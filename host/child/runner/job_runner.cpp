@@ -105,7 +105,7 @@ const char* JobRunner::full(const JobView& job) const {
 }
 
 std::uint32_t JobRunner::call_size(const JobView& job, std::uint32_t at) const {
-  const bool together = lambda_.process_batch != nullptr && (lambda_.flags & CAPE_LAMBDA_ORDERED_BATCH) != 0;
+  const bool together = lambda_.process_batch != nullptr && is_ordered();
   return together && !job.singly() ? std::min(job.frame.count - at, call_events_max) : 1;
 }
 
@@ -161,15 +161,27 @@ void JobRunner::fill_inputs(const JobView& job, std::uint32_t at, std::uint32_t 
   }
 }
 
+// Is it process that runs them? Without the flag process_batch runs each event, in a call of its own: a job is
+// of one subject. What runs singly must not depend on it, for it may have died in it.
+bool JobRunner::takes_one(const JobView& job, std::uint32_t events) const {
+  if (lambda_.process_batch == nullptr || job.singly()) return true;
+  return events == 1 && is_ordered();
+}
+
+Verdict JobRunner::call_process(const JobView& job, cape_call* call) {
+  Verdict verdict = guard([&] { return lambda_.process(self_, call, pointers_[0]); });
+  hold_to_outputs(0, verdict);
+  if (!has_flush() || !job.singly() || verdict.status != CAPE_OK) return verdict;
+  Verdict flushed = flush();
+  channel_.set_phase(Phase::process);
+  return flushed.status == CAPE_OK ? verdict : flushed;
+}
+
 // Leaves one verdict an event.
 void JobRunner::call(const JobView& job, std::uint64_t progress, std::uint32_t events) {
   cape_call* call = call_.begin(events, progress, job_start_ns_);
-  if (events == 1) {
-    verdicts_[0] = guard([&] { return lambda_.process(self_, call, pointers_[0]); });
-    hold_to_outputs(0);
-    if (!has_flush() || !job.singly() || verdicts_[0].status != CAPE_OK) return;
-    if (Verdict flushed = flush(); flushed.status != CAPE_OK) verdicts_[0] = std::move(flushed);
-    channel_.set_phase(Phase::process);
+  if (takes_one(job, events)) {
+    verdicts_[0] = call_process(job, call);
     return;
   }
   std::fill_n(statuses_.begin(), events, unset_status);
@@ -177,14 +189,13 @@ void JobRunner::call(const JobView& job, std::uint64_t progress, std::uint32_t e
       guard([&] { return lambda_.process_batch(self_, call, pointers_.data(), events, statuses_.data()); });
   for (std::uint32_t i = 0; i < events; ++i) {
     verdicts_[i] = whole.status == CAPE_OK ? Verdict{.status = statuses_[i], .text = {}} : whole;
-    hold_to_outputs(i);
+    hold_to_outputs(i, verdicts_[i]);
   }
 }
 
 // OK is no word for an event whose output was refused: those that need it would get nothing in its place.
-void JobRunner::hold_to_outputs(std::uint32_t index) {
+void JobRunner::hold_to_outputs(std::uint32_t index, Verdict& verdict) const {
   const cape_status refused = call_.refused(index);
-  Verdict& verdict = verdicts_[index];
   if (refused == CAPE_OK || (verdict.status != CAPE_OK && verdict.status != refused)) return;
   verdict.lost_output = verdict.status == CAPE_OK;
   verdict.status = refused;

@@ -72,13 +72,16 @@ class JobRunner {
   void forget_outputs() { output_bytes_ = 0; }
 
  private:
+  bool is_ordered() const { return (lambda_.flags & CAPE_LAMBDA_ORDERED_BATCH) != 0; }
   std::uint32_t call_size(const JobView& job, std::uint32_t at) const;
+  bool takes_one(const JobView& job, std::uint32_t events) const;
+  Verdict call_process(const JobView& job, cape_call* call);
   std::uint32_t start(std::uint64_t number, std::uint32_t events);
   void fill_events(const JobView& job, std::uint32_t at, std::uint32_t events);
   void fill_inputs(const JobView& job, std::uint32_t at, std::uint32_t events);
   const char* full(const JobView& job) const;
   void call(const JobView& job, std::uint64_t progress, std::uint32_t events);
-  void hold_to_outputs(std::uint32_t index);
+  void hold_to_outputs(std::uint32_t index, Verdict& verdict) const;
   bool settle(const JobView& job, std::uint32_t at, std::uint32_t events, JobResult& result);
   void note_done(OutcomeKind kind, JobResult& result);
   void note_failure(std::uint32_t index, OutcomeKind kind, JobResult& result);

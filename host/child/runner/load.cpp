@@ -135,6 +135,7 @@ std::expected<LoadedPlugin, LoadFault> load_plugin(const RunnerContext& context)
     plugin.lambda = *lambda;
     plugin.manifest.lambda_flags = plugin.lambda->flags;
     plugin.manifest.has_flush = plugin.lambda->flush != nullptr;
+    plugin.manifest.has_batch = plugin.lambda->process_batch != nullptr;
   }
   if ((plugin.manifest.kinds & CAPE_KIND_SOURCE) != 0) {
     const Loaded<const cape_source*> source = find_source(**entry);

@@ -12,7 +12,7 @@ namespace cape::child {
 
 // Error::invalid: not a shared library of this machine, or its manifest is missing, doubled or malformed.
 // Error::conflict: it needs an ABI that this build does not offer.
-// lambda_flags and has_flush are not part of a manifest and stay empty.
+// lambda_flags, has_flush and has_batch are not part of a manifest and stay empty.
 Result<ManifestReport> parse_manifest(std::span<const std::uint8_t> file);
 
 }  // namespace cape::child

@@ -10,8 +10,9 @@
 //
 // What the class may have; the rest is found at compile time:
 //   constructor            (const cape::Config&, const cape::Host&), (const cape::Config&) or ()
-//   Outcome operator()(const cape::Event&, cape::Call&)   or without the Call; void instead of Outcome is
-//   ok() void batch(cape::Batch&)                              many events in one call; may stand alone
+//   Outcome operator()(const cape::Event&, cape::Call&)   or without the Call; void instead of Outcome is ok()
+//   void batch(cape::Batch&)                              up to 64 events of a subject in one call with
+//                                                         CAPE_LAMBDA_ORDERED_BATCH, else one; may stand alone
 //   Outcome flush(cape::Call&)                            after the last event of a batch, before any of its
 //                                                         outcomes is published; void is ok()
 //   static constexpr std::uint32_t lambda_flags           CAPE_LAMBDA_* of cape/plugin.h

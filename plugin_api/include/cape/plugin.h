@@ -128,12 +128,14 @@ typedef struct cape_lambda {
   /* [control] `config` is the operator's TOML table as UTF-8 JSON. BAD_CONFIG (say why with host->log)
    * disables the plugin. On OK *self is the instance; on anything else it is ignored. */
   cape_status (*create)(const struct cape_host *host, cape_bytes config, void **self);
-  /* [worker] Runs one event. Must be idempotent: an event can run again. */
+  /* [worker] Runs one event. Must be idempotent: an event can run again. Needed beside process_batch, too: after
+   * a crash in a call of several each event runs alone, and so does what is left over. */
   cape_status (*process)(void *self, struct cape_call *call, const cape_event *event);
   /* [worker] Optional. Runs n events and fills out[0..n-1]. Events of one subject are adjacent and rising;
    * after the first that is not OK or SKIPPED the later events of its subject must not be touched and get
-   * CANCELLED. Without CAPE_LAMBDA_ORDERED_BATCH never two events of one subject in a call. A return
-   * other than OK counts for every event of the call. */
+   * CANCELLED. Without CAPE_LAMBDA_ORDERED_BATCH never two events of one subject in a call. Hosts give it the
+   * events of one subject: up to 64 with that flag, one without; others may mix subjects. A return other
+   * than OK counts for every event of the call. */
   cape_status (*process_batch)(void *self, struct cape_call *call, const cape_event *const *events,
                                uint32_t n, cape_status *out);
   /* [worker] Optional. Runs after the last event of a batch, before any of its outcomes is published. If

@@ -179,7 +179,7 @@ static cape_status process_batch(void* self, struct cape_call* call, const cape_
     }
 #endif
 #ifdef BREAK_C5
-    if (i == 5 && on(events[i], "batches")) {
+    if (events[i]->sequence == 6 && on(events[i], "batches")) {
       out[i] = CAPE_SKIPPED;
       continue;
     }
@@ -216,8 +216,13 @@ static const void* get_extension(void* self, const char* id) {
 #define get_extension NULL
 #endif
 
+#ifdef UNORDERED
+#define FLAGS 0
+#else
+#define FLAGS CAPE_LAMBDA_ORDERED_BATCH
+#endif
 static const cape_lambda table = {
-    sizeof(cape_lambda), CAPE_LAMBDA_ORDERED_BATCH, create, process, process_batch, NULL, destroy,
+    sizeof(cape_lambda), FLAGS, create, process, process_batch, NULL, destroy,
     get_extension};
 #define FACTORY CAPE_FACTORY_LAMBDA
 #else

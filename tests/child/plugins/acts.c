@@ -199,7 +199,7 @@ static void destroy(void *self) {
 
 static const cape_lambda lambda = {
     sizeof(cape_lambda),
-#ifdef ACTS_BATCH
+#if defined(ACTS_BATCH) && !defined(ACTS_UNORDERED)
     CAPE_LAMBDA_ORDERED_BATCH,
 #else
     0,
