@@ -62,6 +62,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Broken{"L3", "L3", Verdict::warning}, Broken{"L4", "L4", Verdict::fail},
                     Broken{"L5", "L5", Verdict::fail}, Broken{"L6", "L6", Verdict::crashed},
                     Broken{"C1", "C1", Verdict::crashed}, Broken{"C2", "C2", Verdict::fail},
+                    Broken{"C2_FDS", "C2", Verdict::fail},
                     Broken{"C8", "C8", Verdict::crashed}, Broken{"C11", "C11", Verdict::fail},
                     Broken{"C12", "C12", Verdict::fail}, Broken{"C13", "C13", Verdict::fail},
                     Broken{"C14", "C14", Verdict::fail}, Broken{"C3", "C3", Verdict::crashed},
@@ -83,6 +84,14 @@ TEST(Checker, RightOnesPassEverything) {
     for (const Checked& one : check(guest(name)).checks)
       EXPECT_THAT(one.finding.verdict, testing::AnyOf(Verdict::pass, Verdict::skipped))
           << name << " " << one.id << ": " << one.finding.text;
+}
+
+TEST(Checker, TellsOfDescriptorsAlsoWhereNoneIsFreeAnyMore) {
+  const CheckReport report = check(guest("C2_FDS"), {.only = {"C2"}});
+
+  ASSERT_EQ(report.checks.size(), 1u);
+  EXPECT_THAT(report.checks[0].finding.text,
+              testing::ContainsRegex(" [1-9][0-9]* descriptors more are open"));
 }
 
 // With the settings they need and something to read, so that no promise of theirs is skipped.

@@ -94,6 +94,9 @@ static cape_status create(const struct cape_host* host, cape_bytes config, void*
 #ifdef BREAK_C2
   if (malloc(100) == NULL) return CAPE_NO_MEMORY;
 #endif
+#ifdef BREAK_C2_FDS
+  if (dup(2) < 0) return CAPE_OK;
+#endif
 #ifdef BREAK_C1
   if (config.len > 100000) *nowhere = 1;
 #endif
