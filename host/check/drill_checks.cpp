@@ -71,7 +71,7 @@ Finding check_older_host(const Bench& bench) {
 }
 
 constexpr Check of_drills[] = {
-    {"C2", "create and destroy leave no memory and no descriptor behind", check_leaks},
+    {"C2", "create and destroy leave no memory, no descriptor and no thread behind", check_leaks},
     {"C8", "it reads payloads to their end and writes nothing there", check_fences},
     {"C11", "heartbeats come from the thread of the call", check_beats},
     {"C12", "further instances change nothing", check_instances},

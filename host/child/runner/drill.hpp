@@ -5,7 +5,7 @@
 //   C2   creates and destroys it over and over        C8   payloads end at a page that cannot be read
 //   C11  a heartbeat from another thread ends it      C12  two more instances live and die beside it
 //   C13  asks for extensions that there are not       C14  destroys it, listens, creates it again
-//   F3   tables of the oldest host (older_tables.hpp)
+//   F3   tables of the oldest host (older_tables.hpp) L6   of any plugin: threads after deinit (serve.cpp)
 #pragma once
 
 #include <cape/plugin.h>
@@ -51,6 +51,8 @@ class Drill {
  private:
   std::string create(void*& self) const;
   std::string repeat() const;
+  std::string round() const;
+  std::string warm_up(std::int64_t until_ns) const;
   std::string crowd();
   std::string ask_for_extensions(void* self) const;
   std::string listen(void*& self) const;

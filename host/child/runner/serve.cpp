@@ -12,6 +12,7 @@
 #include "host/child/runner/older_tables.hpp"
 #include "host/child/runner/runner.hpp"
 #include "host/child/runner/source_service.hpp"
+#include "host/child/runner/threads.hpp"
 
 namespace cape::child {
 namespace {
@@ -62,6 +63,7 @@ class Serving {
   void init(const HostServices& host) {
     channel_.set_phase(Phase::init);
     if (plugin_.entry->init == nullptr) return;
+    if (context_.setup.drill == "L6") threads_ = count_threads();
     check(Phase::init, "init", guard([&] { return plugin_.entry->init(host_table_); }), host);
   }
 
@@ -136,7 +138,17 @@ class Serving {
     channel_.set_phase(Phase::deinit);
     if (plugin_.entry->deinit != nullptr)
       leave("deinit", guard([&] { return plugin_.entry->deinit(), CAPE_OK; }));
+    if (threads_ >= 0) look_for_threads();
     channel_.set_phase(Phase::done);
+  }
+
+  // Those that the library brought along, as runtimes of other languages do, may stay: nobody unloads it. Such
+  // a runtime begins them when it likes, so nothing is said of a plugin that has no init.
+  void look_for_threads() {
+    constexpr std::int64_t wait_ns = 200 * ns_per_ms;
+    const int left = count_threads(threads_, wait_ns) - threads_;
+    if (left > 0)
+      fail(Phase::deinit, "threads of init still run (" + std::to_string(left) + "); join them in deinit", "L6");
   }
 
   // Its work is done: an exception on the way out is told and changes nothing.
@@ -159,6 +171,7 @@ class Serving {
   const cape_host* host_table_ = nullptr;
   void* self_ = nullptr;
   std::optional<Drill> drill_;
+  int threads_ = -1;  // before init, in a drill alone
 };
 
 }  // namespace

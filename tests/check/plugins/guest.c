@@ -53,8 +53,22 @@ static void sleep_ms(long ms) {
   }
 }
 
+#if defined(BREAK_C2_THREADS) || defined(BREAK_L6_THREAD)
+static void* stay(void* nobody) {
+  for (;;) sleep_ms(1000);
+  return nobody;
+}
+static void begin_thread(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, stay, NULL);
+}
+#endif
+
 static cape_status init(const struct cape_host* host) {
   (void)host, (void)sleep_ms, (void)on;
+#ifdef BREAK_L6_THREAD
+  begin_thread();
+#endif
 #ifdef BREAK_L1
   return CAPE_INTERNAL;
 #endif
@@ -93,6 +107,9 @@ static cape_status create(const struct cape_host* host, cape_bytes config, void*
   ++instances;
 #ifdef BREAK_C2
   if (malloc(100) == NULL) return CAPE_NO_MEMORY;
+#endif
+#ifdef BREAK_C2_THREADS
+  begin_thread();
 #endif
 #ifdef BREAK_C2_FDS
   if (dup(2) < 0) return CAPE_OK;
