@@ -8,16 +8,6 @@
 namespace cape::check {
 namespace {
 
-Finding drilled(const Bench& bench, const char* id, const std::vector<wire::RunJob>& jobs,
-                LambdaTrial& trial) {
-  const StateDir state;
-  TrialSpec spec = lambda_of(bench, state.path());
-  spec.drill = id;
-  Finding found = run(std::move(spec), jobs, trial);
-  if (is_bad(found.verdict) && trial.ended.check == id) found.verdict = Verdict::fail;
-  return found;
-}
-
 Finding check_leaks(const Bench& bench) {
   LambdaTrial trial;
   return drilled(bench, "C2", {}, trial);

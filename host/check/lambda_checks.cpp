@@ -53,17 +53,10 @@ Finding check_statuses(const Bench& bench) {
 }
 
 Finding check_batches(const Bench& bench) {
-  const std::vector<wire::RunJob> jobs = {job_of(1, seeded_events(bench, "batches", 130))};
-  LambdaTrial singly, together;
-  if (Finding bad = run(bench, jobs, singly, {.singly = true}); bad.verdict != Verdict::pass) return bad;
-  if (!has_other_ways(singly)) return {Verdict::skipped, "it has neither process_batch nor flush"};
-  if (Finding bad = run(bench, jobs, together); bad.verdict != Verdict::pass) return bad;
-  if (summary(singly) == summary(together)) return {};
-  return {Verdict::fail,
-          fmt::format(
-              "process and process_batch differ (seed {}): after {} of 130 events {}, together after {} {}",
-              bench.seed, singly.done[0].status.events_done, name_of(singly.done[0].status.end.kind),
-              together.done[0].status.events_done, name_of(together.done[0].status.end.kind))};
+  return compare_batches(
+      bench,
+      {.drill = "C5", .applies = has_other_ways, .otherwise = "it has neither process_batch nor flush"},
+      {job_of(1, seeded_events(bench, "batches", 130))});
 }
 
 Finding check_sameness(const Bench& bench) {

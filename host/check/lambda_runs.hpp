@@ -26,11 +26,26 @@ Finding run(const Bench& bench, const std::vector<wire::RunJob>& jobs, LambdaTri
 Finding run(TrialSpec spec, const std::vector<wire::RunJob>& jobs, LambdaTrial& trial,
             LambdaTrialOptions options = {});
 
+// The same in a drill of the child (host/child/runner/drill.hpp).
+Finding drilled(const Bench& bench, const char* drill, const std::vector<wire::RunJob>& jobs,
+                LambdaTrial& trial, LambdaTrialOptions options = {});
+
 // What the events came to, for comparisons.
 std::string summary(const LambdaTrial& trial);
+// Where two runs of one job part, for a person.
+std::string difference(const LambdaTrial& singly, const LambdaTrial& together);
 // Is there more than process to run its events, so that it could give something else?
 bool has_other_ways(const LambdaTrial& trial);
 // Does it take several events in a call, or flush?
 bool takes_together(const LambdaTrial& trial);
+
+struct BatchComparison {
+  const char* drill;  // that tells SKIPPED from OK
+  bool (*applies)(const LambdaTrial& trial);
+  const char* otherwise;  // why it is skipped where that does not hold
+};
+// The jobs' events one by one, and as production runs them.
+Finding compare_batches(const Bench& bench, const BatchComparison& comparison,
+                        const std::vector<wire::RunJob>& jobs);
 
 }  // namespace cape::check

@@ -17,20 +17,14 @@ constexpr std::int64_t slow_us = 10'000;  // of an event, on the median
 constexpr std::uint32_t small_output_bytes = 8;
 
 Finding check_sizes(const Bench& bench) {
+  const BatchComparison comparison{
+      .drill = "C6",
+      .applies = takes_together,
+      .otherwise = "it gets one event at a time; C5 runs its process_batch so, if it has one (several a call: "
+                   "CAPE_LAMBDA_ORDERED_BATCH)"};
   for (const std::size_t size : {1u, 2u, 63u, 64u, 1000u}) {
     const std::vector<wire::RunJob> jobs = {job_of(1, seeded_events(bench, "sizes", size))};
-    LambdaTrial singly, together;
-    if (Finding bad = run(bench, jobs, singly, {.singly = true}); bad.verdict != Verdict::pass) return bad;
-    if (!takes_together(singly))
-      return {Verdict::skipped,
-              "it gets one event at a time; C5 runs its process_batch so, if it has one (several a call: "
-              "CAPE_LAMBDA_ORDERED_BATCH)"};
-    if (Finding bad = run(bench, jobs, together); bad.verdict != Verdict::pass) return bad;
-    if (summary(singly) == summary(together)) continue;
-    return {Verdict::fail, fmt::format("{} events together give something else than one by one (seed {}): "
-                                       "{} are done, {} one by one",
-                                       size, bench.seed, together.done[0].status.events_done,
-                                       singly.done[0].status.events_done)};
+    if (Finding found = compare_batches(bench, comparison, jobs); found.verdict != Verdict::pass) return found;
   }
   return {};
 }

@@ -6,6 +6,7 @@
 //   C11  a heartbeat from another thread ends it      C12  two more instances live and die beside it
 //   C13  asks for extensions that there are not       C14  destroys it, listens, creates it again
 //   F3   tables of the oldest host (older_tables.hpp) L6   of any plugin: threads after deinit (serve.cpp)
+//   C5, C6  what is SKIPPED is marked in its output (job_runner.cpp)
 #pragma once
 
 #include <cape/plugin.h>

@@ -33,6 +33,11 @@ std::string describe(const Verdict& verdict, const LambdaCall::Complaint* compla
   return text.substr(0, reason_bytes_max);
 }
 
+// A job's result does not tell which of its events were SKIPPED; where that is compared, their outputs do.
+std::string marked_skipped(std::string_view output) {
+  return "SKIPPED" + (output.empty() ? "" : " " + std::string(output));
+}
+
 }  // namespace
 
 std::optional<JobView> JobView::read(std::span<const std::uint8_t> body) {
@@ -66,7 +71,8 @@ JobRunner::JobRunner(const Setup& setup, Channel& channel, const cape_lambda& la
       lambda_(lambda),
       self_(self),
       call_(channel, setup, setup.output_bytes),
-      flush_call_(channel, setup, 0) {
+      flush_call_(channel, setup, 0),
+      marks_skipped_(setup.drill == "C5" || setup.drill == "C6") {
   if (setup.drill == "C8") fences_ = std::make_unique<FencedBytes>();
   if (setup.drill == "F3") older_events_ = std::make_unique<FencedBytes>();
   for (std::size_t i = 0; i < events_.size(); ++i) pointers_[i] = &events_[i];
@@ -211,7 +217,10 @@ bool JobRunner::settle(const JobView& job, std::uint32_t at, std::uint32_t event
   for (; done < events; ++done) {
     kind = outcome_of_plugin_status(verdicts_[done].status);
     if (!is_done(kind)) break;
-    if (call_.has_output(done)) send_output(job.frame.job, at + done, done);
+    if (marks_skipped_ && kind == OutcomeKind::skipped)
+      send_output(job.frame.job, at + done, marked_skipped(call_.output(done)).substr(0, setup_.output_bytes));
+    else if (call_.has_output(done))
+      send_output(job.frame.job, at + done, call_.output(done));
     note_done(kind, result);
   }
   channel_.response().finished.value.store(job.frame.first_number + at + done);
@@ -235,8 +244,7 @@ void JobRunner::note_failure(std::uint32_t index, OutcomeKind kind, JobResult& r
   result.text = describe(verdicts_[index], complaint);
 }
 
-void JobRunner::send_output(std::uint64_t job, std::uint32_t event, std::uint32_t index) {
-  const std::string_view output = call_.output(index);
+void JobRunner::send_output(std::uint64_t job, std::uint32_t event, std::string_view output) {
   output_bytes_ += output.size();
   job_output_bytes_ += output.size();
   const OutputFrame frame{

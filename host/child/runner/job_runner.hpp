@@ -85,7 +85,7 @@ class JobRunner {
   bool settle(const JobView& job, std::uint32_t at, std::uint32_t events, JobResult& result);
   void note_done(OutcomeKind kind, JobResult& result);
   void note_failure(std::uint32_t index, OutcomeKind kind, JobResult& result);
-  void send_output(std::uint64_t job, std::uint32_t event, std::uint32_t index);
+  void send_output(std::uint64_t job, std::uint32_t event, std::string_view output);
 
   const Setup& setup_;
   Channel& channel_;
@@ -100,6 +100,7 @@ class JobRunner {
   std::array<Verdict, call_events_max> verdicts_;
   std::unique_ptr<FencedBytes> fences_;        // of payloads; null but in a drill
   std::unique_ptr<FencedBytes> older_events_;  // the same
+  bool marks_skipped_;                          // the same
   std::array<cape_status, call_events_max> statuses_{};
   std::vector<cape_input> inputs_;  // of the events of one call, event by event
   std::vector<const cape_input*> input_pointers_;
