@@ -32,6 +32,7 @@ Finding check_instances(const Bench& bench) {
     return {Verdict::skipped, "not checked: its instances do not share a state directory, so it has one"};
   if (Finding bad = drilled(bench, "C12", jobs, crowded); bad.verdict != Verdict::pass) return bad;
   if (summary(alone) == summary(crowded)) return {};
+  if (varies(alone, [&](LambdaTrial& trial) { return run(bench, jobs, trial); })) return skipped_as_it_varies();
   return {Verdict::fail,
           "with other instances in its process it gives something else; keep what it knows in "
           "the instance, not in globals"};

@@ -34,6 +34,16 @@ Finding drilled(const Bench& bench, const char* drill, const std::vector<wire::R
 std::string summary(const LambdaTrial& trial);
 // Where two runs of one job part, for a person.
 std::string difference(const LambdaTrial& singly, const LambdaTrial& together);
+// Does the run that `first` came of give something else each time? Then to compare with it says nothing; that is
+// for C7 to warn of.
+template <class Again>
+bool varies(const LambdaTrial& first, Again run_again) {
+  LambdaTrial second;
+  const Finding found = run_again(second);
+  return found.verdict == Verdict::pass && summary(first) != summary(second);
+}
+Finding skipped_as_it_varies();
+
 // Is there more than process to run its events, so that it could give something else?
 bool has_other_ways(const LambdaTrial& trial);
 // Does it take several events in a call, or flush?

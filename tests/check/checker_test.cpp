@@ -74,6 +74,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Broken{"C9_LARGE", "C9", Verdict::fail}, Broken{"C9_TWICE", "C9", Verdict::fail},
                     Broken{"F1", "F1", Verdict::crashed}, Broken{"F2", "F2", Verdict::warning},
                     Broken{"F3", "F3", Verdict::crashed}, Broken{"C7", "C7", Verdict::warning},
+                    Broken{"C7_EVERYWHERE", "C7", Verdict::warning},
                     Broken{"C10", "C10", Verdict::warning}, Broken{"C15", "C15", Verdict::fail},
                     Broken{"C16", "C16", Verdict::warning}, Broken{"E1", "E1", Verdict::fail},
                     Broken{"E2", "E2", Verdict::fail}, Broken{"E3", "E3", Verdict::fail},
