@@ -11,7 +11,10 @@
 namespace cape::check {
 namespace {
 
+using testing::AllOf;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string guest(const std::string& name) {
   return std::string(CAPE_CHECK_PLUGINS) + "/" + name + ".so";
@@ -58,7 +61,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Broken{"S6_stack", "S6", Verdict::fail}, Broken{"S6_relro", "S6", Verdict::warning},
                     Broken{"S7", "S7", Verdict::fail}, Broken{"S8", "S8", Verdict::fail},
                     Broken{"S9", "S9", Verdict::fail}, Broken{"S1", "S1", Verdict::fail},
-                    Broken{"L1", "L1", Verdict::fail}, Broken{"L2", "L2", Verdict::fail},
+                    Broken{"L1", "L1", Verdict::fail}, Broken{"L1_SYMBOLS", "L1", Verdict::fail},
+                    Broken{"L1_ENTRY", "L1", Verdict::fail}, Broken{"L2", "L2", Verdict::fail},
                     Broken{"L3", "L3", Verdict::warning}, Broken{"L4", "L4", Verdict::fail},
                     Broken{"L5", "L5", Verdict::fail}, Broken{"L6", "L6", Verdict::crashed},
                     Broken{"C1", "C1", Verdict::crashed}, Broken{"C2", "C2", Verdict::fail},
@@ -87,6 +91,23 @@ TEST(Checker, RightOnesPassEverything) {
     for (const Checked& one : check(guest(name)).checks)
       EXPECT_THAT(one.finding.verdict, testing::AnyOf(Verdict::pass, Verdict::skipped))
           << name << " " << one.id << ": " << one.finding.text;
+}
+
+TEST(Checker, NamesEachSymbolThatIsNowhereAndWhatToDo) {
+  const CheckReport report = check(guest("L1_SYMBOLS"), {.only = {"L1"}});
+
+  ASSERT_EQ(report.checks.size(), 1u);
+  EXPECT_THAT(report.checks[0].finding.text,
+              AllOf(HasSubstr("nobody_has_this"), HasSubstr("nobody_has_that"), EndsWith("link what does into it"),
+                    Not(HasSubstr("descriptor"))));
+}
+
+TEST(Checker, SaysHowAFileGetsTheEntryThatItLacks) {
+  const CheckReport report = check(guest("L1_ENTRY"), {.only = {"L1"}});
+
+  ASSERT_EQ(report.checks.size(), 1u);
+  EXPECT_THAT(report.checks[0].finding.text,
+              AllOf(HasSubstr("no cape_entry_v1"), HasSubstr("plugin.map"), Not(HasSubstr("seek"))));
 }
 
 TEST(Checker, TellsOfDescriptorsAlsoWhereNoneIsFreeAnyMore) {

@@ -71,7 +71,7 @@ TEST_P(EachOfTheQuickSet, IsNamedAndReplacesNothing) {
 }
 INSTANTIATE_TEST_SUITE_P(All, EachOfTheQuickSet,
                          testing::Values("S1", "S2", "S3", "S4_LIBC", "S5", "S6_path", "S6_stack", "S7", "S8",
-                                         "S9", "L1", "L2", "L4", "L5", "L6"),
+                                         "S9", "L1", "L1_SYMBOLS", "L1_ENTRY", "L2", "L4", "L5", "L6"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 TEST_F(QuickSet, WarningsDoNotKeepAFileOut) {

@@ -157,8 +157,12 @@ class Reader {
     for (std::uint64_t i = 1; i < count; ++i) {
       const auto symbol = read_at<Elf64_Sym>(file_, *symbols_ + i * sizeof(Elf64_Sym));
       if (!symbol) return;
-      if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol->st_info) == STB_LOCAL) continue;
+      if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL) continue;
       const std::string name = text_at(symbol->st_name);
+      if (symbol->st_shndx == SHN_UNDEF) {
+        if (ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL) out_.undefined.push_back(name);
+        continue;
+      }
       if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC) out_.resolvers.push_back(name);
       out_.exported.push_back(name);
     }

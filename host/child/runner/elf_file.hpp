@@ -16,6 +16,7 @@ struct ElfFile {
   std::string run_path;                // RPATH and RUNPATH
   std::vector<std::string> exported;   // defined dynamic symbols that are global or weak
   std::vector<std::string> resolvers;  // those of them that are IFUNCs
+  std::vector<std::string> undefined;  // global dynamic symbols that others have to define
   std::vector<std::string> versions;   // wanted of other libraries: "GLIBC_2.34", "GLIBCXX_3.4.30"
   bool text_relocations = false, static_tls = false;
   bool has_stack_note = false, executable_stack = false;

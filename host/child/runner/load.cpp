@@ -1,5 +1,6 @@
 #include "host/child/runner/load.hpp"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #define BOOST_DLL_USE_STD_FS
 #include <boost/dll/shared_library.hpp>
 
+#include "core/types.hpp"
 #include "core/unique_fd.hpp"
 #include "host/child/runner/file_checks.hpp"
 #include "host/child/runner/manifest.hpp"
@@ -66,16 +68,62 @@ Loaded<ManifestReport> look_at_file(const RunnerContext& context) {
   return std::move(*manifest);
 }
 
+// The loader names the first alone. What a library of a `code` grant defines is missing here, too, for it went
+// again with the plugin.
+std::vector<std::string> missing_symbols(const std::string& path) {
+  const MappedFile file(path);
+  const Result<ElfFile> elf = read_elf(file.bytes());
+  std::vector<std::string> missing;
+  if (!elf) return missing;
+  for (const std::string& name : elf->undefined) {
+    ::dlerror();
+    if (::dlsym(RTLD_DEFAULT, name.c_str()) == nullptr && ::dlerror() != nullptr) missing.push_back(name);
+  }
+  return missing;
+}
+
+std::string as_many_as_fit(const std::vector<std::string>& names) {
+  constexpr std::size_t text_bytes_max = 600;  // what to do must fit behind it
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (text.size() > text_bytes_max) return text + " and " + std::to_string(names.size() - i) + " more";
+    text += (i == 0 ? "" : ", ") + printable(names[i], 200);
+  }
+  return text;
+}
+
+// The loader's own, out of "...failed (dlerror system message: FILE: WORDS): some errno", which is not its.
+std::string loader_words(std::string_view what, const std::string& path) {
+  constexpr std::string_view before = "system message: ";
+  if (const auto at = what.find(before); at != what.npos) {
+    what.remove_prefix(at + before.size());
+    what = what.substr(0, what.rfind("): "));
+  }
+  if (what.starts_with(path + ": ")) what.remove_prefix(path.size() + 2);
+  return std::string(what);
+}
+
+std::string load_trouble(const std::string& path, std::string_view what) {
+  const std::string words = loader_words(what, path);
+  if (words.find("undefined symbol") != words.npos)
+    if (const std::vector<std::string> missing = missing_symbols(path); !missing.empty())
+      return "nothing defines " + as_many_as_fit(missing) + " where plugins run; link what does into it";
+  return "it does not load: " + words + "; `ldd -r` of the file tells what it lacks";
+}
+
 Loaded<const cape_entry*> load_entry(const std::string& path) {
   try {
     // The throwing overload: the other one loses the loader's message.
-    auto library = std::make_unique<boost::dll::shared_library>(
+    auto made = std::make_unique<boost::dll::shared_library>(
         path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
-    const cape_entry* entry = &library->get<const cape_entry>("cape_entry_v1");
-    library.release();  // on purpose: see the header
-    return entry;
+    const boost::dll::shared_library& library = *made.release();  // on purpose: see the header
+    if (!library.has("cape_entry_v1"))
+      return fault("L1",
+                   "it exports no cape_entry_v1; define it as CAPE_LAMBDA and CAPE_SOURCE do, and link with "
+                   "plugin.map of the Cape package");
+    return &library.get<const cape_entry>("cape_entry_v1");
   } catch (const std::exception& e) {
-    return fault("L1", e.what());
+    return fault("L1", load_trouble(path, e.what()));
   }
 }
 

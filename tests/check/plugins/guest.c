@@ -64,10 +64,18 @@ static void begin_thread(void) {
 }
 #endif
 
+#ifdef BREAK_L1_SYMBOLS
+int nobody_has_this(void);
+extern int nobody_has_that;
+#endif
+
 static cape_status init(const struct cape_host* host) {
   (void)host, (void)sleep_ms, (void)on;
 #ifdef BREAK_L6_THREAD
   begin_thread();
+#endif
+#ifdef BREAK_L1_SYMBOLS
+  if (nobody_has_this() == nobody_has_that) return CAPE_INTERNAL;
 #endif
 #ifdef BREAK_L1
   return CAPE_INTERNAL;
@@ -337,6 +345,10 @@ static const void* get_factory(const char* id) {
 #endif
   return strcmp(id, FACTORY) == 0 ? &table : NULL;
 }
+#ifdef BREAK_L1_ENTRY
+#define cape_entry_v1 cape_entry_v9
+extern CAPE_EXPORT const cape_entry cape_entry_v9;
+#endif
 #ifdef BREAK_L4
 #define ENTRY_BYTES 8
 #else
