@@ -65,6 +65,7 @@ class Loop final : public HostLoop {
   const wire::ServedVersion* said_of(LambdaIndex lambda) const;
   child::PluginImagePtr image_of(const std::string& hash) const;
   void note_trouble(const ReportCredit& credit);
+  child::TroublesByHash all_troubles() const;
   void write_verdicts();
   void take(const BytesJudged& judged);
   void tell_trouble(LambdaIndex lambda, const std::string& trouble);  // once, when it changes
@@ -100,6 +101,7 @@ class Loop final : public HostLoop {
   std::int64_t look_every_ns_;
   Session session_;
   Shelves shelves_;
+  std::vector<PluginServes> serves_;  // what each lambda is to run, as the worker was told
   std::map<LambdaIndex, std::string> told_troubles_;
   child::TroublesByHash troubles_;                          // as the worker says them, of bytes that were to run
   std::map<LambdaIndex, wire::ServedVersion> said_;  // by the broker, of lambdas that have a canary

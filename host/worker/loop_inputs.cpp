@@ -155,10 +155,11 @@ void Loop::tell_what_serves() {
   }
   shelves_.set_aside = std::move(aside);
   find_named();
+  serves_.clear();
   for (LambdaIndex i = 0; i < places_.size(); ++i) {
-    PluginServes serves = serving_of(i, places_[i], shelves_, said_of(i));
-    if (shelves_.settled) tell_trouble(i, serves.trouble);
-    inputs_.emplace_back(std::move(serves));
+    serves_.push_back(serving_of(i, places_[i], shelves_, said_of(i)));
+    if (shelves_.settled) tell_trouble(i, serves_[i].trouble);
+    inputs_.emplace_back(serves_[i]);
   }
   session_.offer(offers_of(shelves_));
   report_due_ = verdicts_due_ = true;
@@ -168,7 +169,17 @@ void Loop::write_verdicts() {
   std::vector<child::FileVerdict> files = intake_->files();
   last_good_.correct(files);
   pins_.correct(files);
-  status_files_.update(files, troubles_, wall_ns());
+  status_files_.update(files, all_troubles(), wall_ns());
+}
+
+// What the worker says of bytes that it runs, and why others never came to it.
+child::TroublesByHash Loop::all_troubles() const {
+  child::TroublesByHash all = troubles_;
+  for (const PluginServes& serves : serves_) {
+    const LambdaPlace& place = places_[serves.lambda];
+    if (!serves.refused.empty() && !place.topology->shadow_of) all[serves.refused][place.name()] = serves.trouble;
+  }
+  return all;
 }
 
 void Loop::take(const BytesJudged& judged) {

@@ -153,8 +153,10 @@ PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelv
   child::PluginImagePtr image = *newest;
   std::string mistake;
   if (place.by_broker && !(said && said->newest)) image = image_said(place, shelves, said, mistake);
-  if (image) mistake = child::role_mistake(*image, child::ChildKind::lambda, lambda.grant);
-  if (!image || !mistake.empty()) return {.lambda = index, .hash = {}, .trouble = std::move(mistake)};
+  if (!image) return {.lambda = index, .hash = {}, .trouble = std::move(mistake)};
+  mistake = child::role_mistake(*image, child::ChildKind::lambda, lambda.grant);
+  if (!mistake.empty())
+    return {.lambda = index, .hash = {}, .trouble = std::move(mistake), .refused = image->hash};
   return {.lambda = index, .hash = image->hash, .trouble = {}};
 }
 

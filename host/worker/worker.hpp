@@ -65,6 +65,7 @@ struct PluginServes {  // hash empty: none serves; `trouble` says why
   LambdaIndex lambda = 0;
   std::string hash;
   std::string trouble;
+  std::string refused = {};  // the bytes that would serve but for `trouble`; empty: there are none
 };
 struct JobArrived {
   wire::RunJob job;

@@ -54,7 +54,16 @@ TEST_F(PlanTest, ServesALambda) {
 
   EXPECT_EQ(first().hash, "aaaa");
   EXPECT_EQ(first().trouble, "");
+  EXPECT_EQ(first().refused, "");
   EXPECT_EQ(offers_of(shelves).at(0).file, "/plugins/p.so");
+}
+
+TEST_F(PlanTest, NamesTheBytesWhoseWishIsRefused) {
+  serve(CAPE_KIND_LAMBDA, CAPE_WANTS_STATE);
+
+  EXPECT_EQ(first().hash, "");
+  EXPECT_THAT(first().trouble, HasSubstr("wants a state directory"));
+  EXPECT_EQ(first().refused, "aaaa");
 }
 
 TEST_F(PlanTest, OffersWhatTheManifestCallsALambda) {

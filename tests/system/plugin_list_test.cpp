@@ -1,6 +1,7 @@
 // `cape plugin list` tells what the files say they are.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 
 #include <nlohmann/json.hpp>
@@ -70,6 +71,39 @@ grant  = { state = true }
   EXPECT_TRUE(journal.at("since").is_string()) << journal.dump();
   EXPECT_EQ(journal.at("running"), 1) << journal.dump();
   EXPECT_TRUE(journal.at("level").is_string()) << journal.dump();
+}
+
+// The file serves, as far as it goes: why its lambda does not run it stands in the list and beside the file.
+TEST(PluginList, TellsOfARefusedWishWhatStandsBesideTheFile) {
+  Site site;
+  site.configure(R"(
+[domain.history]
+source = "journal"
+[topology.seen]
+domain = "history"
+[topology.seen.lambda.record]
+plugin = "record"
+)");
+  site.add_plugin("record");
+  ASSERT_TRUE(site.up()) << site.up_log();
+  const std::string why = "plugin 'record' 1.0.0 wants a state directory";
+
+  nlohmann::json record, beside;
+  const auto told = [&] {
+    const Finished list = site.cape({"--json", "plugin", "list"});
+    if (list.exit != 0) return false;
+    const auto answer = nlohmann::json::parse(list.out);
+    for (const auto& plugin : answer.at("plugins"))
+      if (plugin.at("id") == "record") record = plugin;
+    std::ifstream in(site.dir() / "plugins" / "record.status.json");
+    beside = nlohmann::json::parse(in, nullptr, false);
+    return record.is_object() && record.at("state") == "not_serving" && beside.is_object() &&
+           beside.contains("trouble");
+  };
+  EXPECT_TRUE(Site::eventually(told, std::chrono::seconds(20))) << record << beside << site.up_log();
+  EXPECT_EQ(record.at("trouble").value("seen.record", "").substr(0, why.size()), why) << record;
+  EXPECT_EQ(beside.value("trouble", nlohmann::json::object()).value("seen/record", "").substr(0, why.size()), why)
+      << beside;
 }
 
 }  // namespace
