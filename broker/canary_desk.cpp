@@ -320,6 +320,12 @@ Json CanaryDesk::rows_of(TopologyIndex topology, std::int64_t now_ns) const {
   return rows;
 }
 
+std::map<LambdaIndex, std::string> CanaryDesk::told_of(LambdaIndex lambda) const {
+  const auto at = std::ranges::find(tried_, lambda, &Tried::lambda);
+  if (at == tried_.end()) return {};
+  return {{at->lambda, at->slot_hash}, {at->twin, at->twin_hash}};
+}
+
 std::map<std::string, std::string> CanaryDesk::roles_of(const std::string& plugin,
                                                         const std::string& hash) const {
   std::map<std::string, std::string> roles;

@@ -51,6 +51,9 @@ class CanaryDesk {
 
   // Of the topology's lambdas that have a canary; docs/protocol.md has the fields.
   nlohmann::json rows_of(TopologyIndex topology, std::int64_t now_ns) const;
+  // What hosts were told to run, of a lambda that has a canary: its slot and its twin, each with the hash of its
+  // bytes, or none. Empty: hosts choose by themselves.
+  std::map<LambdaIndex, std::string> told_of(LambdaIndex lambda) const;
   // What a plugin's bytes are in each lambda: "stable", "candidate 5%", "rolled back"; no entry: nothing.
   std::map<std::string, std::string> roles_of(const std::string& plugin, const std::string& hash) const;
 

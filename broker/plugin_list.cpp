@@ -154,23 +154,51 @@ void add_children(const BrokerState& b, const Hosts::Session& session, const std
   entry["restarts"] = all;
 }
 
+// Where `lambda` is to run these bytes: its slot, its twin or neither. With a canary that is what the broker has
+// said, whatever the host's directories have as the newest.
+std::vector<LambdaIndex> slots_of(const BrokerState& b, LambdaIndex lambda, const wire::PluginOffer& offer) {
+  if (b.plan.lambdas[lambda].plugin != offer.id) return {};
+  const std::map<LambdaIndex, std::string> told = b.canaries.told_of(lambda);
+  if (told.empty()) return offer.serves ? std::vector{lambda} : std::vector<LambdaIndex>();
+  std::vector<LambdaIndex> slots;
+  for (const auto& [slot, hash] : told)
+    if (hash == offer.hash) slots.push_back(slot);
+  return slots;
+}
+
+// What some lambda is to run on this host.
+struct Use {
+  bool is_named = false;  // by a lambda of the config
+  bool runs = false;
+};
+
 // Of the lambdas that use it: what they are granted and what keeps them from running.
-bool add_lambdas(const BrokerState& b, const Hosts::Session& session, const wire::PluginOffer& offer,
-                 json& entry) {
-  bool used = false;
+Use add_lambdas(const BrokerState& b, const Hosts::Session& session, const wire::PluginOffer& offer, json& entry) {
+  Use use;
   LambdaIndex index = 0;
   for (const TopologyConfig& topology : b.config().topologies) {
     for (const LambdaConfig& lambda : topology.lambdas) {
       const LambdaIndex l = index++;
       if (lambda.plugin != offer.id || b.is_hidden(b.plan.lambdas[l].topology)) continue;
-      used = true;
+      use.is_named = true;
       add_wishes(entry, offer.wants, name_of_lambda(b, l), lambda.grant);
-      const auto credit = session.credit.find(l);
-      if (offer.serves && credit != session.credit.end() && !credit->second.trouble.empty())
-        entry["trouble"][name_of_lambda(b, l)] = credit->second.trouble;
+      for (const LambdaIndex slot : slots_of(b, l, offer)) {
+        use.runs = true;
+        const auto credit = session.credit.find(slot);
+        if (credit != session.credit.end() && !credit->second.trouble.empty())
+          entry["trouble"][name_of_lambda(b, l)] = credit->second.trouble;
+      }
     }
   }
-  return used;
+  return use;
+}
+
+const char* state_of(const Hosts::Session& session, const wire::PluginOffer& offer, Use use, bool has_trouble) {
+  if (use.runs) return has_trouble ? "not_serving" : "serving";
+  if (offer.serves && !use.is_named) return "unused";
+  const auto& aside = session.report.set_aside;
+  const bool is_aside = std::ranges::find(aside, offer.hash, &wire::SetAside::hash) != aside.end();
+  return is_aside ? "set_aside" : "stands_by";
 }
 
 json offer_entry(const BrokerState& b, const Hosts::Session& session, const wire::PluginOffer& offer) {
@@ -185,11 +213,8 @@ json offer_entry(const BrokerState& b, const Hosts::Session& session, const wire
                          .signed_by = offer.signed_by},
                         "stands_by");
   entry["host"] = session.name;
-  const bool used = add_lambdas(b, session, offer, entry);
-  if (!offer.serves && std::ranges::find(session.report.set_aside, offer.hash, &wire::SetAside::hash) !=
-                           session.report.set_aside.end())
-    entry["state"] = "set_aside";
-  if (offer.serves) entry["state"] = !used ? "unused" : entry["trouble"].empty() ? "serving" : "not_serving";
+  const Use use = add_lambdas(b, session, offer, entry);
+  entry["state"] = state_of(session, offer, use, !entry["trouble"].empty());
   add_children(b, session, offer.hash, entry);
   entry["canary"] = b.canaries.roles_of(offer.id, offer.hash);
   return entry;
@@ -202,7 +227,7 @@ void add_missing(const BrokerState& b, json& plugins) {
     const std::string& id = b.plan.lambdas[l].plugin;
     const auto serves = [&](const auto& entry) {
       return std::ranges::any_of(entry.second.offers, [&](const wire::PluginOffer& offer) {
-        return offer.serves && offer.id == id;
+        return (offer.serves && offer.id == id) || !slots_of(b, l, offer).empty();
       });
     };
     if (std::ranges::any_of(b.hosts.sessions(), serves)) continue;

@@ -169,6 +169,7 @@ void Loop::write_verdicts() {
   std::vector<child::FileVerdict> files = intake_->files();
   last_good_.correct(files);
   pins_.correct(files);
+  correct(files, places_, said_, serves_);
   status_files_.update(files, all_troubles(), wall_ns());
 }
 

@@ -160,6 +160,21 @@ PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelv
   return {.lambda = index, .hash = image->hash, .trouble = {}};
 }
 
+void correct(std::vector<child::FileVerdict>& files, const std::vector<LambdaPlace>& places,
+             const std::map<LambdaIndex, wire::ServedVersion>& said, const std::vector<PluginServes>& serves) {
+  for (child::FileVerdict& file : files) {
+    if (!file.image || file.state == child::FileVerdict::State::set_aside) continue;
+    bool is_said = false, runs = false;
+    for (const PluginServes& one : serves) {
+      if (places[one.lambda].lambda->plugin != file.image->id) continue;
+      const auto at = said.find(one.lambda);
+      is_said |= at != said.end() && !at->second.newest && !at->second.hash.empty();
+      runs |= one.hash == file.image->hash || one.refused == file.image->hash;
+    }
+    if (is_said) file.state = runs ? child::FileVerdict::State::serves : child::FileVerdict::State::stands_by;
+  }
+}
+
 std::vector<wire::PluginOffer> offers_of(const Shelves& shelves) {
   std::vector<wire::PluginOffer> offers;
   const auto add = [&](const child::PluginImage& image, bool serves) {

@@ -49,6 +49,11 @@ struct Shelves {
 PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves,
                         const wire::ServedVersion* said = nullptr);
 
+// What is told of each file of a plugin with a canary, once the broker has said what its lambdas run: that they are
+// to run it, or not, whatever is newest. `serves`: of every lambda.
+void correct(std::vector<child::FileVerdict>& files, const std::vector<LambdaPlace>& places,
+             const std::map<LambdaIndex, wire::ServedVersion>& said, const std::vector<PluginServes>& serves);
+
 // Lambdas alone: sources are the broker's. Those that serve first, and no more than one message takes.
 std::vector<wire::PluginOffer> offers_of(const Shelves& shelves);
 

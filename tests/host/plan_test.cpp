@@ -239,6 +239,28 @@ TEST_F(CanaryPlan, NothingServesWhenEveryFileOfThePluginIsGone) {
   EXPECT_THAT(serves(0, &old).trouble, HasSubstr("no plugin 'p'"));
 }
 
+TEST_F(CanaryPlan, FileIsToldAsWhatItsLambdasRun) {
+  config.topologies[0].lambdas.pop_back();  // which has no canary
+  const std::vector<LambdaPlace> places = lambdas_of(config);
+  using State = child::FileVerdict::State;
+  const auto told = [&](const std::map<LambdaIndex, wire::ServedVersion>& said) {
+    std::vector<child::FileVerdict> files = {{.file = "p.so", .image = image_of("new")}};
+    std::vector<PluginServes> serves;
+    for (LambdaIndex i = 0; i < places.size(); ++i) {
+      const auto at = said.find(i);
+      serves.push_back(serving_of(i, places[i], shelves, at == said.end() ? nullptr : &at->second));
+    }
+    correct(files, places, said, serves);
+    return files[0].state;
+  };
+
+  EXPECT_EQ(told({}), State::serves) << "nothing is said yet";
+  EXPECT_EQ(told({{0, {.hash = "old"}}, {2, {}}}), State::stands_by);
+  EXPECT_EQ(told({{0, {.hash = "old"}}, {2, {.hash = "new"}}}), State::serves) << "a part of the subjects";
+  EXPECT_EQ(told({{0, {.hash = "lost"}}, {2, {}}}), State::stands_by) << "not even when that is not here";
+  EXPECT_EQ(told({{0, {.newest = true}}, {2, {.newest = true}}}), State::serves);
+}
+
 TEST_F(CanaryPlan, NewestServesWhereTheBrokerKnowsNoCanary) {
   const wire::ServedVersion newest{.newest = true};
 

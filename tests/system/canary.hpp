@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <set>
 #include <sstream>
@@ -114,6 +116,39 @@ grant  = { state = true }
   std::string verdict() const {
     const json row = canary_of();
     return row.is_object() ? row.value("verdict", "") : "";
+  }
+
+  // Of `cape plugin list`; null: that version is not in it.
+  json entry(const std::string& version) const {
+    const Finished list = site_.cape({"--json", "plugin", "list"});
+    if (list.exit != 0) return {};
+    const json answer = json::parse(list.out);
+    for (const json& one : answer.at("plugins"))
+      if (one.at("id") == "versioned" && one.at("version") == version) return one;
+    return {};
+  }
+  std::string state_of(const std::string& version) const {
+    const json one = entry(version);
+    return one.is_null() ? std::string("none") : one.value("state", "");
+  }
+  bool runs(const std::string& version) const {  // in a child
+    const json one = entry(version);
+    return !one.is_null() && one.value("running", 0) > 0;
+  }
+  // In the list, of either version; and beside the file, whose bytes are the second one's.
+  void expect_told(const std::string& a, const std::string& state_a, const std::string& b,
+                   const std::string& state_b, const std::string& state_of_file) {
+    const fs::path status = site_.dir() / "plugins" / "versioned.status.json";
+    std::string text;
+    const auto told = [&] {
+      std::ifstream in(status);
+      text.assign(std::istreambuf_iterator<char>(in), {});
+      const json file = json::parse(text, nullptr, false);
+      return state_of(a) == state_a && state_of(b) == state_b && file.is_object() &&
+             file.value("version", "") == b && file.value("state", "") == state_of_file;
+    };
+    EXPECT_TRUE(eventually(told)) << entry(a).dump() << "\n" << entry(b).dump() << "\n" << text << state();
+    EXPECT_TRUE(eventually([&] { return all_ran(); })) << state();
   }
 
   // "s1 5 see:5<1.0.0 BEGIN END>"; the first occurrence of each event.
