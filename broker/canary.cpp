@@ -16,10 +16,6 @@ const VersionSeen* find(std::span<const VersionSeen> seen, const std::string& ha
   return at == seen.end() ? nullptr : &*at;
 }
 
-bool any_serves(std::span<const VersionSeen> seen) {
-  return std::ranges::any_of(seen, &VersionSeen::serves);
-}
-
 void count(VersionTally& tally, const VersionOutcome& outcome) {
   const std::uint32_t events = outcome.events_done + (outcome.failed ? 1 : 0);
   tally.events += events;
@@ -59,7 +55,10 @@ bool Canary::is_rejected(const std::string& hash) const {
 }
 
 void Canary::saw(std::span<const VersionSeen> seen, Now now) {
-  if (!any_serves(seen)) return;
+  if (seen.empty()) {
+    missing_since_ns_ = 0;
+    return;
+  }
   if (pin_) return follow_pin(seen);
   forget_rejected(seen, now);
   look_for_candidate(seen, now);
@@ -170,7 +169,7 @@ std::string Canary::worse() const {
 void Canary::passed(Now now) {
   if (!runs() || stage_end_ns_ == 0) return;
   if (std::string how = worse(); !how.empty()) return give_up(std::move(how), now);
-  if (now.boot_ns >= stage_end_ns_) end_stage(now);
+  if (missing_since_ns_ == 0 && now.boot_ns >= stage_end_ns_) end_stage(now);
 }
 
 void Canary::end_stage(Now now) {
@@ -286,7 +285,7 @@ std::string Canary::roll_back(const std::string& reason, Now now) {
 }
 
 std::optional<std::int64_t> Canary::next_ns() const {
-  if (!runs() || stage_end_ns_ == 0) return std::nullopt;
+  if (!runs() || stage_end_ns_ == 0 || missing_since_ns_ != 0) return std::nullopt;
   return stage_end_ns_;
 }
 

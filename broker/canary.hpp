@@ -72,7 +72,7 @@ class Canary {
   Canary(CanaryPolicy policy, storage::Canary stored);
 
   // ---- what happens
-  // All that hosts have of the plugin. Empty, or none of it serves: perhaps no host is there yet.
+  // All that hosts have of the plugin. Empty: perhaps no host is there yet.
   void saw(std::span<const VersionSeen> seen, Now now);
   // The record is in the store, and everybody has been told: what is measured from now on counts.
   void took_effect(Now now);
@@ -129,7 +129,7 @@ class Canary {
   VersionTally stable_, candidate_;
   std::int64_t stage_end_ns_ = 0;
   std::uint32_t extensions_ = 0;
-  std::int64_t missing_since_ns_ = 0;  // that no host serves the candidate
+  std::int64_t missing_since_ns_ = 0;  // that no host has the candidate's file; it is not promoted then
   std::optional<storage::PluginVersion> pin_;
   bool changed_ = false;
   std::vector<CanaryLine> lines_;

@@ -65,6 +65,7 @@ class Loop final : public HostLoop {
   const wire::ServedVersion* said_of(LambdaIndex lambda) const;
   child::PluginImagePtr image_of(const std::string& hash) const;
   void note_trouble(const ReportCredit& credit);
+  void keep_named();
   child::TroublesByHash all_troubles() const;
   void write_verdicts();
   void take(const BytesJudged& judged);
@@ -106,6 +107,7 @@ class Loop final : public HostLoop {
   child::TroublesByHash troubles_;                          // as the worker says them, of bytes that were to run
   std::map<LambdaIndex, wire::ServedVersion> said_;  // by the broker, of lambdas that have a canary
   std::vector<std::string> named_hashes_;            // in there
+  std::vector<child::PluginImagePtr> to_keep_;       // of those, what a later life may need
   KeptVersions kept_;
   child::StatusFiles status_files_{
       [this](const std::string& plugin) { return !child::runs_sources_alone(config_, plugin); }};

@@ -88,7 +88,22 @@ void Loop::find_named() {
     const auto at = std::ranges::find_if(all, [&](const auto& image) { return image->hash == hash; });
     if (at != all.end()) shelves_.named.push_back(*at);
   }
-  if (shelves_.named != before) kept_.keep(named_hashes_, shelves_.named);
+  keep_named();
+}
+
+// What was taken away on purpose shall not come back with the next start.
+void Loop::keep_named() {
+  std::vector<std::string> hashes = named_hashes_;
+  std::vector<child::PluginImagePtr> images;
+  for (const child::PluginImagePtr& image : shelves_.named) {
+    if (shelves_.settled && is_withdrawn(shelves_, image->id))
+      std::erase(hashes, image->hash);
+    else
+      images.push_back(image);
+  }
+  if (images == to_keep_) return;
+  kept_.keep(hashes, images);
+  to_keep_ = std::move(images);
 }
 
 child::PluginImagePtr Loop::image_of(const std::string& hash) const {
@@ -122,6 +137,7 @@ void Loop::take(wire::HostPins& pins) {
 // What serves, by the rule, the judgement of what failed, and the operator's word, each over the one before.
 void Loop::choose() {
   const std::vector<child::PluginImagePtr> available = intake_->available();
+  note_newest(shelves_, intake_->serving());
   std::vector<child::PluginImagePtr> serving =
       pins_.serving(last_good_.serving(intake_->serving()), available);
   std::map<std::string, std::int64_t> since;

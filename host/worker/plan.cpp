@@ -72,6 +72,11 @@ child::PluginImagePtr image_said(const LambdaPlace& place, const Shelves& shelve
   return image;
 }
 
+// What the broker has said serves on from what is kept, though no file is left; a pin's word is another one.
+bool serves_without_file(const std::string& plugin, const Shelves& shelves) {
+  return shelves.settled && !shelves.pin_troubles.contains(plugin) && !is_withdrawn(shelves, plugin);
+}
+
 }  // namespace
 
 std::vector<LambdaPlace> lambdas_of(const Config& config) {
@@ -142,17 +147,28 @@ child::ChildSpec spec_of(const Config& config, const LambdaPlace& place, child::
   return spec;
 }
 
+void note_newest(Shelves& shelves, const std::vector<child::PluginImagePtr>& offered) {
+  for (const child::PluginImagePtr& image : offered) shelves.newest_hashes[image->id] = image->hash;
+}
+
+bool is_withdrawn(const Shelves& shelves, const std::string& plugin) {
+  if (std::ranges::any_of(shelves.serving, [&](const auto& image) { return image->id == plugin; })) return false;
+  const auto removed = shelves.newest_hashes.find(plugin);
+  return std::ranges::none_of(shelves.named, [&](const auto& image) {
+    return image->id == plugin && (removed == shelves.newest_hashes.end() || image->hash != removed->second);
+  });
+}
+
 PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves,
                         const wire::ServedVersion* said) {
   const LambdaConfig& lambda = *place.lambda;
   const auto newest =
       std::ranges::find_if(shelves.serving, [&](const auto& i) { return i->id == lambda.plugin; });
-  if (newest == shelves.serving.end()) {
+  const bool by_broker = place.by_broker && !(said && said->newest);
+  if (newest == shelves.serving.end() && !(by_broker && said && serves_without_file(lambda.plugin, shelves)))
     return {.lambda = index, .hash = {}, .trouble = missing_plugin(lambda.plugin, shelves)};
-  }
-  child::PluginImagePtr image = *newest;
   std::string mistake;
-  if (place.by_broker && !(said && said->newest)) image = image_said(place, shelves, said, mistake);
+  const child::PluginImagePtr image = by_broker ? image_said(place, shelves, said, mistake) : *newest;
   if (!image) return {.lambda = index, .hash = {}, .trouble = std::move(mistake)};
   mistake = child::role_mistake(*image, child::ChildKind::lambda, lambda.grant);
   if (!mistake.empty())

@@ -43,8 +43,17 @@ struct Shelves {
   std::map<std::string, std::int64_t> since_wall_ns;  // by hash: since when it serves, or stands by
   std::vector<wire::SetAside> set_aside;
   std::vector<child::PluginImagePtr> named;  // those that the broker has named, and that are here
-  bool settled = false;                      // every file has been looked at once
+  // By plugin, the newest bytes that a file of the directories had: of those that have a file, and of those whose
+  // last one was removed.
+  std::map<std::string, std::string> newest_hashes;
+  bool settled = false;  // every file has been looked at once
 };
+// The directories have these now, at most one for each plugin.
+void note_newest(Shelves& shelves, const std::vector<child::PluginImagePtr>& offered);
+// No file of the plugin is left, and none of its bytes here are meant to run but those whose file was removed: so it
+// was taken away on purpose. A file that stood over another one, such as a canary's, goes alone.
+bool is_withdrawn(const Shelves& shelves, const std::string& plugin);
+
 // What the broker has said; null: nothing yet.
 PluginServes serving_of(LambdaIndex index, const LambdaPlace& place, const Shelves& shelves,
                         const wire::ServedVersion* said = nullptr);

@@ -231,12 +231,28 @@ TEST_F(CanaryPlan, VersionThatIsNotHereIsTold) {
   EXPECT_THAT(serves(0, &other).trouble, HasSubstr("01234567"));
 }
 
-TEST_F(CanaryPlan, NothingServesWhenEveryFileOfThePluginIsGone) {
+TEST_F(CanaryPlan, NothingServesWhenTheLastFileOfWhatServesIsGone) {
   const wire::ServedVersion old{.hash = "old"};
+  shelves.named = {image_of("old")};
+  note_newest(shelves, {image_of("old")});
   shelves.serving.clear();
 
+  EXPECT_TRUE(is_withdrawn(shelves, "p"));
   EXPECT_EQ(serves(0, &old).hash, "");
   EXPECT_THAT(serves(0, &old).trouble, HasSubstr("no plugin 'p'"));
+}
+
+TEST_F(CanaryPlan, WhatTheBrokerSaysServesOnWhenTheFileThatStoodOverItsOwnIsGone) {
+  const wire::ServedVersion old{.hash = "old"}, none{};
+  note_newest(shelves, shelves.serving);
+  shelves.serving.clear();
+
+  EXPECT_FALSE(is_withdrawn(shelves, "p"));
+  EXPECT_EQ(serves(0, &old).hash, "old");
+  EXPECT_EQ(serves(3, &none).trouble, "");
+  EXPECT_THAT(serves(1, nullptr).trouble, HasSubstr("no plugin 'p'")) << "a lambda without a canary";
+  shelves.pin_troubles["p"] = "plugin 'p' is pinned to version 9";
+  EXPECT_EQ(serves(0, &old).hash, "") << "a pin wins";
 }
 
 TEST_F(CanaryPlan, FileIsToldAsWhatItsLambdasRun) {

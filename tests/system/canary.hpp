@@ -67,6 +67,8 @@ grant  = { state = true }
     fs::rename(part, to);
   }
 
+  fs::path file() const { return site_.dir() / "plugins" / "versioned.so"; }
+
   // One further event of each subject.
   void feed() {
     ++rounds_;

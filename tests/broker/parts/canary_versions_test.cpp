@@ -77,6 +77,33 @@ TEST(Canary, CandidateWhoseFileIsRemovedIsRolledBack) {
   EXPECT_THAT(world.record().verdict, HasSubstr("no host's plugin directory has it"));
 }
 
+TEST(Canary, CandidateIsRolledBackToWhatIsKeptWhenNoFileIsLeft) {
+  CanaryWorld world;
+  world.begin_canary();
+  for (int i = 0; i < 18; ++i) world.see({world.kept(v1), world.kept(v2)});
+
+  EXPECT_FALSE(world.canary.runs());
+  EXPECT_EQ(world.record().stable, v1);
+  for (int i = 0; i < 15; ++i) world.see({world.kept(v1)});
+  world.see({world.newest(v2), world.kept(v1)});
+  EXPECT_EQ(world.record().candidate, v2) << "it was away, and is dropped once more";
+}
+
+TEST(Canary, NothingIsPromotedWhileItsFileIsMissing) {
+  CanaryWorld world({.share = 10'000, .for_ms = 6'000});
+  world.begin_canary();
+  world.run(false, 100);
+  world.run(true, 100);
+  world.see({world.kept(v1), world.kept(v2)});
+  world.pass(7);
+
+  EXPECT_EQ(world.record().candidate, v2);
+  EXPECT_EQ(world.canary.next_ns(), std::nullopt) << "only what hosts have moves it on";
+  world.see({world.newest(v2), world.kept(v1)});
+  world.pass(0);
+  EXPECT_EQ(world.record().stable, v2);
+}
+
 TEST(Canary, GoesOnWhileNoHostIsThere) {
   CanaryWorld world;
   world.begin_canary();
