@@ -49,6 +49,8 @@ bool Shelf::put_good(const fs::path& file, const PluginImagePtr& image, const St
 
 bool Shelf::put_aside(const fs::path& file, wire::SetAside aside, bool for_good) {
   Content& content = files_[file];
+  if (content.image && content.image->hash == aside.hash)  // as when its signature went
+    aside.reason += "; the same bytes, taken in before, serve on until the next start";
   const bool same =
       content.aside && content.aside->hash == aside.hash && content.aside->reason == aside.reason;
   content.aside = std::move(aside);

@@ -160,9 +160,11 @@ void Loop::choose() {
 
 void Loop::tell_what_serves() {
   choose();
-  std::vector<wire::SetAside> aside = intake_->set_aside();
-  std::ranges::move(last_good_.set_aside(), std::back_inserter(aside));
-  std::erase_if(aside, [&](const wire::SetAside& file) { return contains(shelves_.serving, file.hash); });
+  std::vector<wire::SetAside> aside = last_good_.set_aside();
+  std::erase_if(aside, [&](const wire::SetAside& file) {  // pinned all the same
+    return contains(shelves_.serving, file.hash);
+  });
+  std::ranges::move(intake_->set_aside(), std::back_inserter(aside));
   for (const wire::SetAside& file : aside) {
     const bool known = std::ranges::any_of(shelves_.set_aside, [&](const wire::SetAside& old) {
       return old.file == file.file && old.reason == file.reason;

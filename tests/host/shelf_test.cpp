@@ -36,6 +36,19 @@ TEST(Shelf, OffersWhatServesThenWhatStandsByThenWhatWasReplaced) {
   EXPECT_EQ(shelf.serving()[0]->hash, "h3");
 }
 
+TEST(Shelf, SaysOfAFileThatIsSetAsideWhenTheSameBytesServeOn) {
+  Shelf shelf;
+  shelf.put_good("a.so", image("a", "1.0", "h1"), in_round(1));
+
+  EXPECT_TRUE(shelf.put_aside("a.so", {.file = "a.so", .hash = "h1", .reason = "not signed"}, false));
+  EXPECT_FALSE(shelf.put_aside("a.so", {.file = "a.so", .hash = "h1", .reason = "not signed"}, false));
+
+  EXPECT_EQ(shelf.set_aside().at(0).reason,
+            "not signed; the same bytes, taken in before, serve on until the next start");
+  EXPECT_EQ(shelf.files().at(0).reason, shelf.set_aside().at(0).reason);
+  EXPECT_EQ(shelf.serving().size(), 1u);
+}
+
 TEST(Shelf, KeepsTheBytesOfARemovedFileButLetsThemNotServe) {
   Shelf shelf;
   shelf.put_good("a.so", image("a", "1.0", "h1"), in_round(1));

@@ -61,6 +61,7 @@ import json, sys
 aside = json.load(sys.stdin)["set_aside"]
 sys.exit(not any(one["file"].endswith("/" + sys.argv[1]) and sys.argv[2] in one["reason"] for one in aside))' "$1" "$2"
 }
+not() { ! "$@"; }
 serves() { # ID VERSION SIGNED_BY
   "$cape" plugin list --json | python3 -c '
 import json, sys
@@ -77,6 +78,18 @@ until_true serves record 1.0.0 release
 done_to() { "$cape" subject history a --json | grep -q "\"cursor\": *$1,.*\"state\": *\"done\""; }
 until_true done_to 1
 "$cape" plugin list | grep -q 'SIGNED BY' || die "cape plugin list does not say who signed"
+
+# A signature that goes is told alike everywhere, and what runs goes on.
+mv plugins/record.so.sig kept.sig
+serves_on="there is no record.so.sig, .*; the same bytes, taken in before, serve on until the next start"
+until_true grep -q "record.so is set aside: not signed: $serves_on" up.err
+until_true grep -q "\"reason\": \"not signed: $serves_on" plugins/record.status.json
+until_true aside record.so "there is no record.so.sig"
+until_true aside record.so "taken in before, serve on until the next start"
+serves record 1.0.0 release || die "what was taken in does not serve on"
+mv kept.sig plugins/record.so.sig
+until_true grep -q '"state": "serves"' plugins/record.status.json
+until_true not aside record.so "not signed"
 
 # One changed byte is refused, and what served goes on. The signature of another file is as good as none.
 cp plugins/record.so changed.so
