@@ -126,12 +126,15 @@ void add_unused(const BrokerState& b, json& plugins) {
   }
 }
 
-// Files that could serve a domain while other bytes do.
+// Files that could serve a domain while other bytes do, and those that were found wanting.
 void add_standing_by(const BrokerState& b, json& plugins) {
+  const std::vector<wire::SetAside> aside = b.source_plugins.set_aside();
   for (const child::PluginImagePtr& image : b.intake->available()) {
     const auto serves = [&](const child::PluginImagePtr& other) { return other->hash == image->hash; };
-    if (image->is_source() && std::ranges::none_of(b.source_plugins.serving(), serves))
-      plugins.push_back(image_entry(b, *image, "stands_by"));
+    if (!image->is_source() || std::ranges::any_of(b.source_plugins.serving(), serves)) continue;
+    if (b.source_plugins.is_former_bad(image->hash)) continue;
+    const bool is_aside = std::ranges::find(aside, image->hash, &wire::SetAside::hash) != aside.end();
+    plugins.push_back(image_entry(b, *image, is_aside ? "set_aside" : "stands_by"));
   }
 }
 

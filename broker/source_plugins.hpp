@@ -31,6 +31,7 @@ class SourcePlugins {
 
   const std::vector<child::PluginImagePtr>& serving() const { return serving_; }
   std::vector<wire::SetAside> set_aside() const { return last_good_.set_aside(); }
+  bool is_former_bad(const std::string& hash) const { return last_good_.is_former_bad(hash); }
 
  private:
   std::string missing(const std::string& plugin) const;

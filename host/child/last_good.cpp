@@ -43,13 +43,23 @@ bool LastGood::works_not(const std::vector<PluginImagePtr>& serving, const std::
 }
 
 std::vector<PluginImagePtr> LastGood::serving(std::vector<PluginImagePtr> offered) {
-  std::erase_if(bad_, [&](const auto& bad) { return !with_hash(offered, bad.first); });
+  std::erase_if(former_bad_, [&](const std::string& hash) { return with_hash(offered, hash) != nullptr; });
+  std::erase_if(bad_, [&](const auto& bad) {
+    if (with_hash(offered, bad.first)) return false;
+    former_bad_.push_back(bad.first);
+    return true;
+  });
+  while (former_bad_.size() > former_bad_max) former_bad_.pop_front();
   std::erase_if(good_, [&](const auto& good) {
     return std::ranges::none_of(offered, [&](const auto& image) { return image->id == good.first; });
   });
   for (PluginImagePtr& image : offered)
     if (bad_.contains(image->hash)) image = good_.at(image->id).front();
   return offered;
+}
+
+bool LastGood::is_former_bad(const std::string& hash) const {
+  return std::ranges::find(former_bad_, hash) != former_bad_.end();
 }
 
 void LastGood::correct(std::vector<FileVerdict>& files) const {

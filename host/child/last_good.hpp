@@ -6,6 +6,7 @@
 // order holds over it. Holds at most `kept_max` images of each plugin. Thread: its owner's loop.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,14 +28,19 @@ class LastGood {
   // The same of what is told of each file.
   void correct(std::vector<FileVerdict>& files) const;
   std::vector<wire::SetAside> set_aside() const;
+  // These bytes were found wanting, and no file has them any more: nobody need be told of them.
+  bool is_former_bad(const std::string& hash) const;
 
  private:
+  static constexpr std::size_t former_bad_max = 64;  // intake keeps no more bytes than that without a file
+
   struct Bad {
     PluginImagePtr image;
     std::string reason;
   };
   std::map<std::string, std::vector<PluginImagePtr>> good_;  // by plugin id; newest first, never empty
   std::map<std::string, Bad> bad_;                           // by hash, of bytes that a directory has
+  std::deque<std::string> former_bad_;                       // hashes, the oldest first
 };
 
 }  // namespace cape::child

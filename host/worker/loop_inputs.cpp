@@ -148,6 +148,7 @@ void Loop::choose() {
   std::vector<child::PluginImagePtr> standing_by;
   for (const child::PluginImagePtr& image : available) {
     if (contains(serving, image->hash) || contains(standing_by, image->hash)) continue;
+    if (last_good_.is_former_bad(image->hash)) continue;
     note(image, shelves_.standing_by);
     standing_by.push_back(image);
   }

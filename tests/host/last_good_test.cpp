@@ -44,6 +44,20 @@ TEST_F(LastGoodTest, BringsTheOlderBytesBackUntilTheFileChanges) {
   EXPECT_THAT(last_good.set_aside(), IsEmpty());
 }
 
+TEST_F(LastGoodTest, KnowsBadBytesThatNoFileHasUntilTheyAreDroppedOnceMore) {
+  serving({old_one});
+  last_good.works(serves, "h1");
+  serving({new_one});
+  last_good.works_not(serves, "h2", "it crashes");
+  EXPECT_FALSE(last_good.is_former_bad("h2")) << "its file is set aside";
+
+  serving({image("a", "2.1", "h4")});
+  EXPECT_TRUE(last_good.is_former_bad("h2"));
+  EXPECT_FALSE(last_good.is_former_bad("h1"));
+  EXPECT_THAT(serving({new_one}), ElementsAre("h2")) << "it is tried again";
+  EXPECT_FALSE(last_good.is_former_bad("h2"));
+}
+
 TEST_F(LastGoodTest, LeavesBytesInPlaceThatHaveNoPredecessor) {
   serving({new_one});
   EXPECT_FALSE(last_good.works_not(serves, "h2", "it crashes"));

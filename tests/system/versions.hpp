@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -45,6 +46,18 @@ class Versions : public ::testing::Test {
     for (const auto& one : all.at("plugins"))
       if (one.at("id") == id && one.at("state") == state) return one;
     return {};
+  }
+  bool has_state(const std::string& id, const std::string& version, const std::string& state) const {
+    const auto states = states_of(id, version);
+    return std::ranges::find(states, state) != states.end();
+  }
+  std::vector<std::string> states_of(const std::string& id, const std::string& version) const {
+    const nlohmann::json all = listed();
+    std::vector<std::string> states;
+    if (all.is_null()) return states;
+    for (const auto& one : all.at("plugins"))
+      if (one.at("id") == id && one.at("version") == version) states.push_back(one.at("state"));
+    return states;
   }
   std::string serving(const std::string& id) const {
     const nlohmann::json one = entry(id, "serving");

@@ -186,6 +186,12 @@ TEST_F(Versions, OneThatCrashesOnItsFirstEventsGivesWayToTheLastGoodOne) {
     return site.cape({"subject", "history", "s1"}).out.find("done") != std::string::npos;
   };
   EXPECT_TRUE(Site::eventually(is_done, long_enough)) << site.up_log();
+
+  EXPECT_TRUE(has_state("record", "2.0.0", "set_aside")) << listed().dump(1);
+  move_in("record_3", "record.so");
+  expect_serving("record", "3.0.0");
+  EXPECT_TRUE(states_of("record", "2.0.0").empty()) << "it went with its file\n" << listed().dump(1);
+  EXPECT_TRUE(has_state("record", "1.0.0", "stands_by")) << listed().dump(1);
 }
 
 class SourceVersions : public Versions, public ::testing::WithParamInterface<const char*> {};
@@ -223,6 +229,7 @@ grant  = { state = true }
   EXPECT_EQ(told.value("state", ""), "set_aside");
   EXPECT_THAT(told.value("reason", ""), HasSubstr("it ended 3 times before any query succeeded"));
   EXPECT_EQ(told.at("still_good").value("version", ""), "1.0.0");
+  EXPECT_TRUE(has_state("liar", "2.0.0", "set_aside")) << listed().dump(1);
   const auto is_done = [&] {
     return site.cape({"subject", "history", "a"}).out.find("done") != std::string::npos;
   };
