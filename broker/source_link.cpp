@@ -55,7 +55,7 @@ void SourceLink::set_image(child::PluginImagePtr image, std::string why) {
   next_start_ns_ = 0;
   since_wall_ns_ = wall_ns();
   works_ = false;
-  vain_ends_ = 0;
+  vain_ends_ = restarts_ = 0;
   judged_.reset();
   if (child_) {
     stale_ = true;  // it runs the bytes before
@@ -124,7 +124,6 @@ std::optional<std::int64_t> SourceLink::next_deadline() const {
 }
 
 void SourceLink::start(std::int64_t now_ns) {
-  ++starts_;
   auto started = child::start_source_child(spec_);
   if (started) {
     child_ = std::move(*started);
@@ -168,6 +167,7 @@ void SourceLink::note_report(const child::SourceReport& report, std::int64_t now
 
 void SourceLink::note_end(const child::ChildEnded& end, std::int64_t now_ns) {
   note_vain_end(end);
+  restarts_ += !stale_ && !worn_ && !stopped_;
   // One that had worked is replaced at once; one that dies again and again waits longer each time.
   const bool worked = ready_ || worn_;
   backoff_ns_ = worked && end.end.kind != OutcomeKind::setup
@@ -211,7 +211,7 @@ SourceLink::Status SourceLink::status() const {
            .trouble = trouble_,
            .level = ready_ ? sandbox_.level : '-',
            .missing = sandbox_.missing,
-           .restarts = starts_ > 0 ? starts_ - 1 : 0,
+           .restarts = restarts_,
            .recycled = recycled_};
   if (spec_.image) {
     s.version = spec_.image->version;

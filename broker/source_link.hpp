@@ -83,7 +83,8 @@ class SourceLink {
   bool stopped_ = false;
   std::int64_t next_start_ns_ = 0;
   std::int64_t backoff_ns_ = 0;
-  std::uint32_t starts_ = 0, recycled_ = 0;
+  std::uint32_t restarts_ = 0;  // of these bytes: its child ended unasked
+  std::uint32_t recycled_ = 0;
   std::int64_t since_wall_ns_ = 0;
   child::SandboxReport sandbox_;
   bool works_ = false;

@@ -30,12 +30,22 @@ Result<void> Children::start(const StartChild& what, const child::ChildSpec& spe
                   .hash = spec.image->hash,
                   .pid = entry.process->pid(),
                   .layers = {},
-                  .missing = {},
-                  .restarts = starts_of_[what.lambda]++};
+                  .missing = {}};
+  forget_others(what.lambda, spec.image->hash);
   children_.emplace(what.child, std::move(entry));
   ++starts_;
   changed_ = true;
   return {};
+}
+
+// What is counted of bytes that no child runs any more; a plugin may be replaced a hundred times a second.
+void Children::forget_others(LambdaIndex lambda, const std::string& hash) {
+  std::erase_if(unasked_ends_, [&](const auto& counted) {
+    const auto& [its_lambda, its_hash] = counted.first;
+    return its_lambda == lambda && its_hash != hash && std::ranges::none_of(children_, [&](const auto& child) {
+      return child.second.report.lambda == lambda && child.second.report.hash == its_hash;
+    });
+  });
 }
 
 bool Children::give(const GiveJob& job) {
@@ -83,6 +93,7 @@ void Children::stop(const StopChild& what) {
                  what.recycled);
     ++recycled_of_[entry->report.lambda];
   }
+  entry->makes_way = true;
   entry->process->stop();
 }
 
@@ -98,6 +109,7 @@ void Children::poll(ChildId child, std::vector<Input>& out) {
     out.emplace_back(ChildReported{.child = child, .report = std::move(report)});
     if (!ended) continue;
     ended_metrics_.ended(entry->report.lambda, entry->process->metrics());
+    if (!entry->makes_way) ++unasked_ends_[{entry->report.lambda, entry->report.hash}];
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, entry->process->fd(), nullptr);
     children_.erase(child);
     return;
@@ -168,6 +180,8 @@ std::vector<wire::ChildReport> Children::reports() const {
     reports.push_back(entry.report);
     const auto recycled = recycled_of_.find(entry.report.lambda);
     if (recycled != recycled_of_.end()) reports.back().recycled = recycled->second;
+    const auto ends = unasked_ends_.find({entry.report.lambda, entry.report.hash});
+    if (ends != unasked_ends_.end()) reports.back().restarts = ends->second;
   }
   return reports;
 }

@@ -5,6 +5,8 @@
 
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -63,6 +65,7 @@ class Children {
     std::string name;  // topology/lambda
     bool ready = false, has_new_jobs = false;
     bool counts = false;    // the plugin has metrics
+    bool makes_way = false;  // it was asked to stop: for another one, or because nobody needs it
     bool had_jobs = false;  // since it was measured last
     CpuWatch cpu;
   };
@@ -70,13 +73,15 @@ class Children {
   void note(Entry& entry, const child::LambdaReport& report);
   void note_usage(Entry& entry, const child::ChildUsage& usage);
   void say_end(const Entry& entry, const child::ChildEnded& ended);
+  void forget_others(LambdaIndex lambda, const std::string& hash);
 
   int epoll_fd_;
   std::uint64_t first_tag_;
   std::int64_t lease_end_ns_ = 0;
   child::Spare spare_;
   std::map<ChildId, Entry> children_;
-  std::map<LambdaIndex, std::uint32_t> starts_of_, recycled_of_;
+  std::map<LambdaIndex, std::uint32_t> recycled_of_;
+  std::map<std::pair<LambdaIndex, std::string>, std::uint32_t> unasked_ends_;  // with which bytes
   std::vector<ChildId> to_wake_, taken_back_;
   MetricTotals ended_metrics_;
   std::uint64_t starts_ = 0, crashes_ = 0;

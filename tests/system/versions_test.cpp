@@ -194,6 +194,38 @@ TEST_F(Versions, OneThatCrashesOnItsFirstEventsGivesWayToTheLastGoodOne) {
   EXPECT_TRUE(has_state("record", "1.0.0", "stands_by")) << listed().dump(1);
 }
 
+TEST_F(Versions, RestartsCountChildrenThatEndedAndNotThoseThatMadeWay) {
+  site.configure(versions_config);
+  move_in("record", "record.so");
+  ASSERT_TRUE(site.up()) << site.up_log();
+  append(10);
+  expect_ran_all();
+  for (const char* next : {"record_2", "record_3"}) {
+    move_in(next, "record.so");
+    expect_serving("record", std::string(next == std::string("record_2") ? "2" : "3") + ".0.0");
+    append(10);
+    expect_ran_all();
+  }
+  const auto is_told = [&](const char* plugin, int restarts) {
+    return Site::eventually(
+        [&] {
+          const nlohmann::json one = entry(plugin, "serving");
+          return !one.is_null() && one.at("running") == 1 && one.at("restarts") == restarts &&
+                 one.at("children").at(0).at("restarts") == restarts;
+        },
+        long_enough);
+  };
+  EXPECT_TRUE(is_told("record", 0)) << listed().dump(1);
+
+  ASSERT_EQ(::kill(entry("record", "serving").at("children").at(0).at("pid").get<pid_t>(), SIGKILL), 0);
+  append(10);
+  expect_ran_all();
+  EXPECT_TRUE(is_told("record", 1)) << listed().dump(1);
+  EXPECT_TRUE(is_told("journal", 0)) << listed().dump(1);
+  ASSERT_EQ(::kill(entry("journal", "serving").at("children").at(0).at("pid").get<pid_t>(), SIGKILL), 0);
+  EXPECT_TRUE(is_told("journal", 1)) << listed().dump(1);
+}
+
 class SourceVersions : public Versions, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(SourceVersions, OneThatDoesNotWorkGivesWayToTheLastGoodOne) {
