@@ -7,9 +7,12 @@
 
 namespace cape::broker {
 
-std::string SourcePlugins::missing(const std::string& plugin) const {
+// A file that was found and refused is told with the reason, which has the next step.
+std::string SourcePlugins::missing(const std::string& plugin, const child::Intake& intake) const {
   if (const auto pinned = pins_.troubles().find(plugin); pinned != pins_.troubles().end())
     return pinned->second;
+  for (const wire::SetAside& aside : intake.set_aside())
+    if (fs::path(aside.file).stem() == plugin) return aside.file + " is set aside: " + aside.reason;
   return "no source plugin '" + plugin + "' was found; put its .so into one of the plugin directories";
 }
 
@@ -19,7 +22,7 @@ void SourcePlugins::take(const child::Intake& intake) {
     const std::string& id = config_.domains[i].source;
     const auto image =
         std::ranges::find_if(serving_, [&](const auto& s) { return s->id == id && s->is_source(); });
-    links_[i].set_image(image == serving_.end() ? nullptr : *image, missing(id));
+    links_[i].set_image(image == serving_.end() ? nullptr : *image, missing(id, intake));
   }
   write_verdicts(intake);
 }

@@ -34,7 +34,7 @@ class SourcePlugins {
   bool is_former_bad(const std::string& hash) const { return last_good_.is_former_bad(hash); }
 
  private:
-  std::string missing(const std::string& plugin) const;
+  std::string missing(const std::string& plugin, const child::Intake& intake) const;
   void note_trouble(DomainIndex domain, const SourceLink::Judged& judged);
   void write_verdicts(const child::Intake& intake);
 

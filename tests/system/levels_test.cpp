@@ -82,6 +82,19 @@ TEST_F(Levels, BelowTheRequiredLevelNoPluginRunsAndTheMissingLayersAreNamed) {
   ASSERT_TRUE(site_.up()) << site_.up_log();
 
   expect_refused("sandbox level C is below the required level B; missing: userns: ");
+  // Of the source, too: which was found, and is refused.
+  const auto why = [&] { return site_.cape({"why", "history", "order/17"}).out; };
+  const auto is_told = [&] {
+    return why().find("sandbox level C is below the required level B; missing: userns: ") != std::string::npos;
+  };
+  EXPECT_TRUE(Site::eventually(is_told, std::chrono::seconds(30))) << why();
+  const auto told = plugins();
+  for (const auto& plugin : told.at("plugins")) {
+    if (plugin.at("id") != "journal") continue;
+    EXPECT_THAT(plugin.at("trouble").dump(),
+                AllOf(HasSubstr("journal.so is set aside: "), HasSubstr("missing: userns: "),
+                      HasSubstr("or accept less with `sandbox = ")));
+  }
 }
 
 TEST_F(Levels, WithoutSeccompNoPluginRunsAtLevelC) {
