@@ -41,7 +41,7 @@ Ending run_plugin_list(const Context& context) {
   if (!config) return config.error();
   Answer answer = ask_broker(*config, "plugins", "{}");
   if (!answer && answer.error().exit == Exit::no_broker) {
-    note("no broker answers; these are the files a host would take in");
+    note("no broker answers; these are the files that a host would load and check, and those it sets aside at sight");
     answer = plugin_files(*config);
   }
   if (!answer) return answer.error();

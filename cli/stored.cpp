@@ -9,6 +9,7 @@
 #include "cli/json_dump.hpp"
 #include "core/clock.hpp"
 #include "host/child/intake.hpp"
+#include "host/child/taking.hpp"
 #include "storage/cursor_store.hpp"
 #include "storage/journal/journal_db.hpp"
 
@@ -109,26 +110,42 @@ Result<std::vector<Counts>> count_all(const Config& config, storage::CursorStore
   }
 }
 
-void add_files(const fs::path& directory, Json& plugins) {
+// What is told of a plugin file by a look at it that loads nothing: the first steps of a host's intake.
+child::TakingVerdict look_into(const fs::path& file, const child::SignaturePolicy* signatures) {
+  child::Taking taking(file, child::look_at(file),
+                       {.bytes_max = child::IntakeOptions().file_bytes_max, .signatures = signatures});
+  while (taking.stage() == child::Taking::Stage::copying) taking.step(boot_ns());
+  if (taking.stage() == child::Taking::Stage::copied)
+    taking.settle({.kind = child::TakingVerdict::Kind::good, .image = {}, .signed_by = {}, .hash = taking.hash(), .reason = {}});
+  return taking.verdict();
+}
+
+void add_files(const fs::path& directory, const child::SignaturePolicy* signatures, Json& plugins, Json& set_aside) {
   std::vector<std::string> files;
   std::error_code error;
   for (fs::directory_iterator it(directory, error); !error && it != fs::directory_iterator();
        it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (name.ends_with(".so") && name[0] != '.') files.push_back(it->path().string());
+    if (child::is_plugin_name(it->path().filename().native())) files.push_back(it->path().string());
   }
   std::ranges::sort(files);
-  for (const std::string& file : files)
+  for (const std::string& file : files) {
+    const child::TakingVerdict verdict = look_into(file, signatures);
+    if (verdict.kind == child::TakingVerdict::Kind::changed) continue;  // it has just gone, or is being written
+    if (verdict.kind != child::TakingVerdict::Kind::good) {
+      set_aside.push_back({{"file", file}, {"hash", verdict.hash}, {"reason", verdict.reason}});
+      continue;
+    }
     plugins.push_back({{"id", nullptr},
                        {"version", nullptr},
-                       {"hash", nullptr},
+                       {"hash", verdict.hash},
                        {"file", file},
-                       {"signed_by", nullptr},
+                       {"signed_by", verdict.signed_by},
                        {"state", nullptr},
                        {"kind", nullptr},
                        {"since", nullptr},
                        {"trouble", Json::object()},
                        {"children", Json::array()}});
+  }
 }
 
 }  // namespace
@@ -205,10 +222,11 @@ Answer stored_coverage(const Config& config, const broker::CoverageAsked& asked)
 }
 
 Answer plugin_files(const Config& config) {
-  Json plugins = Json::array();
-  for (const fs::path& directory : config.plugins) add_files(directory, plugins);
-  if (const auto builtin = child::builtin_plugin_dir()) add_files(*builtin, plugins);
-  return dump({{"plugins", std::move(plugins)}, {"set_aside", Json::array()}});
+  const child::SignaturePolicy signatures{config.require_signature, config.trusted_keys};
+  Json plugins = Json::array(), set_aside = Json::array();
+  for (const fs::path& directory : config.plugins) add_files(directory, &signatures, plugins, set_aside);
+  if (const auto builtin = child::builtin_plugin_dir()) add_files(*builtin, nullptr, plugins, set_aside);
+  return dump({{"plugins", std::move(plugins)}, {"set_aside", std::move(set_aside)}});
 }
 
 }  // namespace cape::cli

@@ -20,7 +20,8 @@ Answer stored_topologies(const Config& config);
 // As "coverage": what was proven when it was stored last, and the exceptions as their records are.
 Answer stored_coverage(const Config& config, const broker::CoverageAsked& asked);
 
-// As "plugins": the files that a host would look at, in the order in which it prefers them.
+// As "plugins": the files that a host would load and check, in the order in which it prefers them, and those that it
+// sets aside before that. Reads each file once and loads none.
 Answer plugin_files(const Config& config);
 
 }  // namespace cape::cli

@@ -1,6 +1,9 @@
 // What `cape` can tell while no broker runs: it reads the stores, and says so on stderr.
 #include <gmock/gmock.h>
 #include <poll.h>
+#include <sys/stat.h>
+
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -125,7 +128,14 @@ TEST_F(CapeStores, TopologiesCountWhatIsBehindAndParked) {
 
 TEST_F(CapeStores, PluginFilesAreListedWithoutABroker) {
   cape.write("cape.toml", std::string("plugins = [\"plugins\"]\n") + small_config);
-  cape.write("plugins/mine.so", "");
+  const fs::path dir = cape.directory() / "plugins";
+  fs::create_directories(dir);
+  fs::copy_file(fs::read_symlink("/proc/self/exe").parent_path() / "../plugins/journal.so", dir / "mine.so");
+  fs::copy_file("/proc/self/exe", dir / "program.so");
+  fs::create_symlink("mine.so", dir / "link.so");
+  fs::create_directory(dir / "directory.so");
+  ASSERT_EQ(::mkfifo((dir / "fifo.so").c_str(), 0600), 0);
+  cape.write("plugins/empty.so", "");
   cape.write("plugins/.hidden.so", "");
   cape.write("plugins/notes.txt", "");
 
@@ -135,8 +145,21 @@ TEST_F(CapeStores, PluginFilesAreListedWithoutABroker) {
   EXPECT_THAT(ran.err, HasSubstr("no broker"));
   const json plugins = parsed(ran)["plugins"];
   ASSERT_GE(plugins.size(), 1u);
-  EXPECT_EQ(plugins[0]["file"], (cape.directory() / "plugins/mine.so").string());
+  EXPECT_EQ(plugins[0]["file"], (dir / "mine.so").string());
   EXPECT_EQ(plugins[0]["state"], nullptr);
+  EXPECT_EQ(plugins[0]["hash"].get<std::string>().size(), 64u);
+  for (std::size_t i = 1; i < plugins.size(); ++i)
+    EXPECT_FALSE(plugins[i]["file"].get<std::string>().starts_with(dir.string())) << plugins[i];
+  std::map<std::string, std::string> reasons;
+  const json answer = parsed(ran);
+  for (const json& aside : answer["set_aside"])
+    reasons[fs::path(aside["file"].get<std::string>()).filename()] = aside["reason"];
+  EXPECT_THAT(reasons, testing::UnorderedElementsAre(
+                           testing::Pair("directory.so", "it is not a regular file"),
+                           testing::Pair("empty.so", "it is empty"),
+                           testing::Pair("fifo.so", "it is not a regular file"),
+                           testing::Pair("link.so", HasSubstr("it is a symbolic link")),
+                           testing::Pair("program.so", HasSubstr("check S1: it is a program"))));
   for (const json& plugin : plugins) EXPECT_TRUE(plugin["file"].get<std::string>().ends_with(".so"));
 }
 
