@@ -1,9 +1,11 @@
-//! cape - lambdas in Rust, over the C ABI of cape/plugin.h and nothing else: no crates.
+//! cape - lambdas and event sources in Rust, over the C ABI of cape/plugin.h and nothing else: no crates.
 //!
-//! A lambda is a type that implements [`Lambda`], and one line at the end of the file:
+//! A lambda is a type that implements [`Lambda`], a source one that implements [`Source`], and one line at the end of
+//! the file:
 //!
 //! ```ignore
 //! cape::lambda!(WordCount, "word_count", "1.0.0");
+//! cape::source!(LineSource, "line_source", "1.0.0", cape::WANTS_READ);
 //! ```
 //!
 //! Build it as a cdylib (`cape_add_rust_plugin(NAME FILE.rs)` of the CMake package does). A panic is an outcome:
@@ -81,6 +83,11 @@ pub mod abi {
         unsafe extern "C" fn(*mut c_void, *mut Call, *const *const Event, u32, *mut Status) -> Status;
     pub type Flush = unsafe extern "C" fn(*mut c_void, *mut Call) -> Status;
     pub type Destroy = unsafe extern "C" fn(*mut c_void);
+    pub type Latest = unsafe extern "C" fn(*mut c_void, *mut Call, Bytes, *mut i64) -> Status;
+    pub type Query = unsafe extern "C" fn(
+        *mut c_void, *mut Call, Bytes, i64, u32, u64, *mut i64, *mut i64, *mut u32,
+    ) -> Status;
+    pub type Scan = unsafe extern "C" fn(*mut c_void, *mut Call, Bytes, u32, *mut u32) -> Status;
     pub type Extension = unsafe extern "C" fn(*mut c_void, *const c_char) -> *const c_void;
 
     #[repr(C)]
@@ -92,6 +99,18 @@ pub mod abi {
         pub process_batch: Option<ProcessBatch>,
         pub flush: Option<Flush>,
         pub destroy: Option<Destroy>,
+        pub get_extension: Option<Extension>,
+    }
+
+    #[repr(C)]
+    pub struct Source {
+        pub struct_size: u32,
+        pub flags: u32,
+        pub create: Option<Create>,
+        pub destroy: Option<Destroy>,
+        pub latest: Option<Latest>,
+        pub query: Option<Query>,
+        pub scan: Option<Scan>,
         pub get_extension: Option<Extension>,
     }
 
@@ -144,15 +163,18 @@ pub mod abi {
     // A plugin's tables never change, and what they point to are functions.
     unsafe impl Sync for Entry {}
     unsafe impl Sync for Lambda {}
+    unsafe impl Sync for Source {}
 
     pub const ABI_MAJOR: u16 = 1;
     pub const ABI_MINOR: u16 = 0;
     pub const NOTE_TYPE: u32 = 1;
     pub const KIND_LAMBDA: u32 = 1;
+    pub const KIND_SOURCE: u32 = 2;
 
     pub const OK: Status = 0;
     pub const SKIPPED: Status = 1;
     pub const RETRY: Status = 2;
+    pub const NOT_FOUND: Status = 3;
     pub const FAILED: Status = -1;
     pub const BAD_INPUT: Status = -2;
     pub const BAD_CONFIG: Status = -3;
@@ -173,7 +195,7 @@ pub const WANTS_WRITE: u32 = 4;
 /// Several instances may share one state directory: see CAPE_LAMBDA_SHARES_STATE of cape/plugin.h.
 pub const SHARES_STATE: u32 = 4;
 
-/// Why an event is not simply done. Reasons are read by people; the host cuts them at 1 KiB.
+/// Why an event is not simply done, or a source has no answer. Reasons are read by people; the host cuts them at 1 KiB.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Filtered on purpose: counts as done.
@@ -186,6 +208,8 @@ pub enum Outcome {
     BadInput(String),
     /// Only after `call.cancelled()` said so: runs again, no attempt is counted.
     Cancelled,
+    /// Of sources alone: there is no such subject.
+    NotFound,
     /// Another status of cape/plugin.h, such as the one that `call.emit` returned.
     Status(abi::Status),
 }
@@ -207,6 +231,7 @@ impl Outcome {
             Outcome::Failed(why) => (abi::FAILED, why),
             Outcome::BadInput(why) => (abi::BAD_INPUT, why),
             Outcome::Cancelled => (abi::CANCELLED, ""),
+            Outcome::NotFound => (abi::NOT_FOUND, ""),
             Outcome::Status(status) => (*status, ""),
         }
     }
@@ -236,6 +261,107 @@ pub trait Lambda: Sized + 'static {
     /// After the last event of a batch, before any outcome of it counts; an error replaces every OK of it.
     fn flush(&mut self, _call: &mut Call) -> Done {
         Ok(())
+    }
+}
+
+/// One instance in each process. Calls come one at a time; the thread may change between them. The contract stands
+/// in cape/plugin.h, at `cape_source`.
+pub trait Source: Sized + 'static {
+    /// Once, before any question.
+    fn create(host: &Host, config: &Config) -> Result<Self, Refusal>;
+    /// A SAFE upper bound: no event of `subject` at or below it can still appear. NotFound: no such subject.
+    fn latest(&mut self, subject: &str) -> Result<i64, Outcome>;
+    /// Emits the events of `query.subject` from `query.start` on, rising, and proves [start, next_start - 1]: there is
+    /// no other event in it. NotFound: no such subject.
+    fn query(&mut self, query: &Query, events: &mut Events) -> Result<Answer, Outcome>;
+    /// Emits the subjects above `token` in rising byte order; true: there are more. The token is the last subject
+    /// seen, empty at the start.
+    fn scan(&mut self, token: &str, subjects_max: u32, subjects: &mut Subjects) -> Result<bool, Outcome>;
+}
+
+/// What a source is asked.
+pub struct Query<'a> {
+    pub subject: &'a str,
+    /// Inclusive.
+    pub start: i64,
+    pub events_max: u32,
+    /// Of payload, about: one event is always allowed.
+    pub bytes_max: u64,
+}
+
+/// start <= next_start <= max(start, latest + 1). Anything else ends the source with PROTOCOL.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Answer {
+    /// The first sequence that the answer says nothing about.
+    pub next_start: i64,
+    /// Taken before the events were read.
+    pub latest: i64,
+    /// Events remain from next_start on.
+    pub more: bool,
+}
+
+/// An event of a source's answer.
+pub struct Row<'a> {
+    /// Above 0.
+    pub sequence: i64,
+    /// Nanoseconds since 1970, UTC.
+    pub time_ns: i64,
+    pub kind: &'a str,
+    pub payload: &'a [u8],
+}
+
+/// Where `query` puts its events. For its thread, until it returns.
+pub struct Events(Call);
+
+impl Events {
+    /// Copies. false: the answer is full and this event is not in it; stop and set next_start at or below it.
+    pub fn emit(&mut self, row: &Row) -> Result<bool, Outcome> {
+        let nothing = bytes(&[]);
+        let event = abi::Event {
+            sequence: row.sequence,
+            time_ns: row.time_ns,
+            domain: nothing,
+            subject: nothing,
+            r#type: bytes(row.kind.as_bytes()),
+            payload: bytes(row.payload),
+            fence: 0,
+            attempt: 0,
+            flags: 0,
+            input_count: 0,
+            struct_size: std::mem::size_of::<abi::Event>() as u32,
+            inputs: std::ptr::null(),
+            reserved: [0; 2],
+        };
+        let call = self.0 .0;
+        taken(unsafe { (*call).emit_event.map_or(abi::INTERNAL, |emit| emit(call, &event)) })
+    }
+    /// Restarts the hang timer, not the hard cap.
+    pub fn heartbeat(&mut self) {
+        self.0.heartbeat()
+    }
+}
+
+/// Where `scan` puts its subjects. For its thread, until it returns.
+pub struct Subjects(Call);
+
+impl Subjects {
+    /// Copies. false: the answer is full and this subject is not in it; stop and return true for more.
+    pub fn emit(&mut self, subject: &str, latest: i64) -> Result<bool, Outcome> {
+        let call = self.0 .0;
+        let subject = bytes(subject.as_bytes());
+        taken(unsafe { (*call).emit_subject.map_or(abi::INTERNAL, |emit| emit(call, subject, latest)) })
+    }
+    /// Restarts the hang timer, not the hard cap.
+    pub fn heartbeat(&mut self) {
+        self.0.heartbeat()
+    }
+}
+
+fn taken(status: abi::Status) -> Result<bool, Outcome> {
+    match status {
+        abi::OK => Ok(true),
+        abi::LIMIT => Ok(false),
+        other => Err(Outcome::Status(other)),
     }
 }
 
@@ -310,7 +436,7 @@ impl Metric {
     }
 }
 
-/// The lambda's `config` table of cape.toml.
+/// The plugin's `config` table of cape.toml.
 pub struct Config<'a> {
     host: *const abi::Host,
     json: &'a str,
@@ -431,7 +557,7 @@ impl Call {
     }
 }
 
-// ---- the bridge: what `lambda!` puts into the plugin's tables. Nothing of it unwinds into the host.
+// ---- the bridge: what `lambda!` and `source!` put into the plugin's tables. Nothing of it unwinds into the host.
 
 fn bytes(from: &[u8]) -> abi::Bytes {
     abi::Bytes { ptr: from.as_ptr(), len: from.len() as u64 }
@@ -456,14 +582,15 @@ fn words_of(panic: Box<dyn std::any::Any + Send>) -> String {
     format!("panic: {}", words.unwrap_or_else(|| "without words".into()))
 }
 
-unsafe extern "C" fn create<T: Lambda>(
-    host: *const abi::Host, config: abi::Bytes, instance: *mut *mut std::ffi::c_void,
+unsafe fn create_by<T>(
+    make: fn(&Host, &Config) -> Result<T, Refusal>, host: *const abi::Host, config: abi::Bytes,
+    instance: *mut *mut std::ffi::c_void,
 ) -> abi::Status {
     let face = Host(host);
-    let made = catch_unwind(AssertUnwindSafe(|| T::create(&face, &Config { host, json: text(config) })));
+    let made = catch_unwind(AssertUnwindSafe(|| make(&face, &Config { host, json: text(config) })));
     let (status, why) = match made {
-        Ok(Ok(lambda)) => {
-            *instance = Box::into_raw(Box::new(lambda)).cast();
+        Ok(Ok(plugin)) => {
+            *instance = Box::into_raw(Box::new(plugin)).cast();
             return abi::OK;
         }
         Ok(Err(Refusal::BadConfig(why))) => (abi::BAD_CONFIG, why),
@@ -472,6 +599,18 @@ unsafe extern "C" fn create<T: Lambda>(
     };
     face.error(why);
     status
+}
+
+unsafe extern "C" fn create<T: Lambda>(
+    host: *const abi::Host, config: abi::Bytes, instance: *mut *mut std::ffi::c_void,
+) -> abi::Status {
+    create_by(T::create, host, config, instance)
+}
+
+unsafe extern "C" fn create_source<T: Source>(
+    host: *const abi::Host, config: abi::Bytes, instance: *mut *mut std::ffi::c_void,
+) -> abi::Status {
+    create_by(T::create, host, config, instance)
 }
 
 unsafe fn end(done: std::thread::Result<Done>, call: &mut Call) -> abi::Status {
@@ -499,7 +638,45 @@ unsafe extern "C" fn flush<T: Lambda>(instance: *mut std::ffi::c_void, call: *mu
     end(done, &mut Call(call))
 }
 
-unsafe extern "C" fn destroy<T: Lambda>(instance: *mut std::ffi::c_void) {
+unsafe extern "C" fn latest<T: Source>(
+    instance: *mut std::ffi::c_void, call: *mut abi::Call, subject: abi::Bytes, safe_upper_bound: *mut i64,
+) -> abi::Status {
+    let source = &mut *instance.cast::<T>();
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        *safe_upper_bound = source.latest(text(subject))?;
+        Ok(())
+    }));
+    end(done, &mut Call(call))
+}
+
+unsafe extern "C" fn query<T: Source>(
+    instance: *mut std::ffi::c_void, call: *mut abi::Call, subject: abi::Bytes, start: i64, max_events: u32,
+    max_bytes: u64, next_start: *mut i64, latest: *mut i64, more: *mut u32,
+) -> abi::Status {
+    let source = &mut *instance.cast::<T>();
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        let asked = Query { subject: text(subject), start, events_max: max_events, bytes_max: max_bytes };
+        let answer = source.query(&asked, &mut Events(Call(call)))?;
+        *next_start = answer.next_start;
+        *latest = answer.latest;
+        *more = answer.more as u32;
+        Ok(())
+    }));
+    end(done, &mut Call(call))
+}
+
+unsafe extern "C" fn scan<T: Source>(
+    instance: *mut std::ffi::c_void, call: *mut abi::Call, token: abi::Bytes, max_subjects: u32, more: *mut u32,
+) -> abi::Status {
+    let source = &mut *instance.cast::<T>();
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        *more = source.scan(text(token), max_subjects, &mut Subjects(Call(call)))? as u32;
+        Ok(())
+    }));
+    end(done, &mut Call(call))
+}
+
+unsafe extern "C" fn destroy<T>(instance: *mut std::ffi::c_void) {
     // There is nobody left to tell; the panic's own message is in the log by then.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(instance.cast::<T>()))));
 }
@@ -519,9 +696,23 @@ pub const fn table<T: Lambda>() -> abi::Lambda {
 }
 
 #[doc(hidden)]
-pub unsafe fn factory(id: *const std::os::raw::c_char, table: &'static abi::Lambda) -> *const std::ffi::c_void {
-    if std::ffi::CStr::from_ptr(id).to_bytes() == b"cape.lambda/1" {
-        (table as *const abi::Lambda).cast()
+pub const fn source_table<T: Source>() -> abi::Source {
+    abi::Source {
+        struct_size: std::mem::size_of::<abi::Source>() as u32,
+        flags: 0,
+        create: Some(create_source::<T>),
+        destroy: Some(destroy::<T>),
+        latest: Some(latest::<T>),
+        query: Some(query::<T>),
+        scan: Some(scan::<T>),
+        get_extension: None,
+    }
+}
+
+#[doc(hidden)]
+pub unsafe fn factory<T>(id: *const std::os::raw::c_char, own: &str, table: &'static T) -> *const std::ffi::c_void {
+    if std::ffi::CStr::from_ptr(id).to_bytes() == own.as_bytes() {
+        (table as *const T).cast()
     } else {
         std::ptr::null()
     }
@@ -540,7 +731,7 @@ const fn padded<const N: usize>(from: &str) -> [u8; N] {
 }
 
 #[doc(hidden)]
-pub const fn manifest(id: &str, version: &str, wants: u32) -> abi::Manifest {
+pub const fn manifest(id: &str, version: &str, kinds: u32, wants: u32) -> abi::Manifest {
     abi::Manifest {
         namesz: 5,
         descsz: std::mem::size_of::<abi::Note>() as u32,
@@ -552,7 +743,7 @@ pub const fn manifest(id: &str, version: &str, wants: u32) -> abi::Manifest {
             abi_minor: abi::ABI_MINOR,
             abi_min_minor: 0,
             reserved0: 0,
-            kinds: abi::KIND_LAMBDA,
+            kinds,
             wants,
             reserved1: [0; 3],
             id: padded(id),
@@ -569,14 +760,35 @@ macro_rules! lambda {
         $crate::lambda!($type, $id, $version, 0);
     };
     ($type:ty, $id:expr, $version:expr, $wants:expr) => {
+        static CAPE_TABLE: $crate::abi::Lambda = $crate::table::<$type>();
+        $crate::entry!($id, $version, $crate::abi::KIND_LAMBDA, $wants, "cape.lambda/1");
+    };
+}
+
+/// Type, id (what cape.toml means by `source`), version, and wishes: `source!(T, "id", "1.0.0", WANTS_READ)`.
+/// Once for each library.
+#[macro_export]
+macro_rules! source {
+    ($type:ty, $id:expr, $version:expr) => {
+        $crate::source!($type, $id, $version, 0);
+    };
+    ($type:ty, $id:expr, $version:expr, $wants:expr) => {
+        static CAPE_TABLE: $crate::abi::Source = $crate::source_table::<$type>();
+        $crate::entry!($id, $version, $crate::abi::KIND_SOURCE, $wants, "cape.source/1");
+    };
+}
+
+// The manifest, and the one exported symbol, which gives out CAPE_TABLE.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! entry {
+    ($id:expr, $version:expr, $kinds:expr, $wants:expr, $factory:expr) => {
         #[used]
         #[link_section = ".note.cape"]
-        static CAPE_MANIFEST: $crate::abi::Manifest = $crate::manifest($id, $version, $wants);
-
-        static CAPE_TABLE: $crate::abi::Lambda = $crate::table::<$type>();
+        static CAPE_MANIFEST: $crate::abi::Manifest = $crate::manifest($id, $version, $kinds, $wants);
 
         unsafe extern "C" fn cape_get_factory(id: *const ::std::os::raw::c_char) -> *const ::std::ffi::c_void {
-            $crate::factory(id, &CAPE_TABLE)
+            $crate::factory(id, $factory, &CAPE_TABLE)
         }
 
         #[no_mangle]

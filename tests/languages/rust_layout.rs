@@ -32,6 +32,7 @@ fn main() {
     layout!("cape_event", Event, sequence, time_ns, domain, subject, r#type, payload, fence, attempt, flags, input_count,
         struct_size, inputs, reserved);
     layout!("cape_lambda", Lambda, struct_size, flags, create, process, process_batch, flush, destroy, get_extension);
+    layout!("cape_source", Source, struct_size, flags, create, destroy, latest, query, scan, get_extension);
     layout!("cape_host", Host, struct_size, abi_major, abi_minor, host_data, name, version, log, metric, metric_add,
         config_get, ping, domain, topology, lambda, state_dir, get_extension);
     layout!("cape_call", Call, struct_size, reserved, call_data, emit, reserve, commit, emit_event, emit_subject,
@@ -39,8 +40,8 @@ fn main() {
     layout!("cape_entry", Entry, struct_size, abi_major, abi_minor, init, deinit, get_factory);
     use cape::abi;
     values!(
-        CAPE_ABI_MAJOR = abi::ABI_MAJOR, CAPE_KIND_LAMBDA = abi::KIND_LAMBDA, CAPE_WANTS_STATE = cape::WANTS_STATE,
-        CAPE_WANTS_READ = cape::WANTS_READ, CAPE_WANTS_WRITE = cape::WANTS_WRITE, CAPE_NOTE_TYPE = abi::NOTE_TYPE,
+        CAPE_ABI_MAJOR = abi::ABI_MAJOR, CAPE_KIND_LAMBDA = abi::KIND_LAMBDA, CAPE_KIND_SOURCE = abi::KIND_SOURCE,
+        CAPE_NOT_FOUND = abi::NOT_FOUND, CAPE_WANTS_STATE = cape::WANTS_STATE, CAPE_WANTS_READ = cape::WANTS_READ, CAPE_WANTS_WRITE = cape::WANTS_WRITE, CAPE_NOTE_TYPE = abi::NOTE_TYPE,
         CAPE_OK = abi::OK, CAPE_SKIPPED = abi::SKIPPED, CAPE_RETRY = abi::RETRY, CAPE_FAILED = abi::FAILED,
         CAPE_BAD_INPUT = abi::BAD_INPUT, CAPE_BAD_CONFIG = abi::BAD_CONFIG, CAPE_CANCELLED = abi::CANCELLED,
         CAPE_LIMIT = abi::LIMIT, CAPE_INTERNAL = abi::INTERNAL, CAPE_EVENT_MAY_REPEAT = abi::EVENT_MAY_REPEAT,
