@@ -33,7 +33,9 @@ constexpr std::array templates{Template{"lambda", "cpp", "lambda_cpp", "word_cou
                                Template{"lambda", "c", "lambda_c", "line_log", nullptr},
                                Template{"lambda", "rust", "lambda_rust", "line_words", "LineWords"},
                                Template{"lambda", "go", "lambda_go", "line_sizes", nullptr},
-                               Template{"source", "cpp", "source_cpp", "line_source", "LineSource"}};
+                               Template{"source", "cpp", "source_cpp", "line_source", "LineSource"},
+                               Template{"source", "c", "source_c", "line_source", nullptr},
+                               Template{"source", "rust", "source_rust", "line_source", "LineSource"}};
 
 // Names that a project cannot have: targets of its own that CMake makes, the words of the languages, and the
 // name under which a project finds Cape.
@@ -117,10 +119,10 @@ Ending run_plugin_new(const NewArguments& arguments, bool json) {
     return arguments.kind == one.kind && arguments.language == one.language;
   });
   if (chosen == templates.end())
-    return complain(
-        Exit::usage,
-        fmt::format("there is no template for a {} in {}; there are lambda in cpp, c, rust and go, source in cpp",
-                    shown(arguments.kind), shown(arguments.language)));
+    return complain(Exit::usage,
+                    fmt::format("there is no template for a {} in {}; there are lambda in cpp, c, rust "
+                                "and go, source in cpp, c and rust",
+                                shown(arguments.kind), shown(arguments.language)));
   const fs::path to = arguments.dir.empty() ? fs::path(arguments.name) : fs::path(arguments.dir);
   std::error_code error;
   if (fs::exists(to, error))
@@ -143,15 +145,14 @@ Ending run_plugin_new(const NewArguments& arguments, bool json) {
 }  // namespace
 
 void add_plugin_new(Command& plugin, Context& context) {
-  Command command =
-      plugin.subcommand("new", "Begin a plugin: a project that builds, with a test and sample events");
+  Command command = plugin.subcommand("new", "Begin a plugin: a project that builds, with tests and samples");
   auto arguments = std::make_shared<NewArguments>();
   command.argument("NAME", arguments->name, "The plugin's id");
   command.option("--kind", arguments->kind, "KIND", "lambda (the default) or source");
-  command.option("--lang", arguments->language, "LANG", "cpp (the default), c, rust or go");
+  command.option("--lang", arguments->language, "LANG", "cpp (the default), c or rust; go for a lambda");
   command.option("--dir", arguments->dir, "DIR", "Where to make it; else ./NAME");
   command.footer(
-      "\nExamples:\n  cape plugin new geo_index\n  cape plugin new ticker --kind source\n"
+      "\nExamples:\n  cape plugin new geo_index\n  cape plugin new ticker --kind source --lang c\n"
       "  cape plugin new thumbs --lang rust");
   command.on_chosen([&context, arguments] {
     context.run = [&context, arguments] { return run_plugin_new(*arguments, context.json); };

@@ -33,6 +33,7 @@ until_true() {
 
 start() { # CONFIG
   stop
+  rm -f "$work/up.out"   # the one before was ready, too
   "$prefix/bin/cape" up --config "$1" >"$work/up.out" 2>"$work/up.err" &
   up=$!
   until_true grep -qx ready "$work/up.out"
@@ -45,17 +46,21 @@ lib=$(dirname "$(find "$prefix" -name libcape-ping.so)")
 [ -n "$lib" ] || die "libcape-ping.so is not installed"
 export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
 site=$work/site
-mkdir -p "$site/plugins" "$site/notes"
+mkdir -p "$site/plugins"
 
 # Templates with CMake, without a warning.
-for template in lambda_cpp lambda_c source_cpp; do
+lambdas=(lambda_cpp lambda_c) sources=(source_cpp source_c)
+if command -v rustc >/dev/null; then sources+=(source_rust)
+else echo "skipped: rustc is missing, so no source in Rust is built; ./run deps installs it"
+fi
+for template in "${lambdas[@]}" "${sources[@]}"; do
   cp -r "$prefix/share/cape/template/$template" "$work/$template"
   quietly cmake -S "$work/$template" -B "$work/$template/build" -DCMAKE_PREFIX_PATH="$prefix"
   quietly cmake --build "$work/$template/build"
   ! grep -i warning "$work/out" || die "template $template builds with a warning"
-  cp "$work/$template"/build/*.so "$site/plugins"
 done
-[ "$(ls "$site/plugins" | tr '\n' ' ')" = "line_log.so line_source.so word_count.so " ] || die "a template built no plugin"
+for template in "${lambdas[@]}"; do cp "$work/$template"/build/*.so "$site/plugins"; done
+[ "$(ls "$site/plugins" | tr '\n' ' ')" = "line_log.so word_count.so " ] || die "a template built no plugin"
 
 # The lambda template and the journal.
 sed '/^grant/s/ *#.*//' "$work/lambda_cpp/cape.toml" >"$site/cape.toml"
@@ -111,16 +116,21 @@ start "$site/cape.toml"
 until_true grep -q 'note a/1: some words a b' "$work/up.err"
 echo "ok: the C template, built by one line with pkg-config, ran"
 
-# The source template.
-sed "s|/srv/notes|$site/notes|g" "$work/source_cpp/cape.toml" >"$site/cape.toml"
-sed -i 's|^plugins = .*|&\ndata_dir = "data2"|' "$site/cape.toml"
-printf 'one two\nthree\nunfinis' >"$site/notes/today.txt"
-start "$site/cape.toml"
-until_true grep -q 'today: 3 words' "$work/up.err"
-echo 'hed four' >>"$site/notes/today.txt"
-quietly "$prefix/bin/cape" --config "$site/cape.toml" ping notes today --ack
-until_true grep -q 'today: 5 words' "$work/up.err"
-echo "ok: the source template ran"
+# The source templates, with the lambda that comes with Cape.
+run_source() { # TEMPLATE
+  local dir=$work/$1
+  mkdir "$dir/plugins" "$dir/notes"
+  cp "$dir/build/line_source.so" "$dir/plugins"
+  printf 'one two\nthree\nunfinis' >"$dir/notes/today.txt"
+  start "$dir/cape.toml"
+  until_true grep -rq '"subject":"today","sequence":2,.*"payload":"three"' "$dir/data/state/keep/log"
+  ! grep -rq unfinis "$dir/data/state/keep/log" || die "$1 gave a line that is still being written"
+  echo 'hed four' >>"$dir/notes/today.txt"
+  quietly "$prefix/bin/cape" --config "$dir/cape.toml" ping notes today --ack
+  until_true grep -rq '"sequence":3,.*"payload":"unfinished four"' "$dir/data/state/keep/log"
+}
+for template in "${sources[@]}"; do run_source "$template"; done
+echo "ok: the source templates ran: ${sources[*]}"
 
 # A new project of each template builds, and its own tests pass.
 new_project() { # NAME OPTION...
@@ -134,7 +144,10 @@ new_project() { # NAME OPTION...
 new_project geo_count
 new_project geo_log --lang c
 new_project geo_source --kind source
-if command -v rustc >/dev/null; then new_project geo_words --lang rust
+new_project geo_c_source --kind source --lang c
+if command -v rustc >/dev/null; then
+  new_project geo_words --lang rust
+  new_project geo_rust_source --kind source --lang rust
 else echo "skipped: rustc is missing, so no project in Rust is built; ./run deps installs it"
 fi
 if command -v go >/dev/null; then new_project geo_sizes --lang go
@@ -142,3 +155,25 @@ else echo "skipped: go is missing, so no project in Go is built; ./run deps inst
 fi
 ! "$prefix/bin/cape" plugin new geo_log --dir "$work/geo_log" >"$work/out" 2>&1 || die "a project was overwritten"
 echo "ok: cape plugin new makes projects that build and pass their tests"
+
+# What a source's project says in its README works as it stands there, whichever way it is built, and its sample is enough
+# for every check of a source.
+readme_lines() { # PROJECT PROGRAMS: the README's commands that begin with one of these, for this prefix.
+  awk -v programs="^($2) " '/^```/ { inside = !inside } inside && $0 ~ programs' "$work/$1/README.md" | sed "s|/usr/local|$prefix|g"
+}
+follow_readme() { # PROJECT
+  local dir=$work/$1 way
+  for way in 'mkdir|cmake|cp' 'mkdir|cc|c[+][+]|rustc|cp'; do
+    rm -rf "$dir/build" "$dir/plugins"
+    (cd "$dir" && quietly bash -ec "$(readme_lines "$1" "$way")")
+    quietly "$prefix/bin/cape" plugin check "$dir/plugins/$1.so" --settings "{\"dir\":\"$dir\"}" --grant read="$dir" --only S,L,E
+    ! grep -E '^(E. *skipped|[SE]. *warning)' "$work/out" || die "cape plugin check of $1 is not wholly content"
+  done
+  start "$dir/cape.toml"
+  (cd "$dir" && PATH=$prefix/bin:$PATH quietly bash -ec "$(readme_lines "$1" 'echo|cape ping')")
+  until_true grep -rq '"payload":"some words"' "$dir/data/state/keep/log"
+}
+follow_readme geo_source
+follow_readme geo_c_source
+[ ! -d "$work/geo_rust_source" ] || follow_readme geo_rust_source
+echo "ok: the READMEs of sources can be followed"

@@ -32,10 +32,15 @@ class LineSource {
   std::optional<cape::QueryAnswer> query(const cape::Query& query, cape::EventSink& events) {
     const auto all = lines(query.subject);
     if (!all) return std::nullopt;
-    cape::QueryAnswer answer{query.start, static_cast<std::int64_t>(all->size()), false};
+    cape::QueryAnswer answer{std::max<std::int64_t>(query.start, 1), static_cast<std::int64_t>(all->size()),
+                             false};
     std::uint32_t count = 0;
+    std::uint64_t bytes = 0;
     while (answer.next_start <= answer.latest && count < query.events_max) {
       const std::string& line = (*all)[static_cast<std::size_t>(answer.next_start - 1)];
+      bytes += line.size();
+      if (count > 0 && bytes > query.bytes_max)
+        break;  // the first one always goes: else nothing would ever move
       if (!events.emit({answer.next_start, 0, "line", line})) break;  // the answer is full
       ++answer.next_start;
       ++count;
@@ -54,19 +59,28 @@ class LineSource {
     std::sort(names.begin(), names.end());
     std::uint32_t count = 0;
     for (const std::string& name : names) {
-      if (count++ == subjects_max) return true;
+      if (count == subjects_max) return true;
       const auto bound = latest(name);
-      if (bound && !subjects.emit(name, *bound)) return true;
+      if (!bound) continue;  // a directory, or gone by now
+      if (!subjects.emit(name, *bound)) return true;
+      ++count;
     }
     return false;
   }
 
  private:
-  // nullopt: no such subject. Anybody may ping any name, so one that could leave the directory is no subject.
+  // Anybody may ping any name, so one that could leave the directory is no subject.
+  static bool is_subject(std::string_view name) {
+    constexpr std::size_t name_bytes_max = 255;  // of a file on Linux
+    return !name.empty() && name.size() + 4 <= name_bytes_max &&
+           name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+  }
+
+  // nullopt: no such subject.
   std::optional<std::vector<std::string>> lines(std::string_view subject) const {
-    if (subject.find('/') != std::string_view::npos) return std::nullopt;
+    if (!is_subject(subject)) return std::nullopt;
     const fs::path path = fs::path(dir_) / (std::string(subject) + ".txt");
-    if (!fs::exists(path)) return std::nullopt;
+    if (!fs::is_regular_file(path)) return std::nullopt;
     std::ifstream file(path);
     // Runs again after a while, and the operator sees why.
     if (!file) throw cape::Failure(cape::Outcome::retry("cannot open " + path.string()));
