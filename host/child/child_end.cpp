@@ -51,16 +51,16 @@ Outcome describe_signal(int signal, const LastWords& words) {
 }
 
 // The runner's own exit codes are any plugin's to exit with: they mean something only together with the last
-// words, and a failed setup only of a child that was never ready.
-bool failed_setup(int code, const EndFacts& facts) {
-  if (facts.ready) return false;
+// words, and a failed setup only of a child that was never ready, or has a drill, whose verdict it is.
+bool failed_setup(const ChildSpec& spec, int code, const EndFacts& facts) {
+  if (facts.ready && spec.drill.empty()) return false;
   if (facts.words.kind == setup_failed) return true;
   // Until it has mapped the words the runner has nothing but the code; no plugin is loaded then.
   return code == exit_code_setup && (facts.phase == Phase::start || facts.phase == Phase::sandbox);
 }
 
 Outcome describe_exit(const ChildSpec& spec, int code, const EndFacts& facts) {
-  if (failed_setup(code, facts))
+  if (failed_setup(spec, code, facts))
     return {OutcomeKind::setup, facts.words.text.empty() ? "it could not be set up" : facts.words.text};
   if (code == 0 && facts.phase == Phase::done) {
     if (facts.stop_asked || spec.kind == ChildKind::inspect) return {};
