@@ -118,6 +118,7 @@ TEST(BadInput, AMissingPluginIsNamedAndRunsOnceItIsThere) {
   EXPECT_TRUE(Site::eventually([&] { return site.up_log().find("seen/record cannot run: ") != std::string::npos; },
                                std::chrono::seconds(10)))
       << site.up_log();
+  EXPECT_EQ(site.up_log().find("@replay"), std::string::npos) << "nobody asked for a replay: " << site.up_log();
   site.add_plugin("record");
 
   const fs::path log = site.data() / "state" / "seen" / "record" / "record.log";
