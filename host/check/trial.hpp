@@ -63,8 +63,7 @@ struct LambdaTrialOptions {
   std::function<void(const child::LambdaReport&)> tell;  // each report as it comes
 };
 // Gives the jobs one after the other, stops the child and waits for its end; `tell` may put more of them behind
-// those given. With ChildKind::inspect: waits
-// alone.
+// those given. With ChildKind::inspect: waits alone.
 Result<LambdaTrial> try_lambda(const TrialSpec& spec, const std::vector<wire::RunJob>& jobs,
                                const LambdaTrialOptions& options = {});
 
