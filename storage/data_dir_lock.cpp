@@ -1,27 +1,35 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <utility>
 
 #include "core/unique_fd.hpp"
 #include "storage/cursor_store.hpp"
 #include "storage/files.hpp"
+#include "storage/lock_alone.hpp"
 
 namespace cape::storage {
 namespace {
 
-// The holder writes its number right after it has the lock; nothing but an error text depends on it.
-std::string holder(int fd) {
+// A process that was killed while it made a child has left the lock to it, until that execs.
+constexpr std::int64_t half_made_child_ms = 2'000;
+
+// The holder writes its number right after it has the lock. 0: none is there.
+pid_t holder(int fd) {
   std::array<char, 32> digits{};
-  const ssize_t count = ::pread(fd, digits.data(), digits.size() - 1, 0);
-  if (count <= 0) return "another process";
-  const std::string_view text(digits.data(), static_cast<std::size_t>(count));
-  const std::string_view pid = text.substr(0, text.find_first_not_of("0123456789"));
-  return pid.empty() ? "another process" : fmt::format("process {}", pid);
+  const ssize_t count = ::pread(fd, digits.data(), digits.size(), 0);
+  pid_t pid = 0;
+  if (count > 0) std::from_chars(digits.data(), digits.data() + count, pid);
+  return pid;
+}
+
+bool is_gone(pid_t pid) {
+  return pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 Result<void> sign(int fd) {
@@ -46,17 +54,16 @@ Result<DataDirLock> DataDirLock::take(const fs::path& data_dir, Part part) {
                       fmt::format("cannot open {}; let this user write {}", file.string(), data_dir.string()),
                       saved_errno);
   }
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    const int saved_errno = errno;
-    if (saved_errno != EWOULDBLOCK) {
-      return fail_errno(ErrorCode::io, fmt::format("cannot lock {}", file.string()), saved_errno);
-    }
+  const pid_t before = holder(fd.get());
+  const Result<bool> alone = lock_alone(fd.get(), is_gone(before) ? half_made_child_ms : 0);
+  if (!alone) return fail(alone.error().code, fmt::format("{}: {}", file.string(), alone.error().message));
+  if (!*alone)
     return fail(
         ErrorCode::conflict,
         fmt::format(
             "{} is in use by {}, which has a {} in it: stop that one first, or choose another data_dir",
-            data_dir.string(), holder(fd.get()), part == Part::broker ? "broker" : "host"));
-  }
+            data_dir.string(), before > 0 ? fmt::format("process {}", before) : "another process",
+            part == Part::broker ? "broker" : "host"));
   if (Result<void> signed_ = sign(fd.get()); !signed_) return std::unexpected(signed_.error());
   return DataDirLock(fd.release());
 }

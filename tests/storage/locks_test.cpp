@@ -86,6 +86,28 @@ TEST(DataDirLock, IsFreeOnceItsHolderIsKilled) {
   EXPECT_TRUE(DataDirLock::take(dir.path()));
 }
 
+TEST(DataDirLock, IsWaitedForWhileAChildThatItsKilledHolderWasMakingHasIt) {
+  TempDir dir;
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t broker = start_process([&] {
+    static auto lock = DataDirLock::take(dir.path());
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::usleep(300'000);
+      ::_exit(0);
+    }
+    return ::write(ends[1], &child, sizeof child) == sizeof child && lock ? 0 : 1;
+  });
+  pid_t child = 0;
+  ASSERT_EQ(::read(ends[0], &child, sizeof child), static_cast<ssize_t>(sizeof child));
+  ::waitpid(broker, nullptr, 0);
+
+  const auto next = DataDirLock::take(dir.path());
+
+  EXPECT_TRUE(next) << next.error().message;
+}
+
 TEST(DataDirLock, IsHeldByItsLastOwnerAfterAMove) {
   TempDir dir;
   auto first = DataDirLock::take(dir.path());
