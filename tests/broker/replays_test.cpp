@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -126,6 +127,31 @@ TEST_F(ReplaysTest, EndsWhenEveryRecordIsAtTheEndOfTheRange) {
   EXPECT_EQ(after_turns(4), State::ended);
   EXPECT_EQ(store_.replays_stored.back().done, 1u);
   EXPECT_TRUE(store_.records.empty());
+}
+
+// As one that an operator has just rewound: what is in memory is behind, and its record does not tell yet.
+TEST_F(ReplaysTest, TakesNoSubjectThatIsInMemoryForDone) {
+  ASSERT_TRUE(begin());
+  turn();
+  const storage::StoredSubject& record = store_.records.at({"index@replay", "a"});
+  auto events = std::make_shared<EventBlock>();
+  events->proven_from = 3;
+  events->proven_to = 7;
+  events->add(5, 0, "t", "x");
+  const std::vector<scheduler::Input> read{scheduler::SchedulingRequest{.subject = record.id,
+                                                                        .domain = 1,
+                                                                        .name = "a",
+                                                                        .stored = record.info,
+                                                                        .latest = 7,
+                                                                        .block = events,
+                                                                        .unreadable = {}}};
+  (void)scheduler_.step(now_, read);
+  ASSERT_TRUE(scheduler_.holds(record.id));
+
+  cursor().cursor = 7;
+
+  EXPECT_EQ(after_turns(4), State::running);
+  EXPECT_TRUE(reads_.runs);
 }
 
 TEST_F(ReplaysTest, GoesOnWithWhatAnOperatorRewoundAtTheLastMoment) {
