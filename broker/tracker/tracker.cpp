@@ -242,6 +242,11 @@ Tracker::Step Tracker::on_answer(DomainIndex, child::QueryAnswer answer, std::in
   return {.request = std::move(request)};
 }
 
+SubjectId Tracker::held_subject(ReadId read) const {
+  const SubjectId held = subjects_.named(book_.domain(read), book_.subject(read));
+  return held != 0 && scheduler_.holds(held) ? held : 0;
+}
+
 // Of a read that is repeated none is.
 bool Tracker::is_last(ReadId read) {
   return book_.outstanding(read) <= 1 && !book_.failed(read);
@@ -300,8 +305,8 @@ Tracker::Step Tracker::on_not_found(DomainIndex domain, ReadId read, std::int64_
 // Its subjects are on their way out of memory.
 Tracker::Step Tracker::on_ended_shadow(DomainIndex domain, ReadId read, std::int64_t now_ns) {
   Step step;
-  const SubjectId held = subjects_.named(domain, book_.subject(read));
-  if (held != 0 && scheduler_.holds(held)) step.request = nothing_of(domain, read, held, std::nullopt);
+  if (const SubjectId held = held_subject(read); held != 0)
+    step.request = nothing_of(domain, read, held, std::nullopt);
   settle(read, false, now_ns);
   return step;
 }
@@ -309,10 +314,8 @@ Tracker::Step Tracker::on_ended_shadow(DomainIndex domain, ReadId read, std::int
 // The replay before asked for it, of records that are no more: what it tells would be compared with those of
 // the one that runs. A scheduler that waits for it waits on.
 Tracker::Step Tracker::read_anew(DomainIndex domain, ReadId read, std::int64_t now_ns) {
-  const std::string_view subject = book_.subject(read);
-  const SubjectId held = subjects_.named(domain, subject);
-  if (held != 0 && scheduler_.holds(held))
-    book_.add({.domain = domain, .subject = subject, .ping_ns = now_ns, .must = true});
+  if (held_subject(read) != 0)
+    book_.add({.domain = domain, .subject = book_.subject(read), .ping_ns = now_ns, .must = true});
   settle(read, false, now_ns);
   return {};
 }
@@ -327,8 +330,7 @@ void Tracker::settle(ReadId read, bool failed, std::int64_t now_ns) {
   if (outstanding > 0) --outstanding;
   if (outstanding > 0) return;
   if (!book_.failed(read)) return book_.finish(read);
-  const SubjectId held = subjects_.named(book_.domain(read), book_.subject(read));
-  if (held != 0 && scheduler_.holds(held)) failed_.push_back({held});
+  if (const SubjectId held = held_subject(read); held != 0) failed_.push_back({held});
   const auto doublings = std::min<std::uint32_t>(book_.failures(read), 10);
   book_.retry_later(read, now_ns + std::min(retry_first_ns << doublings, retry_max_ns));
 }

@@ -78,6 +78,7 @@ class Tracker {
   };
   void log_failure(DomainIndex domain, ReadId read, const child::QueryAnswer& answer, std::int64_t now_ns);
   Step on_not_found(DomainIndex domain, ReadId read, std::int64_t now_ns);
+  SubjectId held_subject(ReadId read) const;  // 0: the scheduler does not hold it
   bool is_last(ReadId read);
   Step read_anew(DomainIndex domain, ReadId read, std::int64_t now_ns);
   Step on_ended_shadow(DomainIndex domain, ReadId read, std::int64_t now_ns);

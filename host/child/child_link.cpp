@@ -167,7 +167,9 @@ void ChildLink::kill(Outcome why) {
   process_->kill();
 }
 
-std::optional<ChildUsage> ChildLink::held_to_memory(std::optional<ChildUsage> usage) {
+std::optional<ChildUsage> ChildLink::usage() {
+  if (!ready_ || seen_end_) return std::nullopt;
+  const std::optional<ChildUsage> usage = usage_.read(process_->pid());
   const std::uint64_t most = process_->memory_most();
   if (usage && most > 0 && usage->resident_bytes > most)
     kill({OutcomeKind::oom,

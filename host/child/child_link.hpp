@@ -15,6 +15,7 @@
 #include "host/child/lambda_child.hpp"
 #include "host/child/process.hpp"
 #include "host/child/ring.hpp"
+#include "host/child/sandbox/usage.hpp"
 
 namespace cape::child {
 
@@ -61,9 +62,9 @@ class ChildLink {
   Result<void> take_metric(std::span<const std::uint8_t> body);
   std::vector<ChildMetric> metrics() const;
 
-  // Rlimits count what was mapped, and there are ways round that. Where no control group counts what is used,
-  // a child that is seen to use more than it may is killed.
-  std::optional<ChildUsage> held_to_memory(std::optional<ChildUsage> usage);
+  // Of one that is ready and has not ended. Rlimits count what was mapped, and there are ways round that. Where no
+  // control group counts what is used, a child that is seen to use more than it may is killed.
+  std::optional<ChildUsage> usage();
   void stop();
   void kill(Outcome why);
   // The child broke the contract: nothing it says is read any more, and it is killed.
@@ -89,6 +90,7 @@ class ChildLink {
   CopyingReader reader_;
   DoorbellOnce doorbell_;
   LineLimit lines_;
+  UsageReader usage_;
   Turn left_;
   std::vector<ChildMetric> metrics_;  // by id - 1; their values are looked up when asked for
   std::int64_t start_deadline_ns_;

@@ -33,10 +33,7 @@ class LambdaChildOverProcess final : public LambdaChild {
   std::size_t jobs_out() const override { return jobs_.unsettled(); }
   Running running() override;
   std::vector<ChildMetric> metrics() const override { return link_.metrics(); }
-  std::optional<ChildUsage> usage() override {
-    if (!link_.ready() || ended_) return std::nullopt;
-    return link_.held_to_memory(usage_.read(link_.process().pid()));
-  }
+  std::optional<ChildUsage> usage() override { return link_.usage(); }
 
   void take_back() override;
   void cancel() override;
@@ -54,7 +51,6 @@ class LambdaChildOverProcess final : public LambdaChild {
 
   ChildLink link_;
   GivenJobs jobs_;
-  UsageReader usage_;
   std::vector<ChildJobDone> own_;  // settled here; reported by the next poll()
   bool has_flush_ = false, taking_back_ = false, ended_ = false;
 

@@ -35,10 +35,7 @@ class SourceChildOverProcess final : public SourceChild {
   std::optional<CallId> scan(std::string_view token, std::uint32_t max_subjects) override;
   std::size_t calls_out() const override { return calls_.size(); }
   Waiting waiting() override;
-  std::optional<ChildUsage> usage() override {
-    if (!link_.ready() || ended_) return std::nullopt;
-    return link_.held_to_memory(usage_.read(link_.process().pid()));
-  }
+  std::optional<ChildUsage> usage() override { return link_.usage(); }
   std::vector<ChildMetric> metrics() const override { return link_.metrics(); }
 
   void set_lease_end(std::int64_t boot_ns) override { link_.process().set_lease_end(boot_ns); }
@@ -63,7 +60,6 @@ class SourceChildOverProcess final : public SourceChild {
   // Of the oldest call: asked or answered in part; and besides, heard a heartbeat of.
   std::int64_t answered_ns_ = 0, moved_ns_ = 0;
   std::uint64_t seen_beat_ = 0;
-  UsageReader usage_;
   bool ended_ = false;
 };
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "core/config/shadow.hpp"
 #include "core/log.hpp"
 #include "host/worker/loop.hpp"
 
@@ -128,7 +127,7 @@ void Loop::tell_trouble(LambdaIndex lambda, const std::string& trouble) {
   told = trouble;
   // Nobody wrote these down: a person hears of the lambda that they stand beside.
   const LambdaPlace& place = places_[lambda];
-  const bool beside = place.twin || is_shadow(place.topology->name);
+  const bool beside = place.twin || place.topology->shadow_of;
   const auto trouble_of = [](const auto& entry) -> const std::string& { return entry.second; };
   if (beside && std::ranges::count(told_troubles_, trouble, trouble_of) > 1) return;
   if (!trouble.empty()) log::warning("host", "{} cannot run: {}", places_[lambda].name(), trouble);

@@ -167,15 +167,16 @@ void trap_new_code(FilterBuilder& filter) {
 // Files of the machine that the child has by its descriptors alone: /dev/null, which a child that has root's id
 // for its grants owns, and the lock, which all children share.
 void keep_as_they_are(FilterBuilder& filter) {
-  for (const std::uint32_t kept : {0u, 1u, std::uint32_t{fd_life}}) {
+  for (const std::uint32_t kept : {0u, 1u, std::uint32_t{fd_life}})
     for (const int call : {SCMP_SYS(fchmod), SCMP_SYS(fchown), SCMP_SYS(utimensat), SCMP_SYS(ftruncate),
-                           SCMP_SYS(fallocate), SCMP_SYS(dup)})
+                           SCMP_SYS(fallocate)})
+      filter.refuse(EPERM, call, {is_int(0, kept)});
+  for (const std::uint32_t kept : {0u, 1u}) {  // no copies, either; the lock has none anyway
+    for (const int call : {SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3)})
       filter.refuse(EPERM, call, {is_int(0, kept)});
     for (const int copies : {F_DUPFD, F_DUPFD_CLOEXEC})
       filter.refuse(EPERM, SCMP_SYS(fcntl), {is_int(0, kept), is_int(1, static_cast<std::uint32_t>(copies))});
   }
-  for (const std::uint32_t kept : {0u, 1u})
-    for (const int call : {SCMP_SYS(dup2), SCMP_SYS(dup3)}) filter.refuse(EPERM, call, {is_int(0, kept)});
   for (const int call : {SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(lseek),
                          SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(pwritev)})
     filter.refuse(EPERM, call, {is_int(0, fd_life)});
